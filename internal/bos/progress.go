@@ -1,0 +1,127 @@
+package bos
+
+import "time"
+
+// Observe dates the last progress of every phase of s, which was read at now
+// (by the clock of BOS). prev is the reading of the same session before, nil if
+// there is none.
+//
+// A phase progresses when a node changes its category between two readings.
+// Before the first own observation the newest time that BOS gives for the phase
+// counts, else that of its boot set or session, else now. Times in the future
+// count as now: the clocks differ.
+func (s *Session) Observe(prev *Session, now time.Time) {
+	s.FirstSeen = now
+	if prev != nil {
+		s.FirstSeen = prev.FirstSeen
+	}
+	for i := range s.BootSets {
+		b := &s.BootSets[i]
+		before := prev.bootSet(b.Name)
+		for j := range b.Phases {
+			p := &b.Phases[j]
+			old := before.phase(p.Name)
+			switch {
+			case old != nil && old.Fingerprint == p.Fingerprint:
+				p.LastProgress = old.LastProgress
+			case before != nil:
+				p.LastProgress = now // a node moved, or the phase is new
+			default:
+				p.LastProgress = newest(now, p.StartTime, p.StopTime)
+				if p.LastProgress.IsZero() {
+					p.LastProgress = newest(now, b.StartTime, s.StartTime)
+				}
+				if p.LastProgress.IsZero() {
+					p.LastProgress = now
+				}
+			}
+		}
+	}
+}
+
+// NewestTime is the newest time that BOS gives for the session, its boot sets
+// and phases, not after now; zero if it gives none.
+func (s *Session) NewestTime(now time.Time) time.Time {
+	t := newest(now, s.StartTime, s.StopTime)
+	for i := range s.BootSets {
+		b := &s.BootSets[i]
+		t = newest(now, t, b.StartTime, b.StopTime)
+		for j := range b.Phases {
+			t = newest(now, t, b.Phases[j].StartTime, b.Phases[j].StopTime)
+		}
+	}
+	return t
+}
+
+// LastProgress is when a node of the session last changed its category, by the
+// clock of BOS; while no node is known, when the session began.
+func (s *Session) LastProgress(now time.Time) time.Time {
+	var t time.Time
+	for i := range s.BootSets {
+		t = newest(now, t, s.lastProgress(&s.BootSets[i], now))
+	}
+	if t.IsZero() {
+		t = newest(now, s.Began())
+	}
+	return t
+}
+
+// lastProgress is when a node of the boot set last changed its category; while
+// none is known, when the boot set or its session began.
+func (s *Session) lastProgress(b *BootSet, now time.Time) time.Time {
+	t := newest(now, b.StartTime)
+	for i := range b.Phases {
+		t = newest(now, t, b.Phases[i].LastProgress)
+	}
+	if t.IsZero() {
+		t = newest(now, s.Began())
+	}
+	return t
+}
+
+// Began is when the session started, or, if BOS does not say, when it was first
+// read.
+func (s *Session) Began() time.Time {
+	if s.StartTime.IsZero() {
+		return s.FirstSeen
+	}
+	return s.StartTime
+}
+
+// newest returns the newest of the times, taking those after now for now.
+func newest(now time.Time, times ...time.Time) time.Time {
+	var t time.Time
+	for _, u := range times {
+		if u.After(now) {
+			u = now
+		}
+		if u.After(t) {
+			t = u
+		}
+	}
+	return t
+}
+
+func (s *Session) bootSet(name string) *BootSet {
+	if s == nil {
+		return nil
+	}
+	for i := range s.BootSets {
+		if s.BootSets[i].Name == name {
+			return &s.BootSets[i]
+		}
+	}
+	return nil
+}
+
+func (b *BootSet) phase(name string) *Phase {
+	if b == nil {
+		return nil
+	}
+	for i := range b.Phases {
+		if b.Phases[i].Name == name {
+			return &b.Phases[i]
+		}
+	}
+	return nil
+}

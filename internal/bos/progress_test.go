@@ -1,0 +1,70 @@
+package bos
+
+import (
+	"testing"
+	"time"
+)
+
+func TestObserve(t *testing.T) {
+	boot := func(nodes in, started, stopped time.Duration) *Session {
+		return reading(Boot, 0, reported("computes",
+			testPhase{name: Boot, nodes: nodes, started: started, stopped: stopped},
+			testPhase{name: Configure, nodes: in{InProgress: span(1, 4)}}))
+	}
+	progress := func(s *Session) time.Duration { return s.BootSets[0].Phases[0].LastProgress.Sub(start) }
+
+	first := boot(in{InProgress: span(1, 4)}, 2*time.Minute, 0)
+	first.Observe(nil, start.Add(5*time.Minute))
+	if got := progress(first); got != 2*time.Minute {
+		t.Errorf("first reading: %s, want the start of the phase", got)
+	}
+	same := boot(in{InProgress: {4, 3, 2, 1}}, 2*time.Minute, 0)
+	same.Observe(first, start.Add(6*time.Minute))
+	if got := progress(same); got != 2*time.Minute {
+		t.Errorf("same nodes in another order: %s, want no progress", got)
+	}
+	moved := boot(in{InProgress: span(1, 3), Succeeded: {4}}, 2*time.Minute, 0)
+	moved.Observe(same, start.Add(7*time.Minute))
+	if got := progress(moved); got != 7*time.Minute {
+		t.Errorf("a node moved: %s, want now", got)
+	}
+	swapped := boot(in{InProgress: {1, 2, 4}, Succeeded: {3}}, 2*time.Minute, 0)
+	swapped.Observe(moved, start.Add(8*time.Minute))
+	if got := progress(swapped); got != 8*time.Minute {
+		t.Errorf("two nodes changed places, counts did not: %s, want now", got)
+	}
+	reset := boot(in{NotStarted: span(1, 4)}, 2*time.Minute, 0)
+	reset.Observe(swapped, start.Add(9*time.Minute))
+	if got := progress(reset); got != 9*time.Minute {
+		t.Errorf("all nodes jumped back: %s, want now", got)
+	}
+	if got := reset.BootSets[0].Phases[1].LastProgress.Sub(start); got != time.Second {
+		t.Errorf("the other phase: %s, want the start of the boot set", got)
+	}
+	if !reset.FirstSeen.Equal(start.Add(5 * time.Minute)) {
+		t.Errorf("first seen %s", reset.FirstSeen)
+	}
+
+	unreported := reading(Boot, 0, testBootSet{name: "computes"})
+	unreported.Observe(nil, start)
+	appeared := boot(in{NotStarted: span(1, 4)}, 0, 0)
+	appeared.Observe(unreported, start.Add(3*time.Minute))
+	if got := progress(appeared); got != 3*time.Minute {
+		t.Errorf("the boot set appeared: %s, want now", got)
+	}
+}
+
+func TestProgressKeepsRunning(t *testing.T) {
+	// A trickle of nodes keeps a session running however long it takes.
+	prev := reading(Configure, 0, reported("a", testPhase{name: Configure, nodes: in{InProgress: span(1, 10)}}))
+	prev.Observe(nil, start)
+	for n := 1; n < 10; n++ {
+		now := start.Add(time.Duration(n) * 30 * time.Minute)
+		s := reading(Configure, 0, reported("a", testPhase{name: Configure, nodes: in{Succeeded: span(1, n), InProgress: span(n+1, 10)}}))
+		s.Observe(prev, now)
+		if got := Judge(s, now, limits).State; got != StateRunning {
+			t.Fatalf("after %d nodes: %s, want running", n, got)
+		}
+		prev = s
+	}
+}

@@ -1,0 +1,209 @@
+package bos
+
+import "time"
+
+// State is what a session, boot set or phase has effectively come to. BOS itself
+// does not say it: its flags mean different things in different releases and are
+// often wrong (bos.md, Flags).
+type State string
+
+const (
+	// StatePending: no node has started yet.
+	StatePending State = "pending"
+	// StateRunning: work goes on.
+	StateRunning State = "running"
+	// StateStuck: unfinished, and no node has moved for longer than the phase may take.
+	StateStuck State = "stuck"
+	// StateSucceeded: ended, and every node made it.
+	StateSucceeded State = "succeeded"
+	// StatePartial: ended, and some nodes made it while others did not.
+	StatePartial State = "partial"
+	// StateFailed: ended or halted, and no node made it.
+	StateFailed State = "failed"
+	// StateAbandoned: stuck for so long that nobody will finish it.
+	StateAbandoned State = "abandoned"
+	// StateUnknown: ended, but BOS has nothing to tell the outcome from.
+	StateUnknown State = "unknown"
+)
+
+// States lists every state.
+var States = []State{StatePending, StateRunning, StateStuck, StateSucceeded, StatePartial, StateFailed, StateAbandoned, StateUnknown}
+
+// Ended tells whether the state is an outcome: nothing more is to be expected.
+func (s State) Ended() bool {
+	switch s {
+	case StateSucceeded, StatePartial, StateFailed, StateUnknown:
+		return true
+	default:
+		return false
+	}
+}
+
+// Limits say how long unfinished work may rest.
+type Limits struct {
+	// Shutdown is how long no node may move while the shutdown phase is in
+	// progress or no node is known yet.
+	Shutdown time.Duration
+	// Other is how long no node may move otherwise: the waits for nodes to
+	// become ready and to be configured take half an hour each.
+	Other time.Duration
+	// Abandoned is how long a session may be stuck.
+	Abandoned time.Duration
+}
+
+// Verdict holds the effective states of a session and of its parts.
+type Verdict struct {
+	State    State
+	BootSets []BootSetVerdict // like Session.BootSets
+}
+
+// BootSetVerdict holds the effective states of a boot set and of its phases.
+type BootSetVerdict struct {
+	State  State
+	Phases []State // like BootSet.Phases
+}
+
+// Judge derives the effective states of a session and its parts at now, by the
+// clock of BOS. The session must have been through Observe.
+//
+//   - A session has ended when it has a stop time. What became of its nodes then
+//     tells the outcome, not its flags.
+//   - A boot set without a stop time of its session has ended when no node is
+//     left to move, or when a phase failed on some nodes, nothing is in progress
+//     and nothing has moved for the shutdown limit: early agents halt there and
+//     never say so.
+//   - A session in which only some boot sets have ended takes the liveliest
+//     state of the others.
+func Judge(s *Session, now time.Time, l Limits) Verdict {
+	stopped := !s.StopTime.IsZero()
+	v := Verdict{BootSets: make([]BootSetVerdict, len(s.BootSets))}
+	count := make(map[State]int)
+	unreported := false
+	for i := range s.BootSets {
+		b := &s.BootSets[i]
+		bv := b.judge(stopped, now.Sub(s.lastProgress(b, now)), l)
+		v.BootSets[i] = bv
+		count[bv.State]++
+		unreported = unreported || !b.Reported
+	}
+	open := count[StatePending] + count[StateRunning] + count[StateStuck] + count[StateAbandoned]
+	switch {
+	case !stopped && len(s.BootSets) == 0:
+		v.State = rest(StatePending, now.Sub(s.LastProgress(now)), l.Shutdown, l.Abandoned)
+	case stopped || open == 0:
+		v.State = outcome(s.Nodes)
+		if unreported && v.State == StateSucceeded {
+			v.State = StateUnknown
+		}
+	case count[StateRunning] > 0:
+		v.State = StateRunning
+	case count[StateStuck] > 0:
+		v.State = StateStuck
+	case count[StatePending] == len(s.BootSets):
+		v.State = StatePending
+	case count[StatePending] > 0:
+		v.State = StateRunning
+	default:
+		v.State = StateAbandoned
+	}
+	return v
+}
+
+func (b *BootSet) judge(stopped bool, idle time.Duration, l Limits) BootSetVerdict {
+	v := BootSetVerdict{State: b.state(stopped, idle, l), Phases: make([]State, len(b.Phases))}
+	for i := range b.Phases {
+		v.Phases[i] = b.Phases[i].state(v.State)
+	}
+	return v
+}
+
+func (b *BootSet) state(stopped bool, idle time.Duration, l Limits) State {
+	if stopped || b.ended() || b.halted(idle, l) {
+		return outcome(b.Nodes)
+	}
+	limit := l.Other
+	if !b.Reported || b.inShutdown() {
+		limit = l.Shutdown
+	}
+	lively := StatePending
+	for i := range b.Phases {
+		if !b.Phases[i].untouched() {
+			lively = StateRunning
+		}
+	}
+	return rest(lively, idle, limit, l.Abandoned)
+}
+
+func (b *BootSet) inShutdown() bool {
+	for i := range b.Phases {
+		if b.Phases[i].Name == Shutdown && b.Phases[i].active() {
+			return true
+		}
+	}
+	return false
+}
+
+// ended tells whether no node of the boot set is left to move.
+func (b *BootSet) ended() bool {
+	if !b.Reported || b.Nodes.Unfinished > 0 {
+		return false
+	}
+	if len(b.Phases) > 0 && b.Phases[len(b.Phases)-1].waiting() {
+		return false
+	}
+	// Until the session stops, a configuration may still be to come.
+	return b.untouchedConfigure() < 0 || b.Nodes.Succeeded == 0
+}
+
+// halted tells whether the boot set stands still after failures.
+func (b *BootSet) halted(idle time.Duration, l Limits) bool {
+	for i := range b.Phases {
+		if b.Phases[i].active() {
+			return false
+		}
+	}
+	return b.Nodes.Failed > 0 && idle > l.Shutdown
+}
+
+func (p *Phase) state(bootSet State) State {
+	switch {
+	case p.Nodes.Nodes() == 0:
+		return StateUnknown
+	case bootSet.Ended() && p.untouched():
+		return StateUnknown // it was never to be, or never came to be
+	case bootSet.Ended(), p.Nodes.Unfinished == 0 && !p.waiting():
+		return outcome(p.Nodes)
+	case p.untouched():
+		return StatePending
+	case bootSet == StateStuck, bootSet == StateAbandoned:
+		return bootSet
+	default:
+		return StateRunning
+	}
+}
+
+// outcome is the state of something that has ended.
+func outcome(t Tally) State {
+	switch t.Nodes() - t.Excluded {
+	case 0:
+		return StateUnknown
+	case t.Succeeded:
+		return StateSucceeded
+	}
+	if t.Succeeded == 0 {
+		return StateFailed
+	}
+	return StatePartial
+}
+
+// rest is the state of something unfinished that has rested for idle.
+func rest(lively State, idle, limit, abandoned time.Duration) State {
+	switch {
+	case idle > limit+abandoned:
+		return StateAbandoned
+	case idle > limit:
+		return StateStuck
+	default:
+		return lively
+	}
+}

@@ -1,0 +1,504 @@
+package bos
+
+import (
+	"fmt"
+	"testing"
+	"time"
+)
+
+var (
+	start  = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+	limits = Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
+)
+
+// in lists nodes of a category; nodes are numbers.
+type in map[string][]int
+
+func span(from, to int) []int {
+	var s []int
+	for n := from; n <= to; n++ {
+		s = append(s, n)
+	}
+	return s
+}
+
+type testPhase struct {
+	name    string
+	nodes   in
+	started time.Duration // after start; 0 is absent
+	stopped time.Duration
+}
+
+// reported is a boot set that the boot agent has reported.
+func reported(name string, phases ...testPhase) testBootSet {
+	return testBootSet{name: name, reported: true, phases: phases}
+}
+
+type testBootSet struct {
+	name     string
+	reported bool
+	phases   []testPhase
+}
+
+func at(d time.Duration) time.Time {
+	if d == 0 {
+		return time.Time{}
+	}
+	return start.Add(d)
+}
+
+// reading makes a session as a reading of BOS would, less the wire.
+func reading(operation string, stopped time.Duration, bootSets ...testBootSet) *Session {
+	s := &Session{ID: "id", Operation: operation, API: APIv1}
+	s.StartTime, s.StopTime = start, at(stopped)
+	c := NewCensus()
+	for _, t := range bootSets {
+		b := BootSet{Name: t.name, Reported: t.reported}
+		if t.reported {
+			b.StartTime = start.Add(time.Second)
+		}
+		for i, p := range t.phases {
+			phase := Phase{Name: p.name}
+			phase.StartTime, phase.StopTime = at(p.started), at(p.stopped)
+			for category, nodes := range p.nodes {
+				phase.Categories = append(phase.Categories, Category{category, len(nodes)})
+				for _, n := range nodes {
+					c.Node(i, category, fmt.Appendf(nil, "x1000c0s%db0n0", n))
+				}
+			}
+			b.Phases = append(b.Phases, phase)
+		}
+		c.EndBootSet(&b)
+		s.BootSets = append(s.BootSets, b)
+	}
+	s.Nodes = c.EndSession()
+	return s
+}
+
+// The cases are the shapes in which sessions of BOS v1 are met: how they get
+// stuck and fail (bos.md, Shapes), and where the flags of BOS mislead (bos.md,
+// Flags).
+func TestJudge(t *testing.T) {
+	all := span(1, 4)
+	cases := []struct {
+		name    string
+		session *Session
+		age     time.Duration // of the session when it is judged
+		want    State
+		sets    []State
+		phases  []State // of the first boot set
+	}{
+		{
+			name:    "just created: no boot set is known",
+			session: reading(Reboot, 0),
+			age:     5 * time.Minute,
+			want:    StatePending,
+		},
+		{
+			name:    "the boot agent has not reported yet",
+			session: reading(Reboot, 0, testBootSet{name: "computes"}),
+			age:     9 * time.Minute,
+			want:    StatePending, sets: []State{StatePending},
+		},
+		{
+			name:    "the boot agent never started",
+			session: reading(Reboot, 0, testBootSet{name: "computes"}),
+			age:     11 * time.Minute,
+			want:    StateStuck, sets: []State{StateStuck},
+		},
+		{
+			name:    "the boot agent never started, and no template tells the boot sets",
+			session: reading(Reboot, 0),
+			age:     11 * time.Minute,
+			want:    StateStuck,
+		},
+		{
+			name:    "the boot agent never started, a day and ten minutes ago",
+			session: reading(Reboot, 0, testBootSet{name: "computes"}),
+			age:     24*time.Hour + 11*time.Minute,
+			want:    StateAbandoned, sets: []State{StateAbandoned},
+		},
+		{
+			name: "reported, nothing begun",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{NotStarted: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  time.Minute,
+			want: StatePending, sets: []State{StatePending},
+			phases: []State{StatePending, StatePending, StatePending},
+		},
+		{
+			name: "configure is in progress before anything else happens",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{NotStarted: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StatePending, StatePending, StateRunning},
+		},
+		{
+			name: "shutting down",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{InProgress: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  9 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StateRunning, StatePending, StateRunning},
+		},
+		{
+			name: "killed during shutdown: stuck after that phase's limit",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{InProgress: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  11 * time.Minute,
+			want: StateStuck, sets: []State{StateStuck},
+			phases: []State{StateStuck, StatePending, StateStuck},
+		},
+		{
+			name: "boot complete without stop time: waiting for nodes to become ready",
+			session: reading(Boot, 0, reported("computes",
+				testPhase{name: Boot, nodes: in{Succeeded: all}, started: time.Minute},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  30 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StateRunning, StateRunning},
+		},
+		{
+			name: "the same without a configuration to come",
+			session: reading(Boot, 0, reported("computes",
+				testPhase{name: Boot, nodes: in{Succeeded: all}, started: time.Minute},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  30 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StateRunning, StatePending},
+		},
+		{
+			name: "the same in the earliest releases, which leave configure out",
+			session: reading(Boot, 0, reported("computes",
+				testPhase{name: Boot, nodes: in{Succeeded: all}, started: time.Minute})),
+			age:  30 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StateRunning},
+		},
+		{
+			name: "power-on refused for one node while the others wait to become ready: not halted",
+			session: reading(Boot, 0, reported("computes",
+				testPhase{name: Boot, nodes: in{Succeeded: span(2, 4), Failed: {1}}, started: time.Minute},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  30 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StateRunning, StatePending},
+		},
+		{
+			name: "killed in the middle of boot",
+			session: reading(Boot, 0, reported("computes",
+				testPhase{name: Boot, nodes: in{InProgress: all}, started: time.Minute},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  37 * time.Minute,
+			want: StateStuck, sets: []State{StateStuck},
+			phases: []State{StateStuck, StateStuck},
+		},
+		{
+			name: "killed in the middle of boot, long ago",
+			session: reading(Boot, 0, reported("computes",
+				testPhase{name: Boot, nodes: in{InProgress: all}, started: time.Minute},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  25 * time.Hour,
+			want: StateAbandoned, sets: []State{StateAbandoned},
+			phases: []State{StateAbandoned, StateAbandoned},
+		},
+		{
+			name: "killed between shutdown and boot",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Succeeded: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  36 * time.Minute,
+			want: StateStuck, sets: []State{StateStuck},
+			phases: []State{StateSucceeded, StatePending, StateStuck},
+		},
+		{
+			name: "updates were lost: some nodes moved, the rest did not",
+			session: reading(Configure, 0, reported("computes",
+				testPhase{name: Configure, nodes: in{Succeeded: {1}, NotStarted: span(2, 4)}})),
+			age:  36 * time.Minute,
+			want: StateStuck, sets: []State{StateStuck},
+			phases: []State{StateStuck},
+		},
+		{
+			name: "the document's example: all nodes failed shutdown and all flags say not started",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Failed: all}, started: time.Second, stopped: 14 * time.Minute},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  14*time.Minute + time.Second,
+			want: StateFailed, sets: []State{StateFailed},
+			phases: []State{StateFailed, StateUnknown, StateUnknown},
+		},
+		{
+			name: "all nodes failed shutdown and the session stopped",
+			session: reading(Reboot, 15*time.Minute, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Failed: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  time.Hour,
+			want: StateFailed, sets: []State{StateFailed},
+			phases: []State{StateFailed, StateUnknown, StateFailed},
+		},
+		{
+			name: "an early agent halted after one failure: still running within the shutdown limit",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Failed: {1}, Succeeded: span(2, 4)}, stopped: 14 * time.Minute},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  20 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StatePartial, StatePending, StatePending},
+		},
+		{
+			name: "an early agent halted after one failure",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Failed: {1}, Succeeded: span(2, 4)}, stopped: 14 * time.Minute},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  25 * time.Minute,
+			want: StateFailed, sets: []State{StateFailed},
+			phases: []State{StatePartial, StateUnknown, StateUnknown},
+		},
+		{
+			name: "one node stayed ready after shutdown: stopped without any error",
+			session: reading(Reboot, 15*time.Minute, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Succeeded: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  time.Hour,
+			want: StateFailed, sets: []State{StateFailed},
+			phases: []State{StateSucceeded, StateUnknown, StateFailed},
+		},
+		{
+			name: "no configuration wanted: configure stays untouched for ever",
+			session: reading(Reboot, 20*time.Minute, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Succeeded: all}},
+				testPhase{name: Boot, nodes: in{Succeeded: all}, stopped: 19 * time.Minute},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  time.Hour,
+			want: StateSucceeded, sets: []State{StateSucceeded},
+			phases: []State{StateSucceeded, StateSucceeded, StateUnknown},
+		},
+		{
+			name: "no configuration wanted, just before the stop time is written",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Succeeded: all}},
+				testPhase{name: Boot, nodes: in{Succeeded: all}, stopped: 19 * time.Minute},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  20 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StateSucceeded, StateSucceeded, StatePending},
+		},
+		{
+			name: "a configure session that did nothing is no success",
+			session: reading(Configure, 20*time.Minute, reported("computes",
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  time.Hour,
+			want: StateFailed, sets: []State{StateFailed},
+			phases: []State{StateUnknown},
+		},
+		{
+			name: "two nodes did not become ready: they are in succeeded, too",
+			session: reading(Boot, 40*time.Minute, reported("computes",
+				testPhase{name: Boot, nodes: in{Succeeded: all, Failed: {3, 4}}, stopped: 39 * time.Minute},
+				testPhase{name: Configure, nodes: in{Succeeded: {1, 2}, InProgress: {3, 4}}})),
+			age:  time.Hour,
+			want: StatePartial, sets: []State{StatePartial},
+			phases: []State{StatePartial, StatePartial},
+		},
+		{
+			name: "no node became ready, though all are in succeeded",
+			session: reading(Boot, 40*time.Minute, reported("computes",
+				testPhase{name: Boot, nodes: in{Succeeded: all, Failed: all}, stopped: 39 * time.Minute},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  time.Hour,
+			want: StateFailed, sets: []State{StateFailed},
+			phases: []State{StateFailed, StateFailed},
+		},
+		{
+			name: "a configuration failed and the wait was given up: the rest stays in progress",
+			session: reading(Reboot, 40*time.Minute, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Succeeded: all}},
+				testPhase{name: Boot, nodes: in{Succeeded: all}, stopped: 20 * time.Minute},
+				testPhase{name: Configure, nodes: in{Succeeded: {1}, Failed: {2}, InProgress: {3, 4}}})),
+			age:  time.Hour,
+			want: StatePartial, sets: []State{StatePartial},
+			phases: []State{StateSucceeded, StateSucceeded, StatePartial},
+		},
+		{
+			name: "all nodes were on already, then configured: boot stays in progress",
+			session: reading(Boot, 40*time.Minute, reported("computes",
+				testPhase{name: Boot, nodes: in{InProgress: all}},
+				testPhase{name: Configure, nodes: in{Succeeded: all}})),
+			age:  time.Hour,
+			want: StateSucceeded, sets: []State{StateSucceeded},
+			phases: []State{StateFailed, StateSucceeded},
+		},
+		{
+			name: "all nodes were on already and nothing was done",
+			session: reading(Boot, 40*time.Minute, reported("computes",
+				testPhase{name: Boot, nodes: in{InProgress: all}},
+				testPhase{name: Configure, nodes: in{NotStarted: all}})),
+			age:  time.Hour,
+			want: StateFailed, sets: []State{StateFailed},
+			phases: []State{StateFailed, StateUnknown},
+		},
+		{
+			name: "stopped, all well, and flags of era B or C do not matter",
+			session: reading(Reboot, 40*time.Minute, reported("computes",
+				testPhase{name: Shutdown, nodes: in{Succeeded: all}},
+				testPhase{name: Boot, nodes: in{Succeeded: all}, stopped: 19 * time.Minute},
+				testPhase{name: Configure, nodes: in{Succeeded: all}})),
+			age:  time.Hour,
+			want: StateSucceeded, sets: []State{StateSucceeded},
+			phases: []State{StateSucceeded, StateSucceeded, StateSucceeded},
+		},
+		{
+			name: "stopped without a word from the boot agent",
+			session: reading(Reboot, 3*time.Minute,
+				testBootSet{name: "computes"}),
+			age:  time.Hour,
+			want: StateUnknown, sets: []State{StateUnknown},
+		},
+		{
+			name: "one boot set was never heard of: no success without its nodes",
+			session: reading(Shutdown, 9*time.Minute,
+				reported("computes", testPhase{name: Shutdown, nodes: in{Succeeded: all}}),
+				testBootSet{name: "gone from the template"}),
+			age:  time.Hour,
+			want: StateUnknown, sets: []State{StateSucceeded, StateUnknown},
+			phases: []State{StateSucceeded},
+		},
+		{
+			name: "an empty boot set beside a good one",
+			session: reading(Shutdown, 9*time.Minute,
+				reported("computes", testPhase{name: Shutdown, nodes: in{Succeeded: all}}),
+				reported("empty", testPhase{name: Shutdown, nodes: in{NotStarted: nil, Succeeded: nil}})),
+			age:  time.Hour,
+			want: StateSucceeded, sets: []State{StateSucceeded, StateUnknown},
+			phases: []State{StateSucceeded},
+		},
+		{
+			name: "a session without any node did nothing, which is no success",
+			session: reading(Shutdown, 9*time.Minute,
+				reported("empty", testPhase{name: Shutdown, nodes: in{NotStarted: nil}})),
+			age:  time.Hour,
+			want: StateUnknown, sets: []State{StateUnknown},
+			phases: []State{StateUnknown},
+		},
+		{
+			name: "one boot set stuck, the other at work",
+			session: reading(Shutdown, 0,
+				reported("a", testPhase{name: Shutdown, nodes: in{InProgress: all}}),
+				reported("b", testPhase{name: Shutdown, nodes: in{InProgress: span(5, 8)}, started: 11 * time.Minute})),
+			age:  12 * time.Minute,
+			want: StateRunning, sets: []State{StateStuck, StateRunning},
+			phases: []State{StateStuck},
+		},
+		{
+			name: "one boot set stuck, the other ended",
+			session: reading(Shutdown, 0,
+				reported("a", testPhase{name: Shutdown, nodes: in{InProgress: all}}),
+				reported("b", testPhase{name: Shutdown, nodes: in{Succeeded: span(5, 8)}})),
+			age:  12 * time.Minute,
+			want: StateStuck, sets: []State{StateStuck, StateSucceeded},
+			phases: []State{StateStuck},
+		},
+		{
+			name: "one boot set ended, the other yet to be reported",
+			session: reading(Shutdown, 0,
+				reported("a", testPhase{name: Shutdown, nodes: in{Succeeded: all}}),
+				testBootSet{name: "b"}),
+			age:  5 * time.Minute,
+			want: StateRunning, sets: []State{StateSucceeded, StatePending},
+			phases: []State{StateSucceeded},
+		},
+		{
+			name: "a node in two boot sets counts once, with the worst",
+			session: reading(Shutdown, 9*time.Minute,
+				reported("a", testPhase{name: Shutdown, nodes: in{Succeeded: {1}}}),
+				reported("b", testPhase{name: Shutdown, nodes: in{Failed: {1}}})),
+			age:  time.Hour,
+			want: StateFailed, sets: []State{StateSucceeded, StateFailed},
+			phases: []State{StateSucceeded},
+		},
+		{
+			name: "excluded nodes neither succeed nor fail",
+			session: reading(Shutdown, 9*time.Minute,
+				reported("a", testPhase{name: Shutdown, nodes: in{Excluded: {1}, Succeeded: {2}}})),
+			age:  time.Hour,
+			want: StateSucceeded, sets: []State{StateSucceeded},
+			phases: []State{StateSucceeded},
+		},
+		{
+			name: "a category nobody knows is no success",
+			session: reading(Shutdown, 9*time.Minute,
+				reported("a", testPhase{name: Shutdown, nodes: in{"on_hold": {1}, Succeeded: {2}}})),
+			age:  time.Hour,
+			want: StatePartial, sets: []State{StatePartial},
+			phases: []State{StatePartial},
+		},
+	}
+	for _, tt := range cases {
+		t.Run(tt.name, func(t *testing.T) {
+			now := start.Add(tt.age)
+			tt.session.Observe(nil, now)
+			got := Judge(tt.session, now, limits)
+			if got.State != tt.want {
+				t.Errorf("state %s, want %s", got.State, tt.want)
+			}
+			for i, set := range got.BootSets {
+				if set.State != tt.sets[i] {
+					t.Errorf("boot set %s: state %s, want %s", tt.session.BootSets[i].Name, set.State, tt.sets[i])
+				}
+			}
+			if len(got.BootSets) != len(tt.sets) {
+				t.Fatalf("%d boot sets, want %d", len(got.BootSets), len(tt.sets))
+			}
+			if len(tt.sets) == 0 {
+				return
+			}
+			for i, state := range got.BootSets[0].Phases {
+				if state != tt.phases[i] {
+					t.Errorf("phase %s: state %s, want %s", tt.session.BootSets[0].Phases[i].Name, state, tt.phases[i])
+				}
+			}
+		})
+	}
+}
+
+func TestNoTimeAtAll(t *testing.T) {
+	// Before the earliest agents start, BOS gives no time: the first reading dates
+	// the session.
+	s := &Session{ID: "id"}
+	s.Observe(nil, start)
+	if got := Judge(s, start.Add(9*time.Minute), limits).State; got != StatePending {
+		t.Errorf("after nine minutes: %s", got)
+	}
+	again := &Session{ID: "id"}
+	again.Observe(s, start.Add(11*time.Minute))
+	if got := Judge(again, start.Add(11*time.Minute), limits).State; got != StateStuck {
+		t.Errorf("after eleven minutes: %s", got)
+	}
+}
+
+func TestTimesInTheFuture(t *testing.T) {
+	s := reading(Shutdown, 0, reported("a", testPhase{name: Shutdown, nodes: in{InProgress: span(1, 2)}, started: time.Hour}))
+	s.Observe(nil, start)
+	if got := s.BootSets[0].Phases[0].LastProgress; !got.Equal(start) {
+		t.Errorf("last progress %s, want %s", got, start)
+	}
+	if got := Judge(s, start.Add(11*time.Minute), limits).State; got != StateStuck {
+		t.Errorf("state %s, want stuck", got)
+	}
+}
