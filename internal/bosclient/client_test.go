@@ -1,0 +1,497 @@
+package bosclient
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"go.uber.org/goleak"
+	"golang.org/x/oauth2"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// transport is a RoundTripper made of a function.
+type transport func(*http.Request) (*http.Response, error)
+
+func (t transport) RoundTrip(r *http.Request) (*http.Response, error) { return t(r) }
+
+// answer has every request answered alike.
+func answer(status int, contentType, body string) transport {
+	return func(*http.Request) (*http.Response, error) {
+		return &http.Response{
+			StatusCode: status,
+			Header:     http.Header{"Content-Type": {contentType}},
+			Body:       io.NopCloser(strings.NewReader(body)),
+		}, nil
+	}
+}
+
+func newClient(t *testing.T, rt http.RoundTripper, change ...func(*Config)) *Client {
+	t.Helper()
+	cfg := Config{URL: "http://bos.test/apis/bos", Transport: rt, Timeout: 5 * time.Second}
+	for _, c := range change {
+		c(&cfg)
+	}
+	c, err := New(cfg)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestNewChecksURL(t *testing.T) {
+	for url, want := range map[string]string{
+		"":                           "missing",
+		"cray-bos/v1":                "http://",
+		"ftp://cray-bos":             "http://",
+		"http://":                    "http://",
+		"http://user:pw@cray-bos":    "password",
+		"http://cray-bos/v1?x=1":     "end with its path",
+		"http://cray-bos/v1#x":       "end with its path",
+		"http://cray bos:pw@x:y/":    "cannot be parsed",
+		"https://api/apis/bos":       "",
+		"https://api/apis/bos/v1/":   "",
+		"http://[fd00::1]:8080//":    "",
+		"://secret:pw@host/apis/bos": "cannot be parsed",
+	} {
+		c, err := New(Config{URL: url, Timeout: time.Second})
+		switch {
+		case want == "" && err != nil:
+			t.Errorf("%s: %v", url, err)
+		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
+			t.Errorf("%s: error %v, want one with %q", url, err, want)
+		case err != nil && strings.Contains(err.Error(), "pw"):
+			t.Errorf("%s: the error tells a secret: %v", url, err)
+		case want == "" && (strings.HasSuffix(c.URL(), "/") || strings.HasSuffix(c.URL(), "/v1")):
+			t.Errorf("%s became %s", url, c.URL())
+		}
+	}
+	if _, err := New(Config{URL: "http://bos"}); err == nil {
+		t.Error("no timeout, no error")
+	}
+}
+
+func TestRequests(t *testing.T) {
+	var seen *http.Request
+	c := newClient(t, transport(func(r *http.Request) (*http.Response, error) {
+		seen = r
+		return nil, errors.New("enough")
+	}), func(cfg *Config) { cfg.Tenant, cfg.UserAgent = "vcluster-blue", "test/1" })
+	ctx := t.Context()
+	for want, call := range map[string]func() error{
+		"/apis/bos/v1/session":          func() error { _, err := c.Sessions(ctx); return err },
+		"/apis/bos/v1/session/a%2Fb":    func() error { _, err := c.Session(ctx, "a/b"); return err },
+		"/apis/bos/v1/session/x/status": func() error { _, err := c.SessionBootSets(ctx, "x"); return err },
+		"/apis/bos/v1/session/x/status/%22my%22%20set%2F..%2F%3Fq=%23%C3%A9": func() error {
+			_, err := c.BootSet(ctx, "x", `"my" set/../?q=#é`, nil)
+			return err
+		},
+		"/apis/bos/v1/sessiontemplate/cle-1.3.0": func() error { _, err := c.TemplateBootSets(ctx, "cle-1.3.0"); return err },
+	} {
+		if err := call(); ReasonOf(err) != Unavailable {
+			t.Errorf("%s: %v", want, err)
+		}
+		if seen.Method != http.MethodGet || seen.URL.EscapedPath() != want || seen.URL.RawQuery != "" || seen.Body != nil {
+			t.Errorf("%s %s, want GET %s", seen.Method, seen.URL.EscapedPath(), want)
+		}
+		if seen.Header.Get("Cray-Tenant-Name") != "vcluster-blue" || seen.Header.Get("User-Agent") != "test/1" {
+			t.Errorf("headers %v", seen.Header)
+		}
+	}
+}
+
+func TestNamesThatLeadElsewhere(t *testing.T) {
+	c := newClient(t, transport(func(r *http.Request) (*http.Response, error) {
+		t.Errorf("%s was asked for", r.URL)
+		return nil, errors.New("no")
+	}))
+	for _, name := range []string{"", ".", ".."} {
+		if _, err := c.Session(t.Context(), name); ReasonOf(err) != NotFound {
+			t.Errorf("session %q: %v", name, err)
+		}
+		if _, err := c.BootSet(t.Context(), "id", name, nil); ReasonOf(err) != NotFound {
+			t.Errorf("boot set %q: %v", name, err)
+		}
+		if _, err := c.TemplateBootSets(t.Context(), name); ReasonOf(err) != NotFound {
+			t.Errorf("template %q: %v", name, err)
+		}
+	}
+}
+
+func TestErrors(t *testing.T) {
+	const problem = "application/problem+json"
+	long := strings.Repeat("x", 1000)
+	for _, tt := range []struct {
+		name   string
+		rt     transport
+		reason Reason
+		says   []string
+		not    string
+	}{
+		{"not found, empty", answer(404, "application/json", ""), NotFound, []string{"404", "not found"}, ""},
+		{"forbidden by the gateway", answer(403, "text/plain", "Unauthorized Request\n"), Unauthorized, []string{"403", "credentials", "Unauthorized Request"}, ""},
+		{"unauthorized", answer(401, "text/html", "<html>"), Unauthorized, []string{"401", "credentials"}, "<html>"},
+		{"problem", answer(500, problem, `{"title":"Internal Server Error","detail":"It broke","status":500}`), Unavailable, []string{"500", "It broke"}, ""},
+		{"problem without detail", answer(503, problem, `{"title":"Service Unavailable"}`), Unavailable, []string{"503", "Service Unavailable"}, ""},
+		{"problem that is none", answer(503, problem, `{`), Unavailable, []string{"503"}, ""},
+		{"tenancy", answer(400, problem, `{"detail":"Multi-tenancy not supported"}`), Malformed, []string{"400", "Multi-tenancy not supported"}, ""},
+		{"redirect", answer(302, "", ""), Malformed, []string{"redirects are not followed"}, ""},
+		{"long text", answer(502, "text/plain", long), Unavailable, []string{"502"}, long},
+		{"many lines", answer(502, "text/plain", "one\ntwo\x00\xff"), Unavailable, []string{"one two"}, "\n"},
+		{"HTML page", answer(200, "text/html", "<html>hello</html>"), Malformed, []string{"not an answer of the BOS API"}, ""},
+		{"empty", answer(200, "application/json", ""), Malformed, []string{"empty"}, ""},
+		{"cut short", answer(200, "application/json", `["a",`), Malformed, nil, ""},
+		{"two values", answer(200, "application/json", `[] []`), Malformed, []string{"more than one"}, ""},
+		{"of another shape", answer(200, "application/json", `{"a":1}`), Malformed, []string{"want an array, got an object"}, ""},
+		{"element of another kind", answer(200, "application/json", `["a",{}]`), Malformed, []string{"want a string"}, ""},
+		{"null", answer(200, "application/json", `null`), Malformed, nil, ""},
+		{"too long", answer(200, "application/json", `["`+strings.Repeat("a", 2<<10)+`"]`), Malformed, []string{"longer than 1024 bytes"}, ""},
+		{"connection refused", func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }, Unavailable, []string{"connection refused"}, ""},
+		{"connection closed", func(*http.Request) (*http.Response, error) { return nil, io.EOF }, Unavailable, []string{"closed"}, ""},
+		{"token refused", func(*http.Request) (*http.Response, error) {
+			return nil, &oauth2.RetrieveError{Response: &http.Response{StatusCode: 401}, Body: []byte("secret"), ErrorCode: "invalid_client"}
+		}, Unauthorized, []string{"invalid_client"}, "secret"},
+		{"token server down", func(*http.Request) (*http.Response, error) {
+			return nil, &oauth2.RetrieveError{Response: &http.Response{StatusCode: 503}}
+		}, Unavailable, []string{"token server"}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var code string
+			c := newClient(t, tt.rt, func(cfg *Config) {
+				cfg.MaxBody = 1024
+				cfg.Observe = func(r Resource, observed string, _ time.Duration) {
+					if r != List {
+						t.Errorf("observed resource %s", r)
+					}
+					code = observed
+				}
+			})
+			_, err := c.Sessions(t.Context())
+			var e *Error
+			if !errors.As(err, &e) || e.Reason != tt.reason || ReasonOf(err) != tt.reason {
+				t.Fatalf("%v, want %s", err, tt.reason)
+			}
+			if code == "" {
+				t.Error("the request was not observed")
+			}
+			for _, s := range append(tt.says, "http://bos.test/apis/bos/v1/session") {
+				if !strings.Contains(err.Error(), s) {
+					t.Errorf("%q does not say %q", err, s)
+				}
+			}
+			if tt.not != "" && strings.Contains(err.Error(), tt.not) {
+				t.Errorf("%q says %q", err, tt.not)
+			}
+		})
+	}
+}
+
+func TestTimeout(t *testing.T) {
+	var code string
+	c := newClient(t, transport(func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
+	}), func(cfg *Config) {
+		cfg.Timeout = time.Millisecond
+		cfg.Observe = func(_ Resource, observed string, _ time.Duration) { code = observed }
+	})
+	_, err := c.Sessions(t.Context())
+	if !IsTimeout(err) || ReasonOf(err) != Unavailable || !strings.Contains(err.Error(), "no answer within 1ms") {
+		t.Errorf("%v", err)
+	}
+	if code != "timeout" {
+		t.Errorf("observed code %q", code)
+	}
+	code = ""
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := c.Sessions(ctx); !errors.Is(err, context.Canceled) || code != "" {
+		t.Errorf("cancelled: %v, observed %q", err, code)
+	}
+	if gateway := (&Error{Status: 504}); !gateway.Timeout() {
+		t.Error("504 of a gateway is no time-out")
+	}
+}
+
+func TestClockOfBOS(t *testing.T) {
+	date := ""
+	c := newClient(t, transport(func(*http.Request) (*http.Response, error) {
+		resp, _ := answer(200, "application/json", "[]")(nil)
+		resp.Header.Set("Date", date)
+		return resp, nil
+	}))
+	for _, tt := range []struct {
+		date string
+		want time.Duration // ahead of us
+	}{
+		{"", 0},
+		{time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat), 2 * time.Hour},
+		{"nonsense", 2 * time.Hour}, // what was known stands
+		{time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat), 0},
+		{time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), -time.Hour},
+	} {
+		date = tt.date
+		if _, err := c.Sessions(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := time.Until(c.Now()); (got - tt.want).Abs() > 3*time.Second {
+			t.Errorf("date %q: the clock of BOS is %s ahead, want %s", tt.date, got, tt.want)
+		}
+	}
+}
+
+func TestRedirectsAreNotFollowed(t *testing.T) {
+	asked := 0
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		asked++
+		http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
+	}))
+	defer server.Close()
+	c := newClient(t, &http.Transport{DisableKeepAlives: true}, func(cfg *Config) { cfg.URL = server.URL })
+	if _, err := c.Sessions(t.Context()); ReasonOf(err) != Malformed {
+		t.Error(err)
+	}
+	if asked != 1 {
+		t.Errorf("%d requests", asked)
+	}
+}
+
+func TestSessions(t *testing.T) {
+	c := newClient(t, answer(200, "application/json", `["b", "a", "b"]`))
+	ids, err := c.Sessions(t.Context())
+	if want := []string{"a", "b"}; err != nil || !slices.Equal(ids, want) {
+		t.Errorf("%v %v, want %v", ids, err, want)
+	}
+}
+
+func TestSession(t *testing.T) {
+	printed := time.Date(2022, 8, 22, 12, 22, 33, 708209000, time.UTC)
+	for _, tt := range []struct {
+		name string
+		body string
+		want bos.Session // ID and API apart
+		err  string
+	}{
+		{"later releases, running", `{"complete":false,"error_count":0,"in_progress":false,"job":"boa-1","operation":"Reboot",
+			"start_time":"2022-08-22T12:22:33.708209Z","status_link":"/v1/session/x/status","stop_time":null,"templateName":"cle"}`,
+			bos.Session{Operation: "reboot", Template: "cle", Job: "boa-1", Metadata: bos.Metadata{
+				Complete: bos.Some(false), InProgress: bos.Some(false), ErrorCount: bos.Some(0), StartTime: printed}}, ""},
+		{"early releases", `{"boa_job_name":"boa-1","templateUuid":"cle","operation":"boot","complete":true,"in_progress":false,
+			"error_count":4,"start_time":"2022-08-22 12:22:33.708209","stop_time":"2022-08-22 12:22:33.708209"}`,
+			bos.Session{Operation: "boot", Template: "cle", Job: "boa-1", Metadata: bos.Metadata{
+				Complete: bos.Some(true), InProgress: bos.Some(false), ErrorCount: bos.Some(4), StartTime: printed, StopTime: printed}}, ""},
+		{"no status record", `{"templateName":"cle","operation":"boot","complete":"","in_progress":"","error_count":"","start_time":"","stop_time":""}`,
+			bos.Session{Operation: "boot", Template: "cle"}, ""},
+		{"missing metadata", `{"operation":"boot"}`, bos.Session{Operation: "boot"}, ""},
+		{"ints, strings and nulls", `{"operation":null,"complete":1,"in_progress":"False","error_count":"7","start_time":null}`,
+			bos.Session{Metadata: bos.Metadata{Complete: bos.Some(true), InProgress: bos.Some(false), ErrorCount: bos.Some(7)}}, ""},
+		{"unknown keys, an old and a new name", `{"operation":"boot","templateUuid":"old","templateName":"","computes":"boot_complete","x":{"y":[1,{}]}}`,
+			bos.Session{Operation: "boot", Template: "old"}, ""},
+		{"nothing known", `{"hello":"world"}`, bos.Session{}, "none of its members"},
+		{"empty object", `{}`, bos.Session{}, "none of its members"},
+		{"a list", `[]`, bos.Session{}, "want an object"},
+		{"flag of nonsense", `{"complete":"maybe"}`, bos.Session{}, `"maybe" is neither true nor false`},
+		{"flag of another kind", `{"complete":{}}`, bos.Session{}, "/complete"},
+		{"count of nonsense", `{"error_count":"many"}`, bos.Session{}, `"many" is not a count`},
+		{"negative count", `{"error_count":-1}`, bos.Session{}, `"-1" is not a count`},
+		{"half a count", `{"error_count":1.5}`, bos.Session{}, `"1.5" is not a count`},
+		{"time of nonsense", `{"stop_time":"yesterday"}`, bos.Session{}, `"yesterday" is not a time`},
+		{"a key twice", `{"stop_time":"","stop_time":"2022-08-22 12:22:33"}`, bos.Session{}, "duplicate"},
+		{"not UTF-8", "{\"operation\":\"\xff\"}", bos.Session{}, "UTF-8"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClient(t, answer(200, "application/json", tt.body))
+			s, err := c.Session(t.Context(), "id")
+			if tt.err != "" {
+				if ReasonOf(err) != Malformed || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("error %v, want one with %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.ID != "id" || s.API != "v1" || s.Operation != tt.want.Operation || s.Template != tt.want.Template || s.Job != tt.want.Job || s.Metadata != tt.want.Metadata {
+				t.Errorf("%+v, want %+v", s, tt.want)
+			}
+		})
+	}
+}
+
+func TestBootSetNames(t *testing.T) {
+	for _, tt := range []struct {
+		name, body string
+		template   bool
+		want       []string
+		err        string
+	}{
+		{"early releases", `{"boot_sets":["b","a","b"],"id":"x","links":[],"metadata":{}}`, false, []string{"a", "b"}, ""},
+		{"later releases", `{"id":"x","links":[{"href":"/v1/x","rel":"self"}],"metadata":{"complete":false}}`, false, nil, ""},
+		{"null", `{"boot_sets":null,"metadata":null}`, false, nil, ""},
+		{"no status", `{"id":"x"}`, false, nil, "neither"},
+		{"names that are none", `{"boot_sets":[1]}`, false, nil, "want a string"},
+		{"template", `{"boot_sets":{"my / set":{"node_list":["x1"]},"a":{}},"name":"cle","enable_cfs":true}`, true, []string{"a", "my / set"}, ""},
+		{"template without boot sets", `{"name":"cle"}`, true, nil, "no boot_sets"},
+		{"template with a list", `{"boot_sets":[]}`, true, nil, "want an object"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClient(t, answer(200, "application/json", tt.body))
+			read := c.SessionBootSets
+			if tt.template {
+				read = c.TemplateBootSets
+			}
+			got, err := read(t.Context(), "x")
+			if tt.err != "" {
+				if ReasonOf(err) != Malformed || !strings.Contains(err.Error(), tt.err) {
+					t.Errorf("error %v, want one with %q", err, tt.err)
+				}
+				return
+			}
+			if err != nil || !slices.Equal(got, tt.want) {
+				t.Errorf("%v %v, want %v", got, err, tt.want)
+			}
+		})
+	}
+}
+
+func TestBootSet(t *testing.T) {
+	body, err := os.ReadFile("testdata/bootset.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	c := newClient(t, answer(201, "application/json", string(body)))
+	var nodes []string
+	b, err := c.BootSet(t.Context(), "x", "computes", func(phase int, category string, node []byte) {
+		nodes = append(nodes, string(rune('0'+phase))+" "+category+" "+string(node))
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if b.Name != "computes" || !b.Reported || b.ErrorCount != bos.Some(2) || b.InProgress.Present || len(b.Phases) != 2 {
+		t.Errorf("%+v", b)
+	}
+	boot := b.Phases[0]
+	if boot.Name != "boot" || boot.Complete != bos.Some(true) || boot.StartTime.IsZero() {
+		t.Errorf("%+v", boot)
+	}
+	// Known categories in their order whatever the document's, others behind.
+	if want := []bos.Category{{Name: "not_started"}, {Name: "in_progress"}, {Name: "succeeded", Nodes: 3}, {Name: "failed", Nodes: 1}, {Name: "on_hold", Nodes: 1}}; !slices.Equal(boot.Categories, want) {
+		t.Errorf("%+v, want %+v", boot.Categories, want)
+	}
+	want := []string{
+		"0 succeeded x1c0s0b0n0", "0 succeeded x1c0s0b0n1", `0 succeeded x"é`,
+		"0 failed x1c0s0b0n1",
+		"0 on_hold x1c0s1b0n0",
+		"1 in_progress x1c0s0b0n0",
+	}
+	if !slices.Equal(nodes, want) {
+		t.Errorf("nodes %q, want %q", nodes, want)
+	}
+}
+
+func TestBootSetErrors(t *testing.T) {
+	for body, want := range map[string]string{
+		`{}`:                             "no phases",
+		`{"phases":null}`:                "want an array",
+		`{"phases":[{"categories":[]}]}`: "no name",
+		`{"phases":[{"name":" "}]}`:      "name is empty",
+		`{"phases":[{"name":7}]}`:        "/phases/0/name: want a string, got a number",
+		`{"phases":[{"name":"Boot"},{"name":"boot"}]}`:                                     "stands twice",
+		`{"phases":[{"name":"boot","categories":[{"name":"failed"},{"name":"FAILED"}]}]}`:  "stands twice",
+		`{"phases":[{"name":"boot","categories":[{"node_list":["x1"]}]}]}`:                 "no name",
+		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":[null]}]}]}`: "want a string, got null",
+		`{"phases":[{"name":"boot","categories":[{"node_list":[1],"name":"failed"}]}]}`:    "want a string, got a number",
+		`{"phases":[{"name":"boot","metadata":{"stop_time":[]}}]}`:                         "/phases/0/metadata/stop_time",
+		`{"phases":[` + strings.Repeat(`{"name":"a"},`, bos.MaxPhases) + `{"name":"a"}]}`:  "stands twice",
+		`{"phases":[{"name":"p0"},{"name":"p1"},{"name":"p2"},{"name":"p3"},{"name":"p4"},{"name":"p5"},{"name":"p6"},{"name":"p7"},{"name":"p8"},{"name":"p9"},{"name":"pa"},{"name":"pb"},{"name":"pc"},{"name":"pd"},{"name":"pe"},{"name":"pf"},{"name":"pg"}]}`: "more than 16 phases",
+	} {
+		c := newClient(t, answer(200, "application/json", body))
+		if _, err := c.BootSet(t.Context(), "x", "computes", nil); ReasonOf(err) != Malformed || !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: error %v, want one with %q", body, err, want)
+		}
+	}
+}
+
+func TestParseTime(t *testing.T) {
+	for in, want := range map[string]string{
+		"2022-08-22T12:22:33.708209Z":    "2022-08-22T12:22:33.708209Z",
+		"2022-08-22 12:58:23.674867":     "2022-08-22T12:58:23.674867Z",
+		"2022-08-22 12:58:23":            "2022-08-22T12:58:23Z",
+		"2020-04-24T12:00":               "2020-04-24T12:00:00Z",
+		"2020-04-24T12:00Z":              "2020-04-24T12:00:00Z",
+		"2022-08-22T14:22:33+02:00":      "2022-08-22T12:22:33Z",
+		"2022-08-22T14:22:33.5+0200":     "2022-08-22T12:22:33.5Z",
+		"2022-08-22 12:22:33.123456789Z": "2022-08-22T12:22:33.123456789Z",
+		"2022-13-22 12:22:33":            "",
+		"2022-08-22":                     "",
+		"now":                            "",
+		"1596111111":                     "",
+		"2022-08-22  12:22:33":           "",
+	} {
+		got, err := parseTime(in)
+		if (err != nil) != (want == "") || err == nil && got.Format(time.RFC3339Nano) != want {
+			t.Errorf("%q: %s %v, want %q", in, got.Format(time.RFC3339Nano), err, want)
+		}
+	}
+}
+
+// Whatever BOS sends gives an answer or a Malformed error, and what is counted is
+// what is told.
+func FuzzDecode(f *testing.F) {
+	body, err := os.ReadFile("testdata/bootset.json")
+	if err != nil {
+		f.Fatal(err)
+	}
+	f.Add(body)
+	f.Add([]byte(`{"operation":"boot","complete":"","error_count":"4","stop_time":null,"templateUuid":"x"}`))
+	f.Add([]byte(`{"boot_sets":["a"],"metadata":{}}`))
+	f.Add([]byte(`{"boot_sets":{"a":{}}}`))
+	f.Add([]byte(`["a"]`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		c := newClient(t, answer(200, "application/json", string(body)))
+		ctx := t.Context()
+		check := func(err error) {
+			if err != nil && ReasonOf(err) != Malformed {
+				t.Errorf("%v", err)
+			}
+		}
+		_, err := c.Sessions(ctx)
+		check(err)
+		_, err = c.Session(ctx, "x")
+		check(err)
+		_, err = c.SessionBootSets(ctx, "x")
+		check(err)
+		_, err = c.TemplateBootSets(ctx, "x")
+		check(err)
+		told := 0
+		census := bos.NewCensus()
+		b, err := c.BootSet(ctx, "x", "y", func(phase int, category string, node []byte) {
+			told++
+			census.Node(phase, category, node)
+		})
+		check(err)
+		if err != nil {
+			return
+		}
+		counted := 0
+		for _, p := range b.Phases {
+			for _, c := range p.Categories {
+				counted += c.Nodes
+			}
+		}
+		census.EndBootSet(b)
+		if counted != told || b.Nodes.Nodes() > told {
+			t.Errorf("%d nodes counted, %d told, %d distinct", counted, told, b.Nodes.Nodes())
+		}
+	})
+}
