@@ -1,0 +1,240 @@
+// Package bossim is a simulated Boot Orchestration Service (BOS): an
+// http.Handler that speaks its v1 API as the releases of BOS really do, with
+// their contradictions, and that can be made to fail in every way that BOS and
+// the gateway before it are known to fail. It only ever reads: requests change
+// nothing, and what sessions do is a pure function of the time.
+//
+// The behaviour of BOS that is imitated here is written down in docs/bos.md.
+package bossim
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"net/http"
+	"strings"
+	"sync"
+)
+
+// Server is a simulated BOS.
+type Server struct {
+	scenario Scenario
+	era      Era
+	clock    Clock
+
+	mu            sync.Mutex
+	faults        map[Resource]Fault
+	sessionFaults map[string]Fault
+	observe       func(*http.Request)
+
+	closed chan struct{}
+	close  func()
+}
+
+// New returns a server of a release of the era that holds the scenario. Its
+// answers, and their Date header, are those of the time that the clock shows.
+func New(scenario Scenario, era Era, clock Clock) *Server {
+	if !era.known() {
+		panic("bossim: unknown " + era.String())
+	}
+	closed := make(chan struct{})
+	s := &Server{
+		scenario: scenario,
+		era:      era,
+		clock:    clock,
+		closed:   closed,
+		close:    sync.OnceFunc(func() { close(closed) }),
+	}
+	s.Heal()
+	return s
+}
+
+// Fail makes every request for a kind of resource go wrong, from now on.
+func (s *Server) Fail(resource Resource, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults[resource] = f
+}
+
+// FailSession makes every request for a session, and for what is below it, go
+// wrong. It goes before the faults of resources.
+func (s *Server) FailSession(id string, f Fault) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.sessionFaults[id] = f
+}
+
+// Heal ends all faults.
+func (s *Server) Heal() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.faults = make(map[Resource]Fault)
+	s.sessionFaults = make(map[string]Fault)
+}
+
+// fault is the fault that befalls a request, if any.
+func (s *Server) fault(to route) Fault {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, f := range []Fault{s.sessionFaults[to.session], s.faults[to.resource], s.faults[Everything]} {
+		if f != None {
+			return f
+		}
+	}
+	return None
+}
+
+// Observe has f called with every request before it is answered; it may step
+// the clock. It replaces the function set before, and may be called by several
+// requests at once.
+func (s *Server) Observe(f func(r *http.Request)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.observe = f
+}
+
+// Close lets go of requests that hang. It may be called again.
+func (s *Server) Close() { s.close() }
+
+// ServeHTTP answers a request.
+func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	s.mu.Lock()
+	observe := s.observe
+	s.mu.Unlock()
+	if observe != nil {
+		observe(r)
+	}
+	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
+	to := routeOf(r.URL.EscapedPath())
+	if f := s.fault(to); f != None {
+		faults[f].happen(s, w, r, to)
+		return
+	}
+	s.answer(r, to).send(w)
+}
+
+// answer is the true answer to a request.
+func (s *Server) answer(r *http.Request, to route) reply {
+	if to.resource == Everything {
+		return absent(to.resource)
+	}
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		a := problem(http.StatusMethodNotAllowed, "Method Not Allowed", "The method is not allowed for the requested URL.")
+		a.headers = map[string]string{"Allow": "GET, HEAD"}
+		return a
+	}
+	switch to.resource {
+	case Health:
+		return document(http.StatusOK, map[string]string{"apiStatus": "ok", "dbStatus": "ok"})
+	case Version:
+		return document(http.StatusOK, s.version(r, to))
+	case Versions:
+		return document(http.StatusOK, []any{s.version(r, to)})
+	}
+	if eras[s.era].refusesTenants && r.Header.Get("Cray-Tenant-Name") != "" {
+		return problem(http.StatusBadRequest, "Multi-tenancy not supported",
+			"Tenants are not supported in this version of the API.")
+	}
+	switch to.resource {
+	case List:
+		return s.list()
+	case Template:
+		return s.template(to.template)
+	default:
+		return s.session(to)
+	}
+}
+
+func (s *Server) list() reply {
+	ids := []string{}
+	for _, session := range s.scenario.Sessions(s.clock()) {
+		ids = append(ids, session.id)
+	}
+	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
+	return document(http.StatusOK, ids)
+}
+
+// session answers for a session and all that is below it.
+func (s *Server) session(to route) reply {
+	now := s.clock()
+	session, ok := s.scenario.Session(to.session, now)
+	if !ok {
+		return absent(to.resource)
+	}
+	switch to.resource {
+	case Describe:
+		return document(http.StatusOK, session.describe(now, s.era))
+	case Status:
+		status, err := session.status(now, s.era)
+		if errors.Is(err, errHangUp) {
+			return hangUp
+		}
+		if err != nil {
+			return absent(to.resource)
+		}
+		return document(http.StatusOK, status)
+	}
+	bootSet, ok := session.bootSet(to.bootSet, now, s.era)
+	if !ok {
+		return absent(to.resource)
+	}
+	if to.resource == BootSet {
+		return document(eras[s.era].bootSetCode, bootSet)
+	}
+	phase, ok := bootSet.phase(to.phase)
+	if to.resource == Phase {
+		if !ok {
+			return hangUp
+		}
+		return document(http.StatusOK, phase)
+	}
+	if !ok {
+		return internalError()
+	}
+	category, ok := phase.category(to.category)
+	if !ok {
+		return internalError()
+	}
+	return document(http.StatusOK, category)
+}
+
+func (s *Server) template(name string) reply {
+	bootSets, ok := s.scenario.Template(name)
+	if !ok {
+		return absent(Template)
+	}
+	sets := make(map[string]any, len(bootSets))
+	for _, set := range bootSets {
+		sets[set] = map[string]any{
+			"boot_ordinal":                2,
+			"etag":                        strings.ReplaceAll(uuid(name+"/"+set), "-", ""),
+			"kernel_parameters":           "console=ttyS0,115200 bad_page=panic crashkernel=340M spire_join_token=${SPIRE_JOIN_TOKEN}",
+			"network":                     "nmn",
+			"node_roles_groups":           []string{"Compute"},
+			"path":                        fmt.Sprintf("s3://boot-images/%s/manifest.json", uuid(name)),
+			"rootfs_provider":             "cpss3",
+			"rootfs_provider_passthrough": "dvs:api-gw-service-nmn.local:300:nmn0",
+			"type":                        "s3",
+		}
+	}
+	return document(http.StatusOK, map[string]any{
+		"boot_sets": sets,
+		"name":      name,
+	})
+}
+
+// version describes the API. Unlike all others, its links are absolute, and
+// know of the gateway if the request says that it came through.
+func (s *Server) version(r *http.Request, to route) any {
+	base := "http://" + r.Host
+	if to.gateway || r.Header.Get("X-Forwarded-For") != "" {
+		base += gatewayPrefix
+	}
+	v := eras[s.era].version
+	return map[string]any{
+		"links": []link{{base + "/v1", "self"}, {base + "/", "versions"}},
+		"major": v[0],
+		"minor": v[1],
+		"patch": v[2],
+	}
+}
