@@ -1,0 +1,204 @@
+package collectors
+
+import (
+	"bytes"
+	"errors"
+	"flag"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+var t0 = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+
+// snapshot holds a session of every kind that matters to a collector.
+func snapshot() *inventory.Snapshot {
+	running := &bos.Session{ID: "running", Operation: bos.Reboot, Template: `cle "1.3"`, Job: "boa-1", API: bos.APIv1,
+		Metadata: bos.Metadata{InProgress: bos.Some(true), Complete: bos.Some(false), ErrorCount: bos.Some(0), StartTime: t0},
+		Nodes:    bos.Tally{Failed: 1, Unfinished: 2, Succeeded: 1},
+		BootSets: []bos.BootSet{
+			{Name: "computes", Reported: true,
+				Metadata: bos.Metadata{InProgress: bos.Some(true), Complete: bos.Some(false), ErrorCount: bos.Some(1), StartTime: t0.Add(time.Second), StopTime: t0.Add(time.Hour)},
+				Phases: []bos.Phase{
+					{Name: bos.Shutdown, LastProgress: t0.Add(90 * time.Second),
+						Metadata: bos.Metadata{Complete: bos.Some(true), InProgress: bos.Some(false), ErrorCount: bos.Some(1), StartTime: t0.Add(time.Second), StopTime: t0.Add(90*time.Second + 250*time.Millisecond)},
+						Categories: []bos.Category{{Name: bos.NotStarted}, {Name: bos.Succeeded, Nodes: 4}, {Name: bos.Failed, Nodes: 1}}},
+					{Name: bos.Boot, LastProgress: t0.Add(2 * time.Minute),
+						Categories: []bos.Category{{Name: bos.InProgress, Nodes: 3}, {Name: "on\nhold", Nodes: 1}}},
+				}},
+			{Name: "not yet reported"},
+		}}
+	ended := &bos.Session{ID: "ended", Tenant: "blue", Operation: bos.Boot, API: bos.APIv1,
+		Metadata: bos.Metadata{StartTime: t0, StopTime: t0.Add(time.Hour)}}
+	return &inventory.Snapshot{
+		Time: t0.Add(2 * time.Hour), Up: true, ListUp: true, LastGood: t0.Add(2 * time.Hour), SweepDuration: 1500 * time.Millisecond,
+		Listed: bos.Some(5),
+		Sessions: []inventory.Session{
+			{Session: ended, Verdict: bos.Verdict{State: bos.StateUnknown}, Exposed: true, Err: &bosclient.Error{Reason: bosclient.NotFound}},
+			{Session: &bos.Session{ID: "lingered out", Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateSucceeded}},
+			{Session: &bos.Session{ID: "never read"}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bosclient.Error{Reason: bosclient.Malformed}},
+			{Session: running, Verdict: bos.Verdict{State: bos.StateRunning}, Exposed: true, Err: errors.New("anything else")},
+			{Session: &bos.Session{ID: "old", Operation: "diagnose"}, Verdict: bos.Verdict{State: bos.StateAbandoned}},
+		},
+		Dropped: map[string]int{inventory.DroppedAge: 1, inventory.DroppedBudget: 0},
+		Completions: inventory.Completions{
+			Counts:    map[inventory.OperationState]int{{Operation: bos.Reboot, State: bos.StatePartial}: 2, {Operation: bos.Boot, State: bos.StateFailed}: 0},
+			Durations: map[string]inventory.Histogram{bos.Reboot: {Count: 2, Sum: 2400.5, Buckets: []uint64{0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2}}},
+		},
+	}
+}
+
+func text(t *testing.T, families []*dto.MetricFamily) string {
+	t.Helper()
+	var b bytes.Buffer
+	for _, f := range families {
+		if _, err := expfmt.MetricFamilyToText(&b, f); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return b.String()
+}
+
+// Each collector has a golden file of what it makes of the snapshot.
+func TestGolden(t *testing.T) {
+	s := snapshot()
+	for _, c := range All {
+		t.Run(c.Name, func(t *testing.T) {
+			families, err := Collect(s, []Collector{c})
+			if err != nil {
+				t.Fatal(err)
+			}
+			var own []*dto.MetricFamily
+			for _, f := range families {
+				if !strings.HasPrefix(f.GetName(), "bos_scrape_collector_") {
+					own = append(own, f)
+				}
+			}
+			got := text(t, own)
+			golden := "testdata/" + c.Name + ".prom"
+			if *update {
+				if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
+					t.Fatal(err)
+				}
+			}
+			want, err := os.ReadFile(golden)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got != string(want) {
+				t.Errorf("differs from %s; if it should, run: go test ./collectors -update\n%s", golden, got)
+			}
+		})
+	}
+}
+
+// Families are made without a registry, so a registry checks here that they are
+// such as it would make: consistent, and no series twice.
+func TestConsistent(t *testing.T) {
+	families, err := Collect(snapshot(), All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := prometheus.Gatherers{prometheus.GathererFunc(func() ([]*dto.MetricFamily, error) { return families, nil })}
+	if _, err := g.Gather(); err != nil {
+		t.Error(err)
+	}
+}
+
+// Every metric that a collector describes it makes of the snapshot, and no other.
+func TestDescribed(t *testing.T) {
+	s := snapshot()
+	for _, c := range All {
+		described := make(map[string]*Metric)
+		for _, m := range c.Metrics {
+			described[m.Name] = m
+		}
+		families, err := Collect(s, []Collector{c})
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, f := range families {
+			if strings.HasPrefix(f.GetName(), "bos_scrape_collector_") {
+				continue
+			}
+			if described[f.GetName()] == nil {
+				t.Errorf("collector %s makes %s, which it does not describe", c.Name, f.GetName())
+			}
+			delete(described, f.GetName())
+		}
+		for name := range described {
+			t.Errorf("collector %s does not make %s", c.Name, name)
+		}
+	}
+}
+
+// No label is one that a scrape adds itself.
+func TestLabels(t *testing.T) {
+	for _, c := range All {
+		for _, m := range c.Metrics {
+			if len(m.Labels) > maxLabels {
+				t.Errorf("%s has more than %d labels", m.Name, maxLabels)
+			}
+			for _, l := range m.Labels {
+				switch l {
+				case "job", "instance", "endpoint", "namespace", "pod", "service", "container":
+					t.Errorf("%s has the label %s", m.Name, l)
+				}
+			}
+		}
+	}
+}
+
+func TestNothingYet(t *testing.T) {
+	families, err := Collect(inventory.New(inventory.Config{Client: client(t)}).Snapshot(), All)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := text(t, families)
+	for _, want := range []string{"bos_up 0\n", "bos_list_up 0\n", `bos_session_completions_total{operation="boot",state="failed"} 0`} {
+		if !strings.Contains(got, want) {
+			t.Errorf("missing %s in\n%s", want, got)
+		}
+	}
+	for _, unwanted := range []string{"bos_sessions_listed ", "bos_sessions{", "last_sweep_timestamp_seconds ", "sweep_duration_seconds "} {
+		if strings.Contains(got, "\n"+unwanted) {
+			t.Errorf("%s before the first sweep", unwanted)
+		}
+	}
+}
+
+func client(t *testing.T) *bosclient.Client {
+	t.Helper()
+	c, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Timeout: time.Second})
+	if err != nil {
+		t.Fatal(err)
+	}
+	return c
+}
+
+func TestCollectorThatFails(t *testing.T) {
+	bad := Collector{Name: "bad", collect: func(*inventory.Snapshot, families) { panic("boom") }}
+	families, err := Collect(snapshot(), []Collector{bad, state})
+	if err == nil || !strings.Contains(err.Error(), "collector bad: boom") {
+		t.Errorf("%v", err)
+	}
+	got := text(t, families)
+	for _, want := range []string{
+		`bos_scrape_collector_success{collector="bad"} 0`, `bos_scrape_collector_success{collector="state"} 1`, `bos_session_state{`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("missing %s in\n%s", want, got)
+		}
+	}
+}

@@ -1,0 +1,29 @@
+package collectors
+
+import (
+	"slices"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+var (
+	sessionNodes = gauge("bos_session_nodes",
+		"Number of distinct nodes of a session that the boot agent has reported.", "session", "tenant")
+	sessionFailedNodes = gauge("bos_session_failed_nodes",
+		"Number of distinct nodes of a session that failed in any phase.", "session", "tenant")
+)
+
+var nodes = Collector{
+	Name:    "nodes",
+	Help:    "distinct nodes of sessions",
+	Metrics: []*Metric{sessionNodes, sessionFailedNodes},
+	collect: func(s *inventory.Snapshot, out families) {
+		for e := range exposed(s) {
+			if slices.ContainsFunc(e.BootSets, func(b bos.BootSet) bool { return b.Reported }) {
+				out.add(sessionNodes, float64(e.Nodes.Nodes()), e.ID, e.Tenant)
+				out.add(sessionFailedNodes, float64(e.Nodes.Failed), e.ID, e.Tenant)
+			}
+		}
+	},
+}

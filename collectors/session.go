@@ -1,0 +1,24 @@
+package collectors
+
+import "github.com/bos-exporter/bos-exporter/internal/inventory"
+
+var (
+	sessionInfo = gauge("bos_session_info",
+		"A session and what never changes about it; the value is always 1.",
+		"session", "tenant", "operation", "template", "boa_job", "api")
+	sessionMetadata = newMetadataMetrics("bos_session", "session",
+		"failed nodes, a node once for each phase in which it failed. CSM 1.0 to 1.5 always give 0: use bos_bootset_error_count or bos_session_failed_nodes.", "",
+		"session", "tenant")
+)
+
+var session = Collector{
+	Name:    "session",
+	Help:    "what BOS says of sessions themselves",
+	Metrics: append([]*Metric{sessionInfo}, sessionMetadata.all()...),
+	collect: func(s *inventory.Snapshot, out families) {
+		for e := range exposed(s) {
+			out.add(sessionInfo, 1, e.ID, e.Tenant, e.Operation, e.Template, e.Job, e.API)
+			sessionMetadata.add(out, &e.Metadata, e.ID, e.Tenant)
+		}
+	},
+}
