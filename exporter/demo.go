@@ -1,0 +1,66 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+const (
+	// demoPace is how much faster than real ones demo sessions run: a reboot
+	// takes a few minutes.
+	demoPace = 10
+	// demoInterval is the longest time between two sweeps of a demo.
+	demoInterval = 5 * time.Second
+)
+
+// demo is a simulated BOS on a loopback port.
+type demo struct {
+	url      string
+	listener net.Listener
+	stdout   io.Writer
+}
+
+func newDemo(stdout io.Writer) (*demo, error) {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return nil, fmt.Errorf("--demo: no port for the simulated BOS: %w", err)
+	}
+	return &demo{url: "http://" + l.Addr().String() + "/apis/bos", listener: l, stdout: stdout}, nil
+}
+
+// run serves the simulated BOS until ctx ends.
+func (d *demo) run(ctx context.Context) error {
+	sim := bossim.New(bossim.Live(time.Now(), demoPace), bossim.EraC, time.Now)
+	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
+	stop := context.AfterFunc(ctx, func() {
+		sim.Close()
+		_ = server.Close()
+	})
+	defer stop()
+	if err := server.Serve(d.listener); !errors.Is(err, http.ErrServerClosed) {
+		return fmt.Errorf("--demo: simulated BOS: %w", err)
+	}
+	return nil
+}
+
+// welcome says on stdout what to open, once the exporter listens at addr.
+func (d *demo) welcome(addr net.Addr, telemetryPath string) {
+	host, port, err := net.SplitHostPort(addr.String())
+	if err != nil {
+		return // a socket without a port: whoever made it knows where it is
+	}
+	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
+		host = "localhost"
+	}
+	base := "http://" + net.JoinHostPort(host, port)
+	fmt.Fprintf(d.stdout, `A simulated BOS is at %s/v1/session; its sessions run %d times as fast as real ones.
+Open %s/ to see them, or %s%s for the metrics. Stop with Ctrl-C.
+`, d.url, demoPace, base, base, telemetryPath)
+}

@@ -1,0 +1,200 @@
+// Package exporter serves what the inventory knows of BOS as Prometheus metrics.
+package exporter
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/pprof"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	promcollectors "github.com/prometheus/client_golang/prometheus/collectors"
+	versioncollector "github.com/prometheus/client_golang/prometheus/collectors/version"
+	"github.com/prometheus/client_golang/prometheus/promhttp"
+	"github.com/prometheus/common/version"
+	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/sync/errgroup"
+
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+const (
+	healthyPath = "/-/healthy"
+	readyPath   = "/-/ready"
+	pprofPath   = "/debug/pprof/"
+
+	// shutdownGrace is how long answers under way may take after the stop.
+	shutdownGrace = 3 * time.Second
+	// maxRequests bounds the scrapes served at once.
+	maxRequests = 40
+)
+
+// Exporter watches a BOS and serves its metrics.
+type Exporter struct {
+	cfg       Config
+	logger    *slog.Logger
+	client    *bosclient.Client
+	inventory *inventory.Inventory
+	self      *prometheus.Registry // metrics that are not of a snapshot
+	demo      *demo                // nil unless asked for
+}
+
+// New checks the configuration and returns an exporter that is ready to run. It
+// serves and sends nothing yet. stdout is for words to a person.
+func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
+	if err := cfg.check(); err != nil {
+		return nil, err
+	}
+	e := &Exporter{cfg: cfg, logger: logger, self: prometheus.NewRegistry()}
+	if cfg.Demo {
+		d, err := newDemo(stdout)
+		if err != nil {
+			return nil, err
+		}
+		e.demo = d
+		e.cfg.URL = d.url
+		e.cfg.Interval = min(cfg.Interval, demoInterval)
+	}
+	transport, err := e.cfg.transport()
+	if err != nil {
+		return nil, err
+	}
+	requests := newRequestMetrics()
+	e.self.MustRegister(
+		requests.total, requests.duration,
+		versioncollector.NewCollector("bos_exporter"),
+		promcollectors.NewGoCollector(),
+		promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}),
+	)
+	e.client, err = bosclient.New(bosclient.Config{
+		URL:       e.cfg.URL,
+		Transport: transport,
+		Tenant:    e.cfg.Tenant,
+		UserAgent: "bos_exporter/" + version.Version,
+		Timeout:   e.cfg.Timeout,
+		Observe:   requests.observe,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("--bos.url: %w", err)
+	}
+	e.inventory = inventory.New(inventory.Config{
+		Client:      e.client,
+		Logger:      logger,
+		Interval:    e.cfg.Interval,
+		Concurrency: e.cfg.Concurrency,
+		MaxAge:      e.cfg.MaxAge,
+		Linger:      e.cfg.Linger,
+		MaxSessions: e.cfg.MaxSessions,
+		Limits:      e.cfg.Limits,
+	})
+	return e, nil
+}
+
+// Run sweeps BOS and serves until ctx ends, then stops within five seconds. It
+// returns an error if it cannot serve.
+func (e *Exporter) Run(ctx context.Context) error {
+	server := &http.Server{
+		Handler:           e.handler(),
+		ReadHeaderTimeout: 10 * time.Second,
+		ErrorLog:          slog.NewLogLogger(e.logger.Handler(), slog.LevelWarn),
+		BaseContext: func(l net.Listener) context.Context {
+			if e.demo != nil {
+				e.demo.welcome(l.Addr(), e.cfg.TelemetryPath)
+			}
+			return context.Background()
+		},
+	}
+	defer context.AfterFunc(ctx, func() { e.logger.Info("Stopping") })()
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		err := web.ListenAndServe(server, e.cfg.Web, e.logger)
+		if errors.Is(err, http.ErrServerClosed) {
+			return nil
+		}
+		return fmt.Errorf("serving: %w", err)
+	})
+	g.Go(func() error {
+		<-ctx.Done()
+		grace, cancel := context.WithTimeout(context.Background(), shutdownGrace)
+		defer cancel()
+		if err := server.Shutdown(grace); err != nil {
+			return server.Close()
+		}
+		return nil
+	})
+	g.Go(func() error {
+		e.sweep(ctx)
+		return nil
+	})
+	if e.demo != nil {
+		g.Go(func() error { return e.demo.run(ctx) })
+	}
+	err := g.Wait()
+	e.client.CloseIdleConnections()
+	return err
+}
+
+// sweep sweeps BOS at every interval until ctx ends.
+func (e *Exporter) sweep(ctx context.Context) {
+	ticker := time.NewTicker(e.cfg.Interval)
+	defer ticker.Stop()
+	for {
+		e.inventory.Sweep(ctx)
+		select {
+		case <-ctx.Done():
+			return
+		case <-ticker.C:
+		}
+	}
+}
+
+// handler routes all requests. The default mux is not used: packages hang
+// profiling onto it.
+func (e *Exporter) handler() http.Handler {
+	mux := http.NewServeMux()
+	mux.Handle("GET "+e.cfg.TelemetryPath, e.metrics())
+	mux.HandleFunc("GET "+healthyPath, func(w http.ResponseWriter, _ *http.Request) {
+		fmt.Fprintln(w, "bos_exporter is healthy.")
+	})
+	mux.HandleFunc("GET "+readyPath, func(w http.ResponseWriter, _ *http.Request) {
+		if e.inventory.Snapshot().LastGood.IsZero() {
+			http.Error(w, "bos_exporter is not ready: BOS has given no good answer yet.", http.StatusServiceUnavailable)
+			return
+		}
+		fmt.Fprintln(w, "bos_exporter is ready.")
+	})
+	mux.HandleFunc("GET /{$}", e.landing)
+	if e.cfg.Pprof {
+		mux.HandleFunc(pprofPath, pprof.Index)
+		mux.HandleFunc(pprofPath+"cmdline", pprof.Cmdline)
+		mux.HandleFunc(pprofPath+"profile", pprof.Profile)
+		mux.HandleFunc(pprofPath+"symbol", pprof.Symbol)
+		mux.HandleFunc(pprofPath+"trace", pprof.Trace)
+	}
+	return mux
+}
+
+// metrics serves the snapshot's families and the exporter's own.
+func (e *Exporter) metrics() http.Handler {
+	families := &snapshotFamilies{
+		snapshot:   e.inventory.Snapshot,
+		collectors: e.cfg.Collectors,
+		staleAfter: e.cfg.StaleAfter,
+		logger:     e.logger,
+	}
+	return promhttp.HandlerForTransactional(
+		prometheus.NewMultiTRegistry(prometheus.ToTransactionalGatherer(e.self), families),
+		promhttp.HandlerOpts{
+			ErrorLog:            slog.NewLogLogger(e.logger.Handler(), slog.LevelError),
+			ErrorHandling:       promhttp.ContinueOnError,
+			Registry:            e.self,
+			MaxRequestsInFlight: maxRequests,
+			EnableOpenMetrics:   true,
+		})
+}

@@ -1,0 +1,48 @@
+package exporter
+
+import (
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+	dto "github.com/prometheus/client_model/go"
+
+	"github.com/bos-exporter/bos-exporter/collectors"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+// snapshotFamilies gathers the families of the latest snapshot. They are made
+// once for a snapshot, and once more when it goes stale.
+type snapshotFamilies struct {
+	snapshot   func() *inventory.Snapshot
+	collectors []collectors.Collector
+	staleAfter time.Duration
+	logger     *slog.Logger
+
+	mu       sync.Mutex
+	of       *inventory.Snapshot
+	stale    bool
+	families []*dto.MetricFamily
+}
+
+var _ prometheus.TransactionalGatherer = (*snapshotFamilies)(nil)
+
+// Gather implements prometheus.TransactionalGatherer.
+func (f *snapshotFamilies) Gather() ([]*dto.MetricFamily, func(), error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	s := f.snapshot()
+	stale := time.Since(s.LastGood) > f.staleAfter
+	if s != f.of || stale != f.stale {
+		f.of, f.stale = s, stale
+		if stale {
+			s = s.WithoutSessions()
+		}
+		var err error
+		if f.families, err = collectors.Collect(s, f.collectors); err != nil {
+			f.logger.Error("a collector failed, please report it", "err", err)
+		}
+	}
+	return f.families, func() {}, nil
+}

@@ -1,0 +1,121 @@
+package exporter
+
+import (
+	"bytes"
+	"cmp"
+	_ "embed"
+	"html/template"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/prometheus/common/version"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+//go:embed landing.html
+var landingHTML string
+
+var landingTemplate = template.Must(template.New("landing").Parse(landingHTML))
+
+// landingRows is how many sessions the landing page shows.
+const landingRows = 100
+
+// landingPage is what the landing page shows.
+type landingPage struct {
+	Version  string
+	URL      string
+	Metrics  string
+	Pprof    string // "" unless served
+	Demo     bool
+	Refresh  int // seconds
+	Up       bool
+	ListUp   bool
+	Err      error
+	LastGood string // "" before the first
+	Stale    bool
+	Listed   bos.Optional[int]
+	Sessions []landingSession
+	More     int // exposed sessions that are not shown
+}
+
+type landingSession struct {
+	*inventory.Session
+	Started string
+	Phases  []landingPhase
+}
+
+// landingPhase is how far the nodes of a phase are.
+type landingPhase struct {
+	BootSet, Name string
+	State         bos.State
+	Nodes         bos.Tally
+}
+
+// landing serves a page for people: is BOS up, and what are its sessions at.
+func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
+	s := e.inventory.Snapshot()
+	p := landingPage{
+		Version: version.Version,
+		URL:     e.client.URL(),
+		Metrics: e.cfg.TelemetryPath,
+		Demo:    e.demo != nil,
+		Refresh: max(5, int(e.cfg.Interval.Seconds())),
+		Up:      s.Up,
+		ListUp:  s.ListUp,
+		Err:     s.Err,
+		Listed:  s.Listed,
+	}
+	if e.cfg.Pprof {
+		p.Pprof = pprofPath
+	}
+	if !s.LastGood.IsZero() {
+		age := time.Since(s.LastGood)
+		p.LastGood = age.Round(time.Second).String()
+		p.Stale = age > e.cfg.StaleAfter
+	}
+	p.Sessions, p.More = landingSessions(s)
+	var page bytes.Buffer
+	if err := landingTemplate.Execute(&page, p); err != nil {
+		e.logger.Error("the landing page failed, please report it", "err", err)
+		http.Error(w, "The landing page could not be made. The metrics are at "+e.cfg.TelemetryPath+".", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	_, _ = page.WriteTo(w)
+}
+
+// landingSessions returns the exposed sessions, unfinished ones first and the
+// newest first, and how many more there are.
+func landingSessions(s *inventory.Snapshot) (rows []landingSession, more int) {
+	for i := range s.Sessions {
+		e := &s.Sessions[i]
+		if !e.Exposed {
+			continue
+		}
+		row := landingSession{Session: e, Started: e.Began().Format("2006-01-02 15:04:05")}
+		for j, set := range e.Verdict.BootSets {
+			b := &e.BootSets[j]
+			for k, state := range set.Phases {
+				row.Phases = append(row.Phases, landingPhase{b.Name, b.Phases[k].Name, state, b.Phases[k].Nodes})
+			}
+		}
+		rows = append(rows, row)
+	}
+	slices.SortStableFunc(rows, func(a, b landingSession) int {
+		return cmp.Or(ended(a)-ended(b), b.Began().Compare(a.Began()))
+	})
+	if len(rows) > landingRows {
+		return rows[:landingRows], len(rows) - landingRows
+	}
+	return rows, 0
+}
+
+func ended(s landingSession) int {
+	if s.Verdict.State.Ended() {
+		return 1
+	}
+	return 0
+}

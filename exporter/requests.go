@@ -1,0 +1,39 @@
+package exporter
+
+import (
+	"time"
+
+	"github.com/prometheus/client_golang/prometheus"
+
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+)
+
+// requestMetrics count the requests to BOS.
+type requestMetrics struct {
+	total    *prometheus.CounterVec
+	duration *prometheus.HistogramVec
+}
+
+func newRequestMetrics() requestMetrics {
+	m := requestMetrics{
+		total: prometheus.NewCounterVec(prometheus.CounterOpts{
+			Name: "bos_api_requests_total",
+			Help: "Number of requests to BOS, by resource and status code; where there was no answer the code is timeout or error.",
+		}, []string{"resource", "code"}),
+		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
+			Name:    "bos_api_request_duration_seconds",
+			Help:    "How long requests to BOS took until their answer was read, in seconds.",
+			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
+		}, []string{"resource"}),
+	}
+	for _, r := range bosclient.Resources {
+		m.total.WithLabelValues(string(r), "200")
+		m.duration.WithLabelValues(string(r))
+	}
+	return m
+}
+
+func (m requestMetrics) observe(resource bosclient.Resource, code string, took time.Duration) {
+	m.total.WithLabelValues(string(resource), code).Inc()
+	m.duration.WithLabelValues(string(resource)).Observe(took.Seconds())
+}

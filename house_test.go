@@ -1,0 +1,81 @@
+// Package house checks rules that hold for the whole repository.
+package house
+
+import (
+	"encoding/json"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "github.com/bos-exporter/bos-exporter/"
+
+// mayImport says which of our packages a package may import. Imports point one
+// way: from the programs down to the domain.
+var mayImport = map[string][]string{
+	"cmd/bos_exporter":   {"exporter", "collectors"},
+	"exporter":           {"collectors", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
+	"collectors":         {"internal/inventory", "internal/bosclient", "internal/bos"},
+	"internal/inventory": {"internal/bosclient", "internal/bos"},
+	"internal/bosclient": {"internal/bos"},
+	"internal/bossim":    {"internal/bos"},
+	"internal/bos":       {},
+}
+
+func TestImportsPointOneWay(t *testing.T) {
+	out, err := exec.Command("go", "list", "-json=ImportPath,Imports", "./...").Output()
+	if err != nil {
+		t.Fatalf("go list: %v", err)
+	}
+	packages := 0
+	for decoder := json.NewDecoder(strings.NewReader(string(out))); decoder.More(); {
+		var p struct {
+			ImportPath string
+			Imports    []string
+		}
+		if err := decoder.Decode(&p); err != nil {
+			t.Fatal(err)
+		}
+		packages++
+		for _, wrong := range wrongImports(p.ImportPath, p.Imports) {
+			t.Error(wrong)
+		}
+	}
+	if packages < len(mayImport) {
+		t.Errorf("%d packages seen, %d have a rule", packages, len(mayImport))
+	}
+}
+
+// wrongImports says which imports of a package break the rules.
+func wrongImports(path string, imports []string) (wrong []string) {
+	name, ours := strings.CutPrefix(path, module)
+	if !ours {
+		return nil // this package, which holds only tests
+	}
+	allowed, known := mayImport[name]
+	if !known {
+		return []string{name + " has no rule: add it to mayImport in its place"}
+	}
+	for _, i := range imports {
+		target, ours := strings.CutPrefix(i, module)
+		if ours && !slices.Contains(allowed, target) {
+			wrong = append(wrong, name+" must not import "+target)
+		}
+	}
+	return wrong
+}
+
+func TestWrongImportsAreFound(t *testing.T) {
+	for _, c := range []struct{ path, imports string }{
+		{"internal/bos", "internal/bosclient"},
+		{"internal/bossim", "internal/bosclient"},
+		{"internal/bosclient", "internal/inventory"},
+		{"collectors", "exporter"},
+		{"nowhere", "fmt"},
+	} {
+		if len(wrongImports(module+c.path, []string{"fmt", module + c.imports})) == 0 {
+			t.Errorf("%s importing %s is not found", c.path, c.imports)
+		}
+	}
+}
