@@ -22,7 +22,7 @@ func documented(t *testing.T) string {
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url) // whose second sweep is half a minute away
 	p.ready()
-	return p.metrics()
+	return p.metrics().text
 }
 
 var (

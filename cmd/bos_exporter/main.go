@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strings"
 	"syscall"
 
 	"github.com/alecthomas/kingpin/v2"
@@ -22,7 +23,8 @@ import (
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
-		fmt.Fprintln(os.Stderr, "bos_exporter:", err)
+		// Some parsers spread their errors over several lines.
+		fmt.Fprintln(os.Stderr, "bos_exporter:", strings.Join(strings.Fields(err.Error()), " "))
 		os.Exit(1)
 	}
 }

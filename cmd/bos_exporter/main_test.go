@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"sync"
 	"syscall"
@@ -145,14 +146,40 @@ func (p *program) get(path string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
+// metrics are what a scrape gives: the text, and the values by series.
+type metrics struct {
+	text   string
+	values map[string]float64
+}
+
 // metrics scrapes the program.
-func (p *program) metrics() string {
+func (p *program) metrics() metrics {
 	p.t.Helper()
 	code, body := p.get("/metrics")
 	if code != http.StatusOK {
 		p.t.Fatalf("/metrics answers %d: %s", code, body)
 	}
-	return body
+	m := metrics{text: body, values: make(map[string]float64)}
+	for line := range strings.Lines(body) {
+		series, v, ok := strings.Cut(strings.TrimSuffix(line, "\n"), "} ")
+		if ok {
+			series += "}"
+		} else {
+			series, v, ok = strings.Cut(series, " ")
+		}
+		if f, err := strconv.ParseFloat(v, 64); err == nil && ok {
+			m.values[series] = f
+		}
+	}
+	return m
+}
+
+// want fails the test unless the series has the value.
+func (m metrics) want(t *testing.T, series string, v float64) {
+	t.Helper()
+	if got, ok := m.values[series]; !ok || got != v {
+		t.Errorf("%s is %v (there: %t), want %v", series, got, ok, v)
+	}
 }
 
 // ready waits for the first good sweep.
@@ -212,7 +239,8 @@ type world struct {
 
 	mu    sync.Mutex
 	lists int            // requests for the list
-	asked map[string]int // all requests since the last call of step, by path below /v1/
+	asked map[string]int // requests since the last one for the list, by path below /v1/
+	last  map[string]int // those of the sweep before
 	heads []http.Header  // of all requests
 	verbs map[string]int
 }
@@ -227,6 +255,7 @@ func newWorld(t *testing.T, scenario bossim.Scenario, now time.Time) *world {
 		path := strings.TrimPrefix(r.URL.EscapedPath(), "/apis/bos/v1/")
 		if path == "session" {
 			w.lists++
+			w.last, w.asked = w.asked, make(map[string]int)
 		}
 		w.asked[path]++
 		w.verbs[r.Method]++
@@ -266,15 +295,11 @@ func (w *world) step(d time.Duration) {
 	w.swept()
 }
 
-// requests returns what is asked for during the next whole sweep.
+// requests returns what is asked for in the next whole sweep.
 func (w *world) requests() map[string]int {
 	w.t.Helper()
 	w.swept()
 	w.mu.Lock()
-	w.asked = make(map[string]int)
-	w.mu.Unlock()
-	w.swept()
-	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.asked
+	return w.last
 }

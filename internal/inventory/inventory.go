@@ -215,14 +215,19 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 		return 0, 0
 	}
 	now = v.cfg.Client.Now()
+	var changes []change
 	for i, id := range due {
 		if r := records[i]; r != nil {
-			v.logSession(v.open[id], r)
+			changes = append(changes, change{v.open[id], r})
 			v.keep(r, now)
 		}
 	}
+	v.logSessions(changes)
 	return int(read.Load()), int(read.Load() + failed.Load())
 }
+
+// change is a record and the one that replaces it.
+type change struct{ before, after *record }
 
 // keep takes over a record and settles it if nothing more is to be expected.
 func (v *Inventory) keep(r *record, now time.Time) {
@@ -256,12 +261,33 @@ func (v *Inventory) logUp(before, after *Snapshot) {
 	}
 }
 
-// logSession says when a session can no longer be read or can be again.
-func (v *Inventory) logSession(before, after *record) {
-	switch {
-	case after.err != nil && (before.err == nil || bosclient.ReasonOf(before.err) != bosclient.ReasonOf(after.err)):
-		v.cfg.Logger.Warn("a session cannot be read whole; its last good data stands", "session", after.session.ID, "err", after.err)
-	case after.err == nil && before.err != nil:
-		v.cfg.Logger.Info("a session can be read again", "session", after.session.ID)
+// logSessions says when sessions can no longer be read or can be again: a line
+// for each reason, not for each session.
+func (v *Inventory) logSessions(changes []change) {
+	const again bosclient.Reason = ""
+	first := make(map[bosclient.Reason]change)
+	count := make(map[bosclient.Reason]int)
+	for _, c := range changes {
+		was, is := again, again
+		if c.before.err != nil {
+			was = bosclient.ReasonOf(c.before.err)
+		}
+		if c.after.err != nil {
+			is = bosclient.ReasonOf(c.after.err)
+		}
+		if was == is {
+			continue
+		}
+		if count[is]++; count[is] == 1 {
+			first[is] = c
+		}
+	}
+	for reason, n := range count {
+		id := first[reason].after.session.ID
+		if reason == again {
+			v.cfg.Logger.Info("sessions can be read again", "sessions", n, "first", id)
+		} else {
+			v.cfg.Logger.Warn("sessions cannot be read; their last good data stands", "sessions", n, "first", id, "err", first[reason].after.err)
+		}
 	}
 }

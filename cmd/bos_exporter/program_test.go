@@ -1,0 +1,345 @@
+package main
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"golang.org/x/crypto/bcrypt"
+
+	"github.com/bos-exporter/bos-exporter/collectors"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// Flags that make no sense: one clear line on stderr, and no service.
+func TestBadFlags(t *testing.T) {
+	dir := t.TempDir()
+	file := func(name, content string) string {
+		path := filepath.Join(dir, name)
+		if err := os.WriteFile(path, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	const bos = "--bos.url=http://bos.test"
+	for _, tt := range []struct {
+		says  string
+		flags []string
+	}{
+		{"--bos.url is missing", nil},
+		{"must begin with http://", []string{"--bos.url=cray-bos/apis/bos"}},
+		{"password", []string{"--bos.url=https://me:hunter2@bos.test"}},
+		{"--bos.api=v3", []string{bos, "--bos.api=v3"}},
+		{"--bos.interval=soon", []string{bos, "--bos.interval=soon"}},
+		{"--bos.interval=0s", []string{bos, "--bos.interval=0s"}},
+		{"--bos.timeout=-1s", []string{bos, "--bos.timeout=-1s"}},
+		{"--bos.concurrency=none", []string{bos, "--bos.concurrency=none"}},
+		{"--bos.concurrency=0", []string{bos, "--bos.concurrency=0"}},
+		{"--bos.stale-after=10s is shorter than --bos.interval=30s", []string{bos, "--bos.stale-after=10s"}},
+		{"--bos.tenant", []string{bos, "--bos.tenant=a b"}},
+		{"--sessions.max=0", []string{bos, "--sessions.max=0"}},
+		{"--sessions.linger=-1h", []string{bos, "--sessions.linger=-1h"}},
+		{"--stuck.abandoned=0s", []string{bos, "--stuck.abandoned=0s"}},
+		{"--bos.http-config=/does/not/exist", []string{bos, "--bos.http-config=/does/not/exist"}},
+		{"field bearer not found", []string{bos, "--bos.http-config=" + file("unknown.yml", "bearer: x\n")}},
+		{"missing.token", []string{bos, "--bos.http-config=" + file("token.yml", "authorization:\n  credentials_file: missing.token\n")}},
+		{"missing.secret", []string{bos, "--bos.http-config=" + file("oauth.yml", "oauth2:\n  client_id: me\n  client_secret_file: missing.secret\n  token_url: http://keycloak.test\n")}},
+		{"missing.pem", []string{bos, "--bos.http-config=" + file("ca.yml", "tls_config:\n  ca_file: missing.pem\n")}},
+		{"--web.config.file=/does/not/exist", []string{bos, "--web.config.file=/does/not/exist"}},
+		{"--web.config.file", []string{bos, "--web.config.file=" + file("web.yml", "tls_server_config:\n  cert_file: nothing.pem\n")}},
+		{"--web.telemetry-path", []string{bos, "--web.telemetry-path=metrics"}},
+		{"--web.telemetry-path", []string{bos, "--web.telemetry-path=/-/ready"}},
+		{"address nowhere", []string{bos, "--web.listen-address=nowhere"}},
+		{"--log.level=loud", []string{bos, "--log.level=loud"}},
+		{"leave out --bos.url", []string{bos, "--demo"}},
+		{"unknown long flag", []string{bos, "--bos.uri=x"}},
+		{"unexpected extra", []string{bos, "extra"}},
+	} {
+		t.Run(strings.Join(tt.flags, " "), func(t *testing.T) {
+			cmd := exec.Command(binary, tt.flags...)
+			var stdout, stderr bytes.Buffer
+			cmd.Stdout, cmd.Stderr = &stdout, &stderr
+			stop := time.AfterFunc(20*time.Second, func() { _ = cmd.Process.Kill() })
+			defer stop.Stop()
+			if err := cmd.Run(); cmd.ProcessState == nil || cmd.ProcessState.ExitCode() != 1 {
+				t.Fatalf("%v, want exit code 1", err)
+			}
+			got := stderr.String()
+			if strings.Count(got, "\n") != 1 || !strings.HasPrefix(got, "bos_exporter: ") || !strings.Contains(got, tt.says) || stdout.Len() > 0 {
+				t.Errorf("it says %q and %q, want one line with %q", got, stdout.String(), tt.says)
+			}
+			if strings.Contains(got, "hunter2") {
+				t.Error("it tells a password")
+			}
+		})
+	}
+}
+
+// BOS down, slow or talking nonsense: the metrics are served at once all the same.
+func TestBOSInTrouble(t *testing.T) {
+	for _, fault := range []bossim.Fault{bossim.Unavailable, bossim.Hang, bossim.Reset, bossim.NotJSON, bossim.Garbage, bossim.Forbidden, bossim.Truncated} {
+		t.Run(fault.String(), func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+			p := start(t, "--bos.url="+w.url, "--bos.interval=20ms", "--bos.timeout=2s")
+			p.ready()
+			p.metrics().want(t, "bos_up", 1)
+			w.sim.Fail(bossim.Everything, fault)
+			var m metrics
+			eventually(t, func() string {
+				begin := time.Now()
+				m = p.metrics()
+				if took := time.Since(begin); took > time.Second {
+					t.Errorf("the metrics took %s", took)
+				}
+				if m.values["bos_up"] != 0 {
+					return "bos_up is 1"
+				}
+				return ""
+			})
+			// The last good data stands.
+			m.want(t, `bos_session_error_count{session="f4eebe51-a217-46d0-8733-b9499a092042",tenant=""}`, 4)
+			if fault != bossim.Hang { // after which the list is left alone for a while
+				w.swept()
+				w.swept()
+			}
+			if got := strings.Count(p.log(), "cannot be listed"); got != 1 {
+				t.Errorf("said %d times that BOS is down, want once", got)
+			}
+			w.sim.Heal()
+			eventually(t, func() string {
+				if p.metrics().values["bos_list_up"] != 1 {
+					return "bos_list_up is 0"
+				}
+				return ""
+			})
+			if got := strings.Count(p.log(), "BOS answers"); got != 2 {
+				t.Errorf("said %d times that BOS answers, want 2", got)
+			}
+		})
+	}
+}
+
+func TestNotReadyUntilAGoodSweep(t *testing.T) {
+	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+	w.sim.Fail(bossim.Everything, bossim.Unavailable)
+	p := start(t, "--bos.url="+w.url, "--bos.interval=20ms")
+	w.swept()
+	if code, _ := p.get("/-/ready"); code != http.StatusServiceUnavailable {
+		t.Errorf("ready: %d", code)
+	}
+	if code, _ := p.get("/-/healthy"); code != http.StatusOK {
+		t.Errorf("healthy: %d", code)
+	}
+	p.metrics().want(t, "bos_up", 0)
+	if code, page := p.get("/"); code != http.StatusOK || !strings.Contains(page, "down") || !strings.Contains(page, "cannot be listed") {
+		t.Errorf("landing page: %d %s", code, page)
+	}
+	w.sim.Heal()
+	p.ready()
+}
+
+func TestStaleSeriesEnd(t *testing.T) {
+	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+	p := start(t, "--bos.url="+w.url, "--bos.interval=20ms", "--bos.stale-after=300ms")
+	p.ready()
+	w.sim.Fail(bossim.Everything, bossim.Reset)
+	eventually(t, func() string {
+		if m := p.metrics().text; strings.Contains(m, `session="`) || strings.Contains(m, "\nbos_sessions") {
+			return "series of sessions are still there"
+		}
+		return ""
+	})
+	m := p.metrics()
+	m.want(t, "bos_up", 0)
+	if m.values["bos_exporter_last_sweep_timestamp_seconds"] == 0 {
+		t.Error("the age of the view is not told")
+	}
+	if _, page := p.get("/"); !strings.Contains(page, "What follows is old") {
+		t.Error("the landing page does not say that it is old")
+	}
+	w.sim.Heal()
+	eventually(t, func() string {
+		if !strings.Contains(p.metrics().text, `session="f4eebe51`) {
+			return "the series have not come back"
+		}
+		return ""
+	})
+}
+
+func TestStop(t *testing.T) {
+	for _, fault := range []bossim.Fault{bossim.None, bossim.Hang} {
+		w := newWorld(t, bossim.Live(time.Now(), 10), time.Now())
+		w.sim.Fail(bossim.Everything, fault)
+		p := start(t, "--bos.url="+w.url, "--bos.interval=20ms")
+		eventually(t, func() string {
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			if w.lists == 0 {
+				return "no request yet"
+			}
+			return ""
+		})
+		if took, err := p.stop(); err != nil || took > 5*time.Second {
+			t.Errorf("fault %s: it took %s to stop: %v", fault, took, err)
+		}
+	}
+}
+
+func TestDemo(t *testing.T) {
+	p := start(t, "--demo")
+	p.ready()
+	said := p.said()
+	if !strings.Contains(said, p.url+"/") || !strings.Contains(said, p.url+"/metrics") {
+		t.Errorf("it says %q", said)
+	}
+	m := regexp.MustCompile(`http://127\.0\.0\.1:\d+/apis/bos/v1/session`).FindString(said)
+	resp, err := http.Get(m)
+	if err != nil {
+		t.Fatalf("the simulated BOS: %v", err)
+	}
+	resp.Body.Close()
+	if n := p.metrics().values["bos_sessions_listed"]; n < 10 {
+		t.Errorf("%v sessions", n)
+	}
+	_, page := p.get("/")
+	for _, word := range []string{"(simulated)", "running", "stuck", "succeeded", "partial", "failed", "x1000", "<script"} {
+		there := strings.Contains(page, word)
+		if wanted := word != "x1000" && word != "<script"; there != wanted {
+			t.Errorf("landing page: %q is there: %t", word, there)
+		}
+	}
+	if took, err := p.stop(); err != nil || took > 5*time.Second {
+		t.Errorf("it took %s to stop: %v", took, err)
+	}
+}
+
+func TestEndpoints(t *testing.T) {
+	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+	p := start(t, "--bos.url="+w.url, "--web.telemetry-path=/bos")
+	p.ready()
+	for path, want := range map[string]int{
+		"/": 200, "/bos": 200, "/-/healthy": 200, "/-/ready": 200,
+		"/metrics": 404, "/debug/pprof/": 404, "/debug/pprof/cmdline": 404, "/nowhere": 404,
+	} {
+		if code, _ := p.get(path); code != want {
+			t.Errorf("%s: %d, want %d", path, code, want)
+		}
+	}
+	if _, page := p.get("/"); !strings.Contains(page, `href="/bos"`) || !strings.Contains(page, "f4eebe51-a217-46d0-8733-b9499a092042") || strings.Contains(page, "pprof") {
+		t.Errorf("landing page: %s", page)
+	}
+	resp, err := http.Post(p.url+"/bos", "text/plain", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusMethodNotAllowed {
+		t.Errorf("POST: %d", resp.StatusCode)
+	}
+	asked := start(t, "--bos.url="+w.url, "--web.enable-pprof")
+	if code, _ := asked.get("/debug/pprof/cmdline"); code != 200 {
+		t.Errorf("pprof, asked for: %d", code)
+	}
+}
+
+func TestCollectorSwitches(t *testing.T) {
+	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+	for _, c := range collectors.All {
+		t.Run(c.Name, func(t *testing.T) {
+			t.Parallel()
+			p := start(t, "--bos.url="+w.url, "--no-collector."+c.Name)
+			p.ready()
+			m := p.metrics().text
+			for _, metric := range c.Metrics {
+				if strings.Contains(m, "# TYPE "+metric.Name+" ") {
+					t.Errorf("%s is there", metric.Name)
+				}
+			}
+			if strings.Contains(m, fmt.Sprintf(`bos_scrape_collector_success{collector="%s"}`, c.Name)) {
+				t.Error("the collector ran")
+			}
+			if !strings.Contains(m, "bos_scrape_collector_success{") {
+				t.Error("no collector ran")
+			}
+		})
+	}
+}
+
+// Credentials reach BOS and nothing else.
+func TestCredentials(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "token"), []byte("hunter2\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(dir, "http.yml")
+	if err := os.WriteFile(config, []byte("authorization:\n  credentials_file: token\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+	p := start(t, "--bos.url="+w.url, "--bos.http-config="+config, "--bos.interval=20ms", "--log.level=debug")
+	p.ready()
+	w.mu.Lock()
+	for _, h := range w.heads {
+		if h.Get("Authorization") != "Bearer hunter2" {
+			t.Errorf("headers %v", h)
+		}
+	}
+	w.mu.Unlock()
+	w.sim.Fail(bossim.Everything, bossim.Forbidden)
+	w.swept()
+	_, page := p.get("/")
+	for where, text := range map[string]string{"metrics": p.metrics().text, "landing page": page, "log": p.log()} {
+		if strings.Contains(text, "hunter2") {
+			t.Errorf("the secret is in the %s", where)
+		}
+	}
+	if !strings.Contains(p.log(), "check the credentials") {
+		t.Error("the log does not say what to do")
+	}
+}
+
+func TestBasicAuth(t *testing.T) {
+	hash, err := bcrypt.GenerateFromPassword([]byte("hunter2"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	config := filepath.Join(t.TempDir(), "web.yml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "basic_auth_users:\n  prometheus: %s\n", hash), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+	p := start(t, "--bos.url="+w.url, "--web.config.file="+config)
+	if code, _ := p.get("/metrics"); code != http.StatusUnauthorized {
+		t.Errorf("without a password: %d", code)
+	}
+	req, err := http.NewRequest(http.MethodGet, p.url+"/metrics", nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	req.SetBasicAuth("prometheus", "hunter2")
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Errorf("with the password: %d", resp.StatusCode)
+	}
+}
+
+func TestHelpAndVersion(t *testing.T) {
+	for _, flag := range []string{"--help", "--version"} {
+		out, err := exec.Command(binary, flag).Output()
+		if err != nil || !strings.Contains(string(out), "bos_exporter") {
+			t.Errorf("%s: %v %s", flag, err, out)
+		}
+	}
+}
