@@ -3,7 +3,6 @@ package main
 import (
 	"flag"
 	"os"
-	"os/exec"
 	"regexp"
 	"strings"
 	"testing"
@@ -111,30 +110,5 @@ func TestLint(t *testing.T) {
 		if !excused[name] {
 			t.Errorf("%s needs no exception", name)
 		}
-	}
-}
-
-// TestPromtool has the real promtool check the metrics, where one is given.
-func TestPromtool(t *testing.T) {
-	promtool := os.Getenv("PROMTOOL")
-	if promtool == "" {
-		t.Skip("PROMTOOL names no promtool; make check-metrics does")
-	}
-	cmd := exec.Command(promtool, "check", "metrics")
-	cmd.Stdin = strings.NewReader(documented(t))
-	out, err := cmd.CombinedOutput()
-	if _, ok := err.(*exec.ExitError); err != nil && !ok {
-		t.Fatal(err)
-	}
-	found := 0
-	for line := range strings.Lines(string(out)) {
-		name, _, _ := strings.Cut(line, " ")
-		if !lintExceptions[name] {
-			t.Errorf("promtool: %s", line)
-		}
-		found++
-	}
-	if found != len(lintExceptions) {
-		t.Errorf("promtool finds %d of %d exceptions: %s", found, len(lintExceptions), out)
 	}
 }

@@ -1,0 +1,191 @@
+package exporter
+
+import (
+	"context"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/prometheus/exporter-toolkit/web"
+	"go.uber.org/goleak"
+
+	"github.com/bos-exporter/bos-exporter/collectors"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// config is a valid configuration.
+func config(url string) Config {
+	addresses, file := []string{"127.0.0.1:0"}, ""
+	return Config{
+		URL: url, Interval: 30 * time.Second, Timeout: 10 * time.Second, Concurrency: 4, StaleAfter: 5 * time.Minute,
+		MaxAge: 168 * time.Hour, Linger: 24 * time.Hour, MaxSessions: 1000,
+		Limits:        bos.Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour},
+		Collectors:    collectors.All,
+		Web:           &web.FlagConfig{WebListenAddresses: &addresses, WebConfigFile: &file},
+		TelemetryPath: "/metrics",
+	}
+}
+
+func newExporter(t *testing.T, scenario bossim.Scenario) *Exporter {
+	t.Helper()
+	clock := bossim.NewSteppedClock(bossim.DocumentedTime)
+	server := httptest.NewServer(bossim.New(scenario, bossim.EraC, clock.Now))
+	t.Cleanup(server.Close)
+	e, err := New(config(server.URL), slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.client.CloseIdleConnections)
+	return e
+}
+
+// Nothing that Run starts outlives it: goleak checks.
+func TestRunEnds(t *testing.T) {
+	e := newExporter(t, bossim.Documented())
+	ctx, cancel := context.WithCancel(t.Context())
+	ended := make(chan error)
+	go func() { ended <- e.Run(ctx) }()
+	for e.inventory.Snapshot().LastGood.IsZero() {
+		select {
+		case err := <-ended:
+			t.Fatal(err)
+		case <-time.After(time.Millisecond):
+		}
+	}
+	cancel()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
+func TestRunTellsWhyItCannotServe(t *testing.T) {
+	taken := httptest.NewServer(http.NotFoundHandler())
+	defer taken.Close()
+	e := newExporter(t, bossim.Documented())
+	*e.cfg.Web.WebListenAddresses = []string{taken.Listener.Addr().String()}
+	if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "address already in use") {
+		t.Errorf("%v", err)
+	}
+}
+
+func scrape(t *testing.T, e *Exporter, path string, header map[string]string) *http.Response {
+	t.Helper()
+	w := httptest.NewRecorder()
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	for k, v := range header {
+		r.Header.Set(k, v)
+	}
+	e.handler().ServeHTTP(w, r)
+	if w.Code != http.StatusOK {
+		t.Fatalf("%s: %d %s", path, w.Code, w.Body)
+	}
+	return w.Result()
+}
+
+// The formats that Prometheus may ask for, and the families it may choose.
+func TestFormats(t *testing.T) {
+	e := newExporter(t, bossim.Documented())
+	e.inventory.Sweep(t.Context())
+	for _, tt := range []struct{ accept, contentType, holds string }{
+		{"", "text/plain; version=0.0.4", `bos_session_completions_total{operation="boot",state="failed"} 0`},
+		{"application/openmetrics-text; version=1.0.0", "application/openmetrics-text; version=1.0.0", "# EOF"},
+		{"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited", "application/vnd.google.protobuf", "bos_session_state"},
+	} {
+		resp := scrape(t, e, "/metrics", map[string]string{"Accept": tt.accept})
+		body, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := resp.Header.Get("Content-Type"); !strings.HasPrefix(got, tt.contentType) || !strings.Contains(string(body), tt.holds) {
+			t.Errorf("%q: %s, %d bytes without %q", tt.accept, got, len(body), tt.holds)
+		}
+	}
+	// One family is asked for, then all: what is served must not be cut down.
+	for range 2 {
+		body, err := io.ReadAll(scrape(t, e, "/metrics?name[]=bos_up", nil).Body)
+		if err != nil || !strings.Contains(string(body), "bos_up 1") || strings.Contains(string(body), "bos_session_info{") {
+			t.Errorf("one family: %v %s", err, body)
+		}
+		body, err = io.ReadAll(scrape(t, e, "/metrics", nil).Body)
+		if err != nil || !strings.Contains(string(body), "bos_session_info{") {
+			t.Errorf("all families: %v %s", err, body)
+		}
+	}
+}
+
+func TestFamiliesAreMadeOncePerSnapshot(t *testing.T) {
+	e := newExporter(t, bossim.Documented())
+	e.inventory.Sweep(t.Context())
+	made := 0
+	f := &snapshotFamilies{
+		snapshot:   e.inventory.Snapshot,
+		collectors: collectors.All,
+		staleAfter: time.Hour,
+		logger:     slog.New(slog.DiscardHandler),
+	}
+	gather := func() {
+		before := f.of
+		if _, _, err := f.Gather(); err != nil {
+			t.Fatal(err)
+		}
+		if f.of != before {
+			made++
+		}
+	}
+	gather()
+	gather()
+	e.inventory.Sweep(t.Context())
+	gather()
+	if made != 2 {
+		t.Errorf("made %d times for 2 snapshots", made)
+	}
+	f.staleAfter = 0
+	gather()
+	for _, family := range f.families {
+		if family.GetName() == "bos_session_state" {
+			t.Error("a stale snapshot has series of sessions")
+		}
+	}
+}
+
+func TestLandingPageOfAnEmptyBOS(t *testing.T) {
+	e := newExporter(t, bossim.Scripted())
+	page := func() string {
+		body, err := io.ReadAll(scrape(t, e, "/", nil).Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(body)
+	}
+	if got := page(); !strings.Contains(got, "not asked yet") {
+		t.Error(got)
+	}
+	e.inventory.Sweep(t.Context())
+	if got := page(); !strings.Contains(got, "No session to show") {
+		t.Error(got)
+	}
+}
+
+func TestLandingPageIsBounded(t *testing.T) {
+	specs := make([]bossim.Spec, landingRows+5)
+	for i := range specs {
+		specs[i] = bossim.Spec{Operation: bos.Shutdown, Template: "<b>", Created: bossim.DocumentedTime.Add(-time.Hour),
+			BootSets: []bossim.BootSetSpec{{Name: "<i>", Nodes: bossim.Nodes(2)}}}
+	}
+	e := newExporter(t, bossim.Scripted(specs...))
+	e.inventory.Sweep(t.Context())
+	body, err := io.ReadAll(scrape(t, e, "/", nil).Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if page := string(body); !strings.Contains(page, "and 5 more") || strings.Contains(page, "<b>") && !strings.Contains(page, "&lt;b&gt;") || strings.Contains(page, "<i>") {
+		t.Error(page)
+	}
+}
