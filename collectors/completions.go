@@ -12,7 +12,7 @@ import (
 var (
 	sessionCompletions = &Metric{
 		Name:   "bos_session_completions_total",
-		Help:   "Number of sessions that have stopped since the exporter first listed them, by operation and outcome. A session counts a minute after its stop.",
+		Help:   "Number of sessions that have stopped since the exporter first listed them, by operation and outcome. A session counts a minute after its stop; one that halts without a stop time, when nothing has moved in it for --stuck.abandoned.",
 		Type:   dto.MetricType_COUNTER,
 		Labels: []string{"operation", "state"},
 	}

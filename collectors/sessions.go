@@ -14,7 +14,7 @@ var sessions = Collector{
 	Help:    "numbers of sessions by operation and state",
 	Metrics: []*Metric{sessionsByState},
 	collect: func(s *inventory.Snapshot, out families) {
-		if !s.Listed.Present {
+		if !s.Listed.Present || s.Swept.IsZero() {
 			return
 		}
 		counts := make(map[inventory.OperationState]int)

@@ -27,16 +27,21 @@ var sweep = Collector{
 	Help:    "health of BOS and of the view of it",
 	Metrics: []*Metric{up, listUp, sessionsListed, sweepDuration, lastSweep, sessionErrors, sessionsDropped},
 	collect: func(s *inventory.Snapshot, out families) {
-		out.add(up, truth(s.Up))
-		out.add(listUp, truth(s.ListUp))
+		if s.Up || !s.Swept.IsZero() { // else nothing is known yet
+			out.add(up, truth(s.Up))
+			out.add(listUp, truth(s.ListUp))
+		}
 		if s.Listed.Present {
 			out.add(sessionsListed, float64(s.Listed.Value))
 		}
-		if !s.Time.IsZero() {
+		if !s.Swept.IsZero() {
 			out.add(sweepDuration, s.SweepDuration.Seconds())
 		}
 		if !s.LastGood.IsZero() {
 			out.add(lastSweep, seconds(s.LastGood))
+		}
+		if s.Swept.IsZero() || !s.Listed.Present {
+			return
 		}
 		failed := make(map[bosclient.Reason]int)
 		for i := range s.Sessions {

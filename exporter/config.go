@@ -4,16 +4,21 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"net/url"
 	"os"
-	"slices"
+	"path"
+	"regexp"
 	"strings"
 	"time"
 
 	promconfig "github.com/prometheus/common/config"
 	"github.com/prometheus/exporter-toolkit/web"
+	"golang.org/x/oauth2"
+	"golang.org/x/oauth2/clientcredentials"
 
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
 
 // Config is everything that can be set; the flags of cmd/bos_exporter fill it in.
@@ -44,22 +49,22 @@ type Config struct {
 
 // check tells the first thing that makes no sense, and what to do about it.
 func (c *Config) check() error {
+	const tick = 10 * time.Millisecond
 	for _, d := range []struct {
-		flag  string
-		value time.Duration
-		zero  bool // whether 0 has a meaning
+		flag         string
+		value, least time.Duration
 	}{
-		{"bos.interval", c.Interval, false},
-		{"bos.timeout", c.Timeout, false},
-		{"bos.stale-after", c.StaleAfter, false},
-		{"sessions.max-age", c.MaxAge, true},
-		{"sessions.linger", c.Linger, true},
-		{"stuck.shutdown", c.Limits.Shutdown, false},
-		{"stuck.other", c.Limits.Other, false},
-		{"stuck.abandoned", c.Limits.Abandoned, false},
+		{"bos.interval", c.Interval, tick},
+		{"bos.timeout", c.Timeout, tick},
+		{"bos.stale-after", c.StaleAfter, tick},
+		{"sessions.max-age", c.MaxAge, 0},
+		{"sessions.linger", c.Linger, 0},
+		{"stuck.shutdown", c.Limits.Shutdown, tick},
+		{"stuck.other", c.Limits.Other, tick},
+		{"stuck.abandoned", c.Limits.Abandoned, tick},
 	} {
-		if d.value < 0 || d.value == 0 && !d.zero {
-			return fmt.Errorf("--%s=%s: must be above 0", d.flag, d.value)
+		if d.value < d.least {
+			return fmt.Errorf("--%s=%s: must be %s or more", d.flag, d.value, d.least)
 		}
 	}
 	switch {
@@ -71,11 +76,11 @@ func (c *Config) check() error {
 		return fmt.Errorf("--bos.concurrency=%d: must be 1 or more", c.Concurrency)
 	case c.MaxSessions < 1:
 		return fmt.Errorf("--sessions.max=%d: must be 1 or more", c.MaxSessions)
-	case c.StaleAfter < c.Interval:
-		return fmt.Errorf("--bos.stale-after=%s is shorter than --bos.interval=%s: the series would end between sweeps", c.StaleAfter, c.Interval)
+	case c.StaleAfter <= c.Interval:
+		return fmt.Errorf("--bos.stale-after=%s is not longer than --bos.interval=%s: the series would end between sweeps", c.StaleAfter, c.Interval)
 	case strings.ContainsFunc(c.Tenant, func(r rune) bool { return r <= ' ' || r > '~' }):
 		return fmt.Errorf("--bos.tenant=%q: the name of a tenant has no white space or special characters", c.Tenant)
-	case !strings.HasPrefix(c.TelemetryPath, "/") || c.TelemetryPath == "/" || slices.Contains([]string{healthyPath, readyPath}, c.TelemetryPath) || strings.HasPrefix(c.TelemetryPath, pprofPath) || strings.ContainsAny(c.TelemetryPath, "{} "):
+	case !ownPath(c.TelemetryPath):
 		return fmt.Errorf("--web.telemetry-path=%q: must be a path of its own, such as /metrics", c.TelemetryPath)
 	}
 	if err := web.Validate(*c.Web.WebConfigFile); err != nil {
@@ -84,24 +89,82 @@ func (c *Config) check() error {
 	return nil
 }
 
+// ownPath tells whether the metrics can be served at a path.
+func ownPath(p string) bool {
+	return strings.HasPrefix(p, "/") && p != "/" && path.Clean(p) == p &&
+		!strings.ContainsAny(p, "{}?#% ") &&
+		p != healthyPath && p != readyPath && !strings.HasPrefix(p+"/", pprofPath)
+}
+
 // transport is what carries requests to BOS: credentials, TLS and proxy.
 func (c *Config) transport() (http.RoundTripper, error) {
-	var http promconfig.HTTPClientConfig
+	var config promconfig.HTTPClientConfig
 	if c.HTTPConfig != "" {
 		loaded, _, err := promconfig.LoadHTTPConfigFile(c.HTTPConfig)
 		if err != nil {
-			return nil, fmt.Errorf("--bos.http-config=%s: %w", c.HTTPConfig, err)
+			return nil, fmt.Errorf("--bos.http-config=%s: %s", c.HTTPConfig, withoutValues(err))
 		}
-		http = *loaded
-		if err := readable(http); err != nil {
-			return nil, fmt.Errorf("--bos.http-config=%s: %w", c.HTTPConfig, err)
-		}
+		config = *loaded
 	}
-	client, err := promconfig.NewClientFromConfig(http, "bos")
+	rt, err := newTransport(config)
 	if err != nil {
 		return nil, fmt.Errorf("--bos.http-config=%s: %w", c.HTTPConfig, err)
 	}
-	return client.Transport, nil
+	return rt, nil
+}
+
+// values finds what parsers quote in their errors: secrets, maybe.
+var values = regexp.MustCompile("`[^`]*`|\"[^\"]*@[^\"]*\"")
+
+func withoutValues(err error) string { return values.ReplaceAllString(err.Error(), "(hidden)") }
+
+func newTransport(config promconfig.HTTPClientConfig) (http.RoundTripper, error) {
+	if err := readable(config); err != nil {
+		return nil, err
+	}
+	oauth := config.OAuth2
+	config.OAuth2 = nil
+	client, err := promconfig.NewClientFromConfig(config, "bos")
+	if err != nil {
+		return nil, err
+	}
+	if oauth == nil {
+		return client.Transport, nil
+	}
+	if oauth.GrantType != "" && oauth.GrantType != "client_credentials" {
+		return nil, fmt.Errorf("oauth2: grant_type %q is not supported: use client_credentials", oauth.GrantType)
+	}
+	// The library would fetch tokens without a deadline.
+	tokens, err := promconfig.NewClientFromConfig(promconfig.HTTPClientConfig{TLSConfig: oauth.TLSConfig, ProxyConfig: oauth.ProxyConfig}, "token")
+	if err != nil {
+		return nil, fmt.Errorf("oauth2: %w", err)
+	}
+	return &bosclient.ClientCredentials{
+		Config: func() (*clientcredentials.Config, error) {
+			secret := string(oauth.ClientSecret)
+			if oauth.ClientSecretFile != "" {
+				content, err := os.ReadFile(oauth.ClientSecretFile)
+				if err != nil {
+					return nil, err
+				}
+				secret = strings.TrimSpace(string(content))
+			}
+			params := make(url.Values)
+			for name, value := range oauth.EndpointParams {
+				params.Set(name, value)
+			}
+			return &clientcredentials.Config{
+				ClientID:       oauth.ClientID,
+				ClientSecret:   secret,
+				TokenURL:       oauth.TokenURL,
+				Scopes:         oauth.Scopes,
+				EndpointParams: params,
+				AuthStyle:      oauth2.AuthStyleInParams, // as the documentation of CSM has it
+			}, nil
+		},
+		Tokens: tokens.Transport,
+		Next:   client.Transport,
+	}, nil
 }
 
 // readable checks the files that are read anew for each request, so that a wrong
@@ -115,7 +178,12 @@ func readable(c promconfig.HTTPClientConfig) error {
 		files = append(files, c.BasicAuth.UsernameFile, c.BasicAuth.PasswordFile)
 	}
 	if c.OAuth2 != nil {
-		files = append(files, c.OAuth2.ClientSecretFile)
+		files = append(files, c.OAuth2.ClientSecretFile, c.OAuth2.TLSConfig.CAFile, c.OAuth2.TLSConfig.CertFile, c.OAuth2.TLSConfig.KeyFile)
+	}
+	if c.HTTPHeaders != nil {
+		for _, h := range c.HTTPHeaders.Headers {
+			files = append(files, h.Files...)
+		}
 	}
 	for _, file := range files {
 		if file == "" {

@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
@@ -25,6 +26,7 @@ type demo struct {
 	url      string
 	listener net.Listener
 	stdout   io.Writer
+	greeted  sync.Once
 }
 
 func newDemo(stdout io.Writer) (*demo, error) {
@@ -51,7 +53,11 @@ func (d *demo) run(ctx context.Context) error {
 }
 
 // welcome says on stdout what to open, once the exporter listens at addr.
-func (d *demo) welcome(addr net.Addr, telemetryPath string) {
+func (d *demo) welcome(addr net.Addr, cfg Config) {
+	d.greeted.Do(func() { d.greet(addr, cfg) })
+}
+
+func (d *demo) greet(addr net.Addr, cfg Config) {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
 		return // a socket without a port: whoever made it knows where it is
@@ -59,8 +65,11 @@ func (d *demo) welcome(addr net.Addr, telemetryPath string) {
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "localhost"
 	}
-	base := "http://" + net.JoinHostPort(host, port)
+	base := net.JoinHostPort(host, port)
+	if *cfg.Web.WebConfigFile == "" { // which may ask for TLS
+		base = "http://" + base
+	}
 	fmt.Fprintf(d.stdout, `A simulated BOS is at %s/v1/session; its sessions run %d times as fast as real ones.
 Open %s/ to see them, or %s%s for the metrics. Stop with Ctrl-C.
-`, d.url, demoPace, base, base, telemetryPath)
+`, d.url, demoPace, base, base, cfg.TelemetryPath)
 }

@@ -31,6 +31,9 @@ const (
 
 	// shutdownGrace is how long answers under way may take after the stop.
 	shutdownGrace = 3 * time.Second
+	// writeTimeout is how long an answer may take, so that clients that do not
+	// read it do not keep others out.
+	writeTimeout = time.Minute
 	// maxRequests bounds the scrapes served at once.
 	maxRequests = 40
 )
@@ -73,12 +76,13 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 		promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}),
 	)
 	e.client, err = bosclient.New(bosclient.Config{
-		URL:       e.cfg.URL,
-		Transport: transport,
-		Tenant:    e.cfg.Tenant,
-		UserAgent: "bos_exporter/" + version.Version,
-		Timeout:   e.cfg.Timeout,
-		Observe:   requests.observe,
+		URL:         e.cfg.URL,
+		Transport:   transport,
+		Tenant:      e.cfg.Tenant,
+		UserAgent:   "bos_exporter/" + version.Version,
+		Timeout:     e.cfg.Timeout,
+		Concurrency: e.cfg.Concurrency,
+		Observe:     requests.observe,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("--bos.url: %w", err)
@@ -87,7 +91,6 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 		Client:      e.client,
 		Logger:      logger,
 		Interval:    e.cfg.Interval,
-		Concurrency: e.cfg.Concurrency,
 		MaxAge:      e.cfg.MaxAge,
 		Linger:      e.cfg.Linger,
 		MaxSessions: e.cfg.MaxSessions,
@@ -102,10 +105,11 @@ func (e *Exporter) Run(ctx context.Context) error {
 	server := &http.Server{
 		Handler:           e.handler(),
 		ReadHeaderTimeout: 10 * time.Second,
+		WriteTimeout:      writeTimeout,
 		ErrorLog:          slog.NewLogLogger(e.logger.Handler(), slog.LevelWarn),
 		BaseContext: func(l net.Listener) context.Context {
 			if e.demo != nil {
-				e.demo.welcome(l.Addr(), e.cfg.TelemetryPath)
+				e.demo.welcome(l.Addr(), e.cfg)
 			}
 			return context.Background()
 		},
@@ -140,17 +144,19 @@ func (e *Exporter) Run(ctx context.Context) error {
 	return err
 }
 
-// sweep sweeps BOS at every interval until ctx ends.
+// sweep sweeps BOS until ctx ends, with the interval between two sweeps: however
+// long they take, BOS has a rest.
 func (e *Exporter) sweep(ctx context.Context) {
-	ticker := time.NewTicker(e.cfg.Interval)
-	defer ticker.Stop()
+	rest := time.NewTimer(0)
+	defer rest.Stop()
 	for {
-		e.inventory.Sweep(ctx)
 		select {
 		case <-ctx.Done():
 			return
-		case <-ticker.C:
+		case <-rest.C:
 		}
+		e.inventory.Sweep(ctx)
+		rest.Reset(e.cfg.Interval)
 	}
 }
 
@@ -163,7 +169,7 @@ func (e *Exporter) handler() http.Handler {
 		fmt.Fprintln(w, "bos_exporter is healthy.")
 	})
 	mux.HandleFunc("GET "+readyPath, func(w http.ResponseWriter, _ *http.Request) {
-		if e.inventory.Snapshot().LastGood.IsZero() {
+		if s := e.inventory.Snapshot(); s.Swept.IsZero() || s.LastGood.IsZero() {
 			http.Error(w, "bos_exporter is not ready: BOS has given no good answer yet.", http.StatusServiceUnavailable)
 			return
 		}
@@ -183,7 +189,7 @@ func (e *Exporter) handler() http.Handler {
 // metrics serves the snapshot's families and the exporter's own.
 func (e *Exporter) metrics() http.Handler {
 	families := &snapshotFamilies{
-		snapshot:   e.inventory.Snapshot,
+		inventory:  e.inventory,
 		collectors: e.cfg.Collectors,
 		staleAfter: e.cfg.StaleAfter,
 		logger:     e.logger,
@@ -192,7 +198,7 @@ func (e *Exporter) metrics() http.Handler {
 		prometheus.NewMultiTRegistry(prometheus.ToTransactionalGatherer(e.self), families),
 		promhttp.HandlerOpts{
 			ErrorLog:            slog.NewLogLogger(e.logger.Handler(), slog.LevelError),
-			ErrorHandling:       promhttp.ContinueOnError,
+			ErrorHandling:       promhttp.HTTPErrorOnError, // the first is enough: scrapers go away in mid-answer
 			Registry:            e.self,
 			MaxRequestsInFlight: maxRequests,
 			EnableOpenMetrics:   true,

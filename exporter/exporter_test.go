@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.uber.org/goleak"
 
@@ -52,7 +53,7 @@ func TestRunEnds(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
 	go func() { ended <- e.Run(ctx) }()
-	for e.inventory.Snapshot().LastGood.IsZero() {
+	for e.inventory.Snapshot().Swept.IsZero() {
 		select {
 		case err := <-ended:
 			t.Fatal(err)
@@ -123,31 +124,32 @@ func TestFormats(t *testing.T) {
 func TestFamiliesAreMadeOncePerSnapshot(t *testing.T) {
 	e := newExporter(t, bossim.Documented())
 	e.inventory.Sweep(t.Context())
-	made := 0
 	f := &snapshotFamilies{
-		snapshot:   e.inventory.Snapshot,
+		inventory:  e.inventory,
 		collectors: collectors.All,
 		staleAfter: time.Hour,
 		logger:     slog.New(slog.DiscardHandler),
 	}
-	gather := func() {
-		before := f.of
-		if _, _, err := f.Gather(); err != nil {
+	gather := func() *dto.MetricFamily {
+		families, _, err := f.Gather()
+		if err != nil {
 			t.Fatal(err)
 		}
-		if f.of != before {
-			made++
-		}
+		return families[0]
 	}
-	gather()
-	gather()
+	first := gather()
+	if gather() != first {
+		t.Error("made again for the same snapshot")
+	}
 	e.inventory.Sweep(t.Context())
-	gather()
-	if made != 2 {
-		t.Errorf("made %d times for 2 snapshots", made)
+	second := gather()
+	if second == first {
+		t.Error("not made for a new snapshot")
 	}
 	f.staleAfter = 0
-	gather()
+	if gather() == second {
+		t.Error("not made again as the snapshot went stale")
+	}
 	for _, family := range f.families {
 		if family.GetName() == "bos_session_state" {
 			t.Error("a stale snapshot has series of sessions")
@@ -164,7 +166,7 @@ func TestLandingPageOfAnEmptyBOS(t *testing.T) {
 		}
 		return string(body)
 	}
-	if got := page(); !strings.Contains(got, "not asked yet") {
+	if got := page(); !strings.Contains(got, "not asked yet") || !strings.Contains(got, "still being read") {
 		t.Error(got)
 	}
 	e.inventory.Sweep(t.Context())

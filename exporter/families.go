@@ -15,7 +15,7 @@ import (
 // snapshotFamilies gathers the families of the latest snapshot. They are made
 // once for a snapshot, and once more when it goes stale.
 type snapshotFamilies struct {
-	snapshot   func() *inventory.Snapshot
+	inventory  *inventory.Inventory
 	collectors []collectors.Collector
 	staleAfter time.Duration
 	logger     *slog.Logger
@@ -32,8 +32,8 @@ var _ prometheus.TransactionalGatherer = (*snapshotFamilies)(nil)
 func (f *snapshotFamilies) Gather() ([]*dto.MetricFamily, func(), error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	s := f.snapshot()
-	stale := time.Since(s.LastGood) > f.staleAfter
+	s := f.inventory.Snapshot()
+	stale := time.Since(f.inventory.LastGood()) > f.staleAfter
 	if s != f.of || stale != f.stale {
 		f.of, f.stale = s, stale
 		if stale {

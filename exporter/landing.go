@@ -2,7 +2,6 @@ package exporter
 
 import (
 	"bytes"
-	"cmp"
 	_ "embed"
 	"html/template"
 	"net/http"
@@ -36,7 +35,10 @@ type landingPage struct {
 	Err      error
 	LastGood string // "" before the first
 	Stale    bool
+	Swept    bool
 	Listed   bos.Optional[int]
+	Errors   int   // sessions that cannot be read whole
+	FirstErr error // of one of them
 	Sessions []landingSession
 	More     int // exposed sessions that are not shown
 }
@@ -66,13 +68,19 @@ func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 		Up:      s.Up,
 		ListUp:  s.ListUp,
 		Err:     s.Err,
+		Swept:   !s.Swept.IsZero(),
 		Listed:  s.Listed,
 	}
 	if e.cfg.Pprof {
 		p.Pprof = pprofPath
 	}
-	if !s.LastGood.IsZero() {
-		age := time.Since(s.LastGood)
+	for i := range s.Sessions {
+		if err := s.Sessions[i].Err; err != nil {
+			p.Errors, p.FirstErr = p.Errors+1, err
+		}
+	}
+	if good := e.inventory.LastGood(); !good.IsZero() {
+		age := time.Since(good)
 		p.LastGood = age.Round(time.Second).String()
 		p.Stale = age > e.cfg.StaleAfter
 	}
@@ -87,8 +95,8 @@ func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 	_, _ = page.WriteTo(w)
 }
 
-// landingSessions returns the exposed sessions, unfinished ones first and the
-// newest first, and how many more there are.
+// landingSessions returns the most interesting of the exposed sessions, and how
+// many more there are.
 func landingSessions(s *inventory.Snapshot) (rows []landingSession, more int) {
 	for i := range s.Sessions {
 		e := &s.Sessions[i]
@@ -104,18 +112,9 @@ func landingSessions(s *inventory.Snapshot) (rows []landingSession, more int) {
 		}
 		rows = append(rows, row)
 	}
-	slices.SortStableFunc(rows, func(a, b landingSession) int {
-		return cmp.Or(ended(a)-ended(b), b.Began().Compare(a.Began()))
-	})
+	slices.SortFunc(rows, func(a, b landingSession) int { return a.CompareInterest(b.Session) })
 	if len(rows) > landingRows {
 		return rows[:landingRows], len(rows) - landingRows
 	}
 	return rows, 0
-}
-
-func ended(s landingSession) int {
-	if s.Verdict.State.Ended() {
-		return 1
-	}
-	return 0
 }

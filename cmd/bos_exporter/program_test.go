@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -42,7 +43,16 @@ func TestBadFlags(t *testing.T) {
 		{"--bos.timeout=-1s", []string{bos, "--bos.timeout=-1s"}},
 		{"--bos.concurrency=none", []string{bos, "--bos.concurrency=none"}},
 		{"--bos.concurrency=0", []string{bos, "--bos.concurrency=0"}},
-		{"--bos.stale-after=10s is shorter than --bos.interval=30s", []string{bos, "--bos.stale-after=10s"}},
+		{"--bos.interval=1ns", []string{bos, "--bos.interval=1ns"}},
+		{"hidden", []string{bos, "--bos.http-config=" + file("shape.yml", "basic_auth: hunter2\n")}},
+		{"hidden", []string{bos, "--bos.http-config=" + file("proxy.yml", "proxy_url: \"http://u:hunter2@ x\"\n")}},
+		{"missing.header", []string{bos, "--bos.http-config=" + file("headers.yml", "http_headers:\n  X-Test:\n    files: [missing.header]\n")}},
+		{"missing.ca", []string{bos, "--bos.http-config=" + file("oauthca.yml", "oauth2:\n  client_id: me\n  client_secret: hunter2\n  token_url: http://keycloak.test\n  tls_config:\n    ca_file: missing.ca\n")}},
+		{"a port", []string{"--bos.url=http://bos.test:99999"}},
+		{"--web.telemetry-path", []string{bos, "--web.telemetry-path=//metrics"}},
+		{"--web.telemetry-path", []string{bos, "--web.telemetry-path=/a/../b"}},
+		{"--web.telemetry-path", []string{bos, "--web.telemetry-path=/m?x=1"}},
+		{"--bos.stale-after=10s is not longer than --bos.interval=30s", []string{bos, "--bos.stale-after=10s"}},
 		{"--bos.tenant", []string{bos, "--bos.tenant=a b"}},
 		{"--sessions.max=0", []string{bos, "--sessions.max=0"}},
 		{"--sessions.linger=-1h", []string{bos, "--sessions.linger=-1h"}},
@@ -303,6 +313,35 @@ func TestCredentials(t *testing.T) {
 	}
 	if !strings.Contains(p.log(), "check the credentials") {
 		t.Error("the log does not say what to do")
+	}
+}
+
+// A token server that hangs holds up neither the metrics nor the stop.
+func TestTokenServerHangs(t *testing.T) {
+	release := make(chan struct{})
+	tokens := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		select {
+		case <-release:
+		case <-r.Context().Done():
+		}
+	}))
+	defer tokens.Close()
+	defer close(release)
+	config := filepath.Join(t.TempDir(), "http.yml")
+	if err := os.WriteFile(config, fmt.Appendf(nil, "oauth2:\n  client_id: me\n  client_secret: hunter2\n  token_url: %s\n", tokens.URL), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
+	p := start(t, "--bos.url="+w.url, "--bos.http-config="+config, "--bos.interval=20ms", "--bos.timeout=500ms")
+	eventually(t, func() string {
+		if !strings.Contains(p.log(), "no answer within 500ms") {
+			return "nothing in the log"
+		}
+		return ""
+	})
+	p.metrics().want(t, "bos_up", 0)
+	if took, err := p.stop(); err != nil || took > 5*time.Second {
+		t.Errorf("it took %s to stop: %v", took, err)
 	}
 }
 

@@ -44,27 +44,28 @@ func rankOf(category string) rank {
 	}
 }
 
-// fate is what became of a node, the worst last. A node in a category that is
-// not known here is unfinished: success is claimed on evidence only.
-type fate uint8
+// Fate is what became of a node.
+type Fate uint8
 
+// The fates, the worst last. A node in a category that is not known here is
+// unfinished: success is claimed on evidence only.
 const (
-	fateExcluded fate = iota
-	fateSucceeded
-	fateUnfinished
-	fateFailed
+	FateExcluded Fate = iota
+	FateSucceeded
+	FateUnfinished // not started or in progress
+	FateFailed
 )
 
-func (r rank) fate() fate {
+func (r rank) fate() Fate {
 	switch r {
 	case rankFailed:
-		return fateFailed
+		return FateFailed
 	case rankSucceeded:
-		return fateSucceeded
+		return FateSucceeded
 	case rankExcluded:
-		return fateExcluded
+		return FateExcluded
 	default:
-		return fateUnfinished
+		return FateUnfinished
 	}
 }
 
@@ -80,13 +81,13 @@ type Tally struct {
 // Nodes is the number of distinct nodes.
 func (t Tally) Nodes() int { return t.Failed + t.Unfinished + t.Succeeded + t.Excluded }
 
-func (t *Tally) add(f fate) {
+func (t *Tally) add(f Fate) {
 	switch f {
-	case fateFailed:
+	case FateFailed:
 		t.Failed++
-	case fateSucceeded:
+	case FateSucceeded:
 		t.Succeeded++
-	case fateExcluded:
+	case FateExcluded:
 		t.Excluded++
 	default:
 		t.Unfinished++

@@ -10,14 +10,14 @@ const MaxPhases = 16
 // read, without keeping their names: nodes are told apart by a 64-bit hash. A
 // Census may be used for any number of sessions, one after the other.
 type Census struct {
-	ranks  map[uint64]uint64 // node -> its rank in each phase of the boot set, 4 bits a phase
+	ranks  map[uint64]ranks
 	prints [MaxPhases]uint64
-	fates  map[uint64]fate // node -> the worst fate in the boot sets ended so far
+	fates  map[uint64]Fate // node -> the worst fate in the boot sets ended so far
 }
 
 // NewCensus returns an empty census.
 func NewCensus() *Census {
-	return &Census{ranks: make(map[uint64]uint64), fates: make(map[uint64]fate)}
+	return &Census{ranks: make(map[uint64]ranks), fates: make(map[uint64]Fate)}
 }
 
 var seed = maphash.MakeSeed()
@@ -29,11 +29,37 @@ func (c *Census) Node(phase int, category string, node []byte) {
 	h := maphash.Bytes(seed, node)
 	c.prints[phase] += h * (2*uint64(r) + 1)
 
-	shift := 4 * uint(phase)
-	ranks := c.ranks[h]
-	if old := rank(ranks >> shift & 0xf); r > old {
-		c.ranks[h] = ranks&^(0xf<<shift) | uint64(r)<<shift
+	c.ranks[h] = c.ranks[h].with(phase, r)
+}
+
+// ranks is the rank of a node in each phase of a boot set, four bits a phase.
+type ranks uint64
+
+func (rs ranks) in(phase int) rank { return rank(rs >> (4 * uint(phase)) & 0xf) }
+
+// with takes down a rank in a phase, unless there is a higher one.
+func (rs ranks) with(phase int, r rank) ranks {
+	if r <= rs.in(phase) {
+		return rs
 	}
+	shift := 4 * uint(phase)
+	return rs&^(0xf<<shift) | ranks(r)<<shift
+}
+
+// fate is what became of the node in a boot set whose phases are worked through
+// in this order, the phase with the index skip left out of account. It has failed
+// if it failed anywhere; else the last phase that lists it tells.
+func (rs ranks) fate(order []int, skip int) Fate {
+	last := rankAbsent
+	for _, i := range order {
+		switch r := rs.in(i); {
+		case r == rankFailed:
+			return FateFailed
+		case r != rankAbsent && i != skip:
+			last = r
+		}
+	}
+	return last.fate()
 }
 
 // EndBootSet fills in what the census knows of a boot set whose nodes it has
@@ -49,24 +75,12 @@ func (c *Census) EndBootSet(b *BootSet) {
 	}
 	b.Nodes = Tally{}
 	for node, ranks := range c.ranks {
-		// A node has failed if it failed anywhere; else the last phase that
-		// lists it tells, for phases are worked through in lock step.
-		worst, last := rankAbsent, rankAbsent
-		for _, i := range order {
-			r := rank(ranks >> (4 * uint(i)) & 0xf)
-			if r == rankAbsent {
-				continue
-			}
-			b.Phases[i].Nodes.add(r.fate())
-			worst = max(worst, r)
-			if i != skip {
-				last = r
+		for i := range b.Phases {
+			if r := ranks.in(i); r != rankAbsent {
+				b.Phases[i].Nodes.add(r.fate())
 			}
 		}
-		f := last.fate()
-		if worst == rankFailed {
-			f = fateFailed
-		}
+		f := ranks.fate(order, skip)
 		b.Nodes.add(f)
 		if old, seen := c.fates[node]; !seen || f > old {
 			c.fates[node] = f

@@ -62,6 +62,9 @@ type Session struct {
 	BootSets []BootSet
 	// Nodes counts the distinct nodes of all boot sets.
 	Nodes Tally
+	// Obscure is set when its boot sets cannot be known, or when nothing dates it:
+	// until it stops there is nothing to tell its state from.
+	Obscure bool
 	// FirstSeen is when the session was first read, by the clock of BOS. It
 	// dates a session for which BOS gives no time at all.
 	FirstSeen time.Time

@@ -22,7 +22,7 @@ const (
 	StateFailed State = "failed"
 	// StateAbandoned: stuck for so long that nobody will finish it.
 	StateAbandoned State = "abandoned"
-	// StateUnknown: ended, but BOS has nothing to tell the outcome from.
+	// StateUnknown: BOS has nothing to tell the state or the outcome from.
 	StateUnknown State = "unknown"
 )
 
@@ -88,6 +88,8 @@ func Judge(s *Session, now time.Time, l Limits) Verdict {
 	}
 	open := count[StatePending] + count[StateRunning] + count[StateStuck] + count[StateAbandoned]
 	switch {
+	case !stopped && s.Obscure:
+		v.State = StateUnknown
 	case !stopped && len(s.BootSets) == 0:
 		v.State = rest(StatePending, now.Sub(s.LastProgress(now)), l.Shutdown, l.Abandoned)
 	case stopped || open == 0:

@@ -75,6 +75,11 @@ func reading(operation string, stopped time.Duration, bootSets ...testBootSet) *
 	return s
 }
 
+func obscure(s *Session) *Session {
+	s.Obscure = true
+	return s
+}
+
 // The cases are the shapes in which sessions of BOS v1 are met: how they get
 // stuck and fail (bos.md, Shapes), and where the flags of BOS mislead (bos.md,
 // Flags).
@@ -107,10 +112,28 @@ func TestJudge(t *testing.T) {
 			want:    StateStuck, sets: []State{StateStuck},
 		},
 		{
-			name:    "the boot agent never started, and no template tells the boot sets",
-			session: reading(Reboot, 0),
+			name:    "no template tells the boot sets: not to see nodes is not to see them rest",
+			session: obscure(reading(Reboot, 0)),
 			age:     11 * time.Minute,
-			want:    StateStuck,
+			want:    StateUnknown,
+		},
+		{
+			name: "the boot agent was replaced: all nodes jumped back",
+			session: reading(Reboot, 0, reported("computes",
+				testPhase{name: Shutdown, nodes: in{NotStarted: all}},
+				testPhase{name: Boot, nodes: in{NotStarted: all}, started: 8 * time.Minute},
+				testPhase{name: Configure, nodes: in{InProgress: all}})),
+			age:  12 * time.Minute,
+			want: StateRunning, sets: []State{StateRunning},
+			phases: []State{StatePending, StatePending, StateRunning},
+		},
+		{
+			name: "stuck to the very limit",
+			session: reading(Shutdown, 0, reported("a",
+				testPhase{name: Shutdown, nodes: in{InProgress: all}, started: time.Minute})),
+			age:  24*time.Hour + 11*time.Minute,
+			want: StateStuck, sets: []State{StateStuck},
+			phases: []State{StateStuck},
 		},
 		{
 			name:    "the boot agent never started, a day and ten minutes ago",

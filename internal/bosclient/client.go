@@ -13,8 +13,9 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"strconv"
 	"strings"
-	"sync/atomic"
+	"sync"
 	"time"
 )
 
@@ -51,6 +52,8 @@ type Config struct {
 	UserAgent string
 	// Timeout is the deadline of a request, its answer read.
 	Timeout time.Duration
+	// Concurrency is how many requests may be under way at once.
+	Concurrency int
 	// MaxBody bounds an answer in bytes; 0 means DefaultMaxBody.
 	MaxBody int64
 	// Observe, unless nil, is told of every request: its resource, the status
@@ -60,10 +63,14 @@ type Config struct {
 
 // Client reads BOS. It is safe for concurrent use.
 type Client struct {
-	cfg  Config
-	base string
-	http *http.Client
-	skew atomic.Int64 // clock of BOS minus ours, in nanoseconds
+	cfg   Config
+	base  string
+	http  *http.Client
+	slots chan struct{} // one for each request under way
+
+	mu      sync.Mutex
+	skew    time.Duration // the clock of BOS minus ours
+	claimed time.Duration // the same, as the latest answer had it
 }
 
 // New checks the configuration and returns a client. It sends nothing.
@@ -75,13 +82,16 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Timeout <= 0 {
 		return nil, fmt.Errorf("the timeout of a request to BOS must be above 0, not %s", cfg.Timeout)
 	}
+	if cfg.Concurrency <= 0 {
+		return nil, fmt.Errorf("the number of requests to BOS at once must be above 0, not %d", cfg.Concurrency)
+	}
 	if cfg.MaxBody == 0 {
 		cfg.MaxBody = DefaultMaxBody
 	}
 	if cfg.Transport == nil {
 		cfg.Transport = http.DefaultTransport
 	}
-	return &Client{cfg: cfg, base: base, http: &http.Client{
+	return &Client{cfg: cfg, base: base, slots: make(chan struct{}, cfg.Concurrency), http: &http.Client{
 		Transport:     cfg.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -98,24 +108,39 @@ func parseBase(raw string) (string, error) {
 		return "", fmt.Errorf("the URL of BOS cannot be parsed: give one %s", example)
 	case raw == "":
 		return "", fmt.Errorf("the URL of BOS is missing: give one %s", example)
-	case u.Scheme != "http" && u.Scheme != "https", u.Host == "":
-		return "", fmt.Errorf("the URL of BOS, %q, must begin with http:// or https:// and a host, %s", u.Redacted(), example)
+	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", !validPort(u.Port()):
+		return "", fmt.Errorf("the URL of BOS, %q, must begin with http:// or https://, a host and, if need be, a port, %s", u.Redacted(), example)
 	case u.User != nil:
 		return "", errors.New("the URL of BOS must not hold a user or password: put credentials into the HTTP configuration")
-	case u.RawQuery != "" || u.Fragment != "":
+	case strings.ContainsAny(raw, "?#"):
 		return "", fmt.Errorf("the URL of BOS must end with its path: remove what follows ? or # and give one %s", example)
 	}
 	base := strings.TrimRight(u.String(), "/")
 	return strings.TrimRight(strings.TrimSuffix(base, "/v1"), "/"), nil
 }
 
+func validPort(port string) bool {
+	if port == "" {
+		return true
+	}
+	n, err := strconv.ParseUint(port, 10, 16)
+	return err == nil && n > 0
+}
+
 // URL is the address of BOS above /v1.
 func (c *Client) URL() string { return c.base }
+
+// Concurrency is how many requests may be under way at once.
+func (c *Client) Concurrency() int { return cap(c.slots) }
 
 // Now is the time by the clock of BOS, as the Date header of its latest answer
 // gives it; by our own as long as there is none. Ages of what BOS dates are taken
 // on this clock, so that they hold when the two differ.
-func (c *Client) Now() time.Time { return time.Now().Add(time.Duration(c.skew.Load())) }
+func (c *Client) Now() time.Time {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return time.Now().Add(c.skew)
+}
 
 // CloseIdleConnections closes connections that wait for further requests.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
@@ -126,6 +151,12 @@ func (c *Client) get(ctx context.Context, resource Resource, decode func(*decode
 	address, err := c.address(segments)
 	if err != nil {
 		return err
+	}
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return fmt.Errorf("GET %s: %w", address, context.Cause(ctx))
 	}
 	start := time.Now()
 	code, err := c.roundTrip(ctx, address, decode)
@@ -171,17 +202,14 @@ func (c *Client) roundTrip(ctx context.Context, address string, decode func(*dec
 	resp, err := c.http.Do(req)
 	if err != nil {
 		e := c.transportError(address, err)
-		if e.Timeout() {
-			return "timeout", e
-		}
-		return "error", e
+		return e.code(), e
 	}
 	defer resp.Body.Close()
-	c.setClock(resp.Header.Get("Date"))
 	code = fmt.Sprint(resp.StatusCode)
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return code, statusError(address, resp)
 	}
+	c.setClock(resp.Header.Get("Date"))
 
 	body := &bodyReader{r: http.MaxBytesReader(nil, resp.Body, c.cfg.MaxBody)}
 	if err := decodeAll(body, decode); err != nil {
@@ -191,7 +219,8 @@ func (c *Client) roundTrip(ctx context.Context, address string, decode func(*dec
 			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode,
 				Detail: fmt.Sprintf("the answer is longer than %d bytes", tooLarge.Limit)}
 		case body.err != nil:
-			return code, c.transportError(address, body.err)
+			e := c.transportError(address, body.err)
+			return e.code(), e
 		default:
 			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode, Err: err}
 		}
@@ -200,7 +229,8 @@ func (c *Client) roundTrip(ctx context.Context, address string, decode func(*dec
 }
 
 // setClock takes over the time of a Date header. It has whole seconds, and a few
-// are lost on the way: a small difference is none.
+// are lost on the way: a small difference is none. A jump must be told twice in a
+// row, so that one answer with an absurd date changes nothing.
 func (c *Client) setClock(date string) {
 	t, err := http.ParseTime(date)
 	if err != nil {
@@ -210,7 +240,13 @@ func (c *Client) setClock(date string) {
 	if skew.Abs() < 5*time.Second {
 		skew = 0
 	}
-	c.skew.Store(int64(skew))
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	const jump = time.Minute
+	if (skew-c.skew).Abs() < jump || (skew-c.claimed).Abs() < jump {
+		c.skew = skew
+	}
+	c.claimed = skew
 }
 
 // bodyReader remembers why a body could not be read whole, which decoders hide.

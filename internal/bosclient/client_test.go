@@ -38,7 +38,7 @@ func answer(status int, contentType, body string) transport {
 
 func newClient(t *testing.T, rt http.RoundTripper, change ...func(*Config)) *Client {
 	t.Helper()
-	cfg := Config{URL: "http://bos.test/apis/bos", Transport: rt, Timeout: 5 * time.Second}
+	cfg := Config{URL: "http://bos.test/apis/bos", Transport: rt, Timeout: 5 * time.Second, Concurrency: 2}
 	for _, c := range change {
 		c(&cfg)
 	}
@@ -54,6 +54,9 @@ func TestNewChecksURL(t *testing.T) {
 		"":                           "missing",
 		"cray-bos/v1":                "http://",
 		"ftp://cray-bos":             "http://",
+		"http://:80":                 "a host",
+		"http://cray-bos:99999":      "a port",
+		"http://cray-bos?":           "end with its path",
 		"http://":                    "http://",
 		"http://user:pw@cray-bos":    "password",
 		"http://cray-bos/v1?x=1":     "end with its path",
@@ -64,7 +67,7 @@ func TestNewChecksURL(t *testing.T) {
 		"http://[fd00::1]:8080//":    "",
 		"://secret:pw@host/apis/bos": "cannot be parsed",
 	} {
-		c, err := New(Config{URL: url, Timeout: time.Second})
+		c, err := New(Config{URL: url, Timeout: time.Second, Concurrency: 1})
 		switch {
 		case want == "" && err != nil:
 			t.Errorf("%s: %v", url, err)
@@ -76,8 +79,11 @@ func TestNewChecksURL(t *testing.T) {
 			t.Errorf("%s became %s", url, c.URL())
 		}
 	}
-	if _, err := New(Config{URL: "http://bos"}); err == nil {
+	if _, err := New(Config{URL: "http://bos", Concurrency: 1}); err == nil {
 		t.Error("no timeout, no error")
+	}
+	if _, err := New(Config{URL: "http://bos", Timeout: time.Second}); err == nil {
+		t.Error("no concurrency, no error")
 	}
 }
 
@@ -93,7 +99,7 @@ func TestRequests(t *testing.T) {
 		"/apis/bos/v1/session/a%2Fb":    func() error { _, err := c.Session(ctx, "a/b"); return err },
 		"/apis/bos/v1/session/x/status": func() error { _, err := c.SessionBootSets(ctx, "x"); return err },
 		"/apis/bos/v1/session/x/status/%22my%22%20set%2F..%2F%3Fq=%23%C3%A9": func() error {
-			_, err := c.BootSet(ctx, "x", `"my" set/../?q=#é`, nil)
+			_, err := c.BootSet(ctx, "x", `"my" set/../?q=#é`, Names{})
 			return err
 		},
 		"/apis/bos/v1/sessiontemplate/cle-1.3.0": func() error { _, err := c.TemplateBootSets(ctx, "cle-1.3.0"); return err },
@@ -119,7 +125,7 @@ func TestNamesThatLeadElsewhere(t *testing.T) {
 		if _, err := c.Session(t.Context(), name); ReasonOf(err) != NotFound {
 			t.Errorf("session %q: %v", name, err)
 		}
-		if _, err := c.BootSet(t.Context(), "id", name, nil); ReasonOf(err) != NotFound {
+		if _, err := c.BootSet(t.Context(), "id", name, Names{}); ReasonOf(err) != NotFound {
 			t.Errorf("boot set %q: %v", name, err)
 		}
 		if _, err := c.TemplateBootSets(t.Context(), name); ReasonOf(err) != NotFound {
@@ -230,15 +236,22 @@ func TestClockOfBOS(t *testing.T) {
 		resp.Header.Set("Date", date)
 		return resp, nil
 	}))
+	ahead := func(d time.Duration) string { return time.Now().Add(d).UTC().Format(http.TimeFormat) }
 	for _, tt := range []struct {
 		date string
 		want time.Duration // ahead of us
 	}{
 		{"", 0},
-		{time.Now().Add(2 * time.Hour).UTC().Format(http.TimeFormat), 2 * time.Hour},
+		{ahead(2 * time.Hour), 0}, // once is not enough
+		{ahead(2 * time.Hour), 2 * time.Hour},
 		{"nonsense", 2 * time.Hour}, // what was known stands
-		{time.Now().Add(2 * time.Second).UTC().Format(http.TimeFormat), 0},
-		{time.Now().Add(-time.Hour).UTC().Format(http.TimeFormat), -time.Hour},
+		{ahead(100 * 365 * 24 * time.Hour), 2 * time.Hour},
+		{ahead(2 * time.Hour), 2 * time.Hour},
+		{ahead(2*time.Hour + 30*time.Second), 2*time.Hour + 30*time.Second}, // no jump
+		{ahead(2 * time.Second), 2*time.Hour + 30*time.Second},
+		{ahead(2 * time.Second), 0},
+		{ahead(-time.Hour), 0},
+		{ahead(-time.Hour), -time.Hour},
 	} {
 		date = tt.date
 		if _, err := c.Sessions(t.Context()); err != nil {
@@ -343,6 +356,7 @@ func TestBootSetNames(t *testing.T) {
 		{"template", `{"boot_sets":{"my / set":{"node_list":["x1"]},"a":{}},"name":"cle","enable_cfs":true}`, true, []string{"a", "my / set"}, ""},
 		{"template without boot sets", `{"name":"cle"}`, true, nil, "no boot_sets"},
 		{"template with a list", `{"boot_sets":[]}`, true, nil, "want an object"},
+		{"template with null", `{"boot_sets":null}`, true, nil, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t, answer(200, "application/json", tt.body))
@@ -370,9 +384,14 @@ func TestBootSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	c := newClient(t, answer(201, "application/json", string(body)))
-	var nodes []string
-	b, err := c.BootSet(t.Context(), "x", "computes", func(phase int, category string, node []byte) {
-		nodes = append(nodes, string(rune('0'+phase))+" "+category+" "+string(node))
+	var nodes, messages []string
+	b, err := c.BootSet(t.Context(), "x", "computes", Names{
+		Node: func(phase int, category string, node []byte) {
+			nodes = append(nodes, string(rune('0'+phase))+" "+category+" "+string(node))
+		},
+		Error: func(phase int, message string, node []byte) {
+			messages = append(messages, string(rune('0'+phase))+" "+message+": "+string(node))
+		},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -397,12 +416,16 @@ func TestBootSet(t *testing.T) {
 	if !slices.Equal(nodes, want) {
 		t.Errorf("nodes %q, want %q", nodes, want)
 	}
+	if want := []string{"0 NodeBMC Communication Error: ", "0 NodeBMC Communication Error: x1c0s0b0n1", "0 exceeded retries waiting: "}; !slices.Equal(messages, want) {
+		t.Errorf("errors %q, want %q", messages, want)
+	}
 }
 
 func TestBootSetErrors(t *testing.T) {
 	for body, want := range map[string]string{
-		`{}`:                             "no phases",
-		`{"phases":null}`:                "want an array",
+		`{}`:                             "none of its members",
+		`{"phases":7}`:                   "want an array",
+		`{"metadata":"x"}`:               "want an object",
 		`{"phases":[{"categories":[]}]}`: "no name",
 		`{"phases":[{"name":" "}]}`:      "name is empty",
 		`{"phases":[{"name":7}]}`:        "/phases/0/name: want a string, got a number",
@@ -411,13 +434,31 @@ func TestBootSetErrors(t *testing.T) {
 		`{"phases":[{"name":"boot","categories":[{"node_list":["x1"]}]}]}`:                 "no name",
 		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":[null]}]}]}`: "want a string, got null",
 		`{"phases":[{"name":"boot","categories":[{"node_list":[1],"name":"failed"}]}]}`:    "want a string, got a number",
+		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":7}]}]}`:      "want an array",
 		`{"phases":[{"name":"boot","metadata":{"stop_time":[]}}]}`:                         "/phases/0/metadata/stop_time",
 		`{"phases":[` + strings.Repeat(`{"name":"a"},`, bos.MaxPhases) + `{"name":"a"}]}`:  "stands twice",
 		`{"phases":[{"name":"p0"},{"name":"p1"},{"name":"p2"},{"name":"p3"},{"name":"p4"},{"name":"p5"},{"name":"p6"},{"name":"p7"},{"name":"p8"},{"name":"p9"},{"name":"pa"},{"name":"pb"},{"name":"pc"},{"name":"pd"},{"name":"pe"},{"name":"pf"},{"name":"pg"}]}`: "more than 16 phases",
 	} {
 		c := newClient(t, answer(200, "application/json", body))
-		if _, err := c.BootSet(t.Context(), "x", "computes", nil); ReasonOf(err) != Malformed || !strings.Contains(err.Error(), want) {
+		if _, err := c.BootSet(t.Context(), "x", "computes", Names{}); ReasonOf(err) != Malformed || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", body, err, want)
+		}
+	}
+}
+
+// Null, missing and "" are empty.
+func TestBootSetOfNothing(t *testing.T) {
+	for _, body := range []string{
+		`{"name":"computes"}`,
+		`{"phases":null,"metadata":null}`,
+		`{"phases":[],"metadata":""}`,
+		`{"phases":[{"name":"boot","categories":null,"errors":null,"metadata":""}]}`,
+		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":null},{"node_list":null,"name":"succeeded"}],"errors":{"x":null}}]}`,
+	} {
+		c := newClient(t, answer(200, "application/json", body))
+		b, err := c.BootSet(t.Context(), "x", "computes", Names{Error: func(int, string, []byte) {}})
+		if err != nil || !b.Reported {
+			t.Errorf("%s: %v", body, err)
 		}
 	}
 }
@@ -475,9 +516,12 @@ func FuzzDecode(f *testing.F) {
 		check(err)
 		told := 0
 		census := bos.NewCensus()
-		b, err := c.BootSet(ctx, "x", "y", func(phase int, category string, node []byte) {
-			told++
-			census.Node(phase, category, node)
+		b, err := c.BootSet(ctx, "x", "y", Names{
+			Node: func(phase int, category string, node []byte) {
+				told++
+				census.Node(phase, category, node)
+			},
+			Error: func(int, string, []byte) {},
 		})
 		check(err)
 		if err != nil {

@@ -2,6 +2,7 @@ package bosclient
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"io"
 	"math"
@@ -49,6 +50,15 @@ func (d *decoder) object(member func(name string) error) error {
 // array calls element for each element of an array; element reads it.
 func (d *decoder) array(element func() error) error {
 	return d.inside('[', ']', element)
+}
+
+// list is array, but takes null for an empty one: servers leave nulls out, or do
+// not.
+func (d *decoder) list(element func() error) error {
+	if d.PeekKind() == 'n' {
+		return d.SkipValue()
+	}
+	return d.array(element)
 }
 
 func (d *decoder) inside(begin, end jsontext.Kind, next func() error) error {
@@ -141,10 +151,16 @@ func (d *decoder) scalar() (string, error) {
 		return "", d.SkipValue()
 	case '"', '0', 't', 'f':
 		t, err := d.ReadToken()
-		return strings.TrimSpace(t.String()), err
+		return t.String(), err
 	default:
 		return "", d.unexpected('"')
 	}
+}
+
+// word reads a scalar without white space around it.
+func (d *decoder) word() (string, error) {
+	s, err := d.scalar()
+	return strings.TrimSpace(s), err
 }
 
 // Metadata is bool or int or string, "" or null or missing, as the release and
@@ -153,7 +169,7 @@ func (d *decoder) scalar() (string, error) {
 // stuck.
 
 func (d *decoder) flag() (bos.Optional[bool], error) {
-	s, err := d.scalar()
+	s, err := d.word()
 	if err != nil || s == "" {
 		return bos.Optional[bool]{}, err
 	}
@@ -165,7 +181,7 @@ func (d *decoder) flag() (bos.Optional[bool], error) {
 }
 
 func (d *decoder) count() (bos.Optional[int], error) {
-	s, err := d.scalar()
+	s, err := d.word()
 	if err != nil || s == "" {
 		return bos.Optional[int]{}, err
 	}
@@ -177,7 +193,7 @@ func (d *decoder) count() (bos.Optional[int], error) {
 }
 
 func (d *decoder) time() (time.Time, error) {
-	s, err := d.scalar()
+	s, err := d.word()
 	if err != nil || s == "" {
 		return time.Time{}, err
 	}
@@ -207,10 +223,13 @@ func (d *decoder) metadataMember(name string, m *bos.Metadata) (known bool, err 
 	return true, err
 }
 
-// metadata reads an object of metadata, or null.
+// metadata reads an object of metadata; null and "" have none.
 func (d *decoder) metadata(m *bos.Metadata) error {
-	if d.PeekKind() == 'n' {
-		return d.SkipValue()
+	if d.PeekKind() == 'n' || d.PeekKind() == '"' {
+		if s, err := d.scalar(); err != nil || s != "" {
+			return cmp.Or(err, fmt.Errorf("%s: want an object, got a string", d.place()))
+		}
+		return nil
 	}
 	return d.object(func(name string) error {
 		if known, err := d.metadataMember(name, m); known {

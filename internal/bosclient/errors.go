@@ -73,6 +73,27 @@ func (e *Error) Timeout() bool {
 	return e.Status == http.StatusGatewayTimeout || errors.Is(e.Err, context.DeadlineExceeded)
 }
 
+// code is what stands for a status code where there was no whole answer.
+func (e *Error) code() string {
+	if e.Timeout() {
+		return "timeout"
+	}
+	return "error"
+}
+
+// SameCause tells whether two errors of this package have the same cause, whatever
+// they were asking for. No error is a cause of its own.
+func SameCause(a, b error) bool {
+	if a == nil || b == nil {
+		return a == nil && b == nil
+	}
+	var x, y *Error
+	if !errors.As(a, &x) || !errors.As(b, &y) {
+		return false
+	}
+	return x.Reason == y.Reason && x.Status == y.Status && x.Timeout() == y.Timeout()
+}
+
 // ReasonOf returns the reason of an error of this package; Unavailable for any
 // other error.
 func ReasonOf(err error) Reason {

@@ -2,6 +2,7 @@ package bosclient
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -99,7 +100,7 @@ func (c *Client) SessionBootSets(ctx context.Context, id string) ([]string, erro
 		if err == nil && !anything {
 			return errors.New("the status of a session has neither boot_sets nor metadata")
 		}
-		return err
+		return cmp.Or(err, tooMany(names))
 	}, "session", id, "status")
 	if err != nil {
 		return nil, err
@@ -118,6 +119,9 @@ func (c *Client) TemplateBootSets(ctx context.Context, template string) ([]strin
 				return d.SkipValue()
 			}
 			anything = true
+			if d.PeekKind() == 'n' {
+				return d.SkipValue()
+			}
 			return d.object(func(name string) error {
 				names = append(names, name)
 				return d.SkipValue()
@@ -126,38 +130,59 @@ func (c *Client) TemplateBootSets(ctx context.Context, template string) ([]strin
 		if err == nil && !anything {
 			return errors.New("the session template has no boot_sets")
 		}
-		return err
+		return cmp.Or(err, tooMany(names))
 	}, "sessiontemplate", template)
 	if err != nil {
 		return nil, err
 	}
 	slices.Sort(names)
-	return names, nil
+	return slices.Compact(names), nil
 }
 
-// NodeFunc is told of each node of a boot set as it is read: the index of its
-// phase in the document, its category in lower case, and its name, which is valid
-// during the call only.
-type NodeFunc func(phase int, category string, node []byte)
+func tooMany(bootSets []string) error {
+	if len(bootSets) > maxBootSets {
+		return fmt.Errorf("%d boot sets are more than %d", len(bootSets), maxBootSets)
+	}
+	return nil
+}
 
-// BootSet reads the status of a boot set. Nodes are counted and, unless node is
-// nil, told; they are not kept. The phases stand as in the document. It is
-// NotFound as long as the boot agent has not reported the boot set.
-func (c *Client) BootSet(ctx context.Context, session, name string, node NodeFunc) (*bos.BootSet, error) {
+// Names are told of the nodes of a boot set as it is read. Phases are told by
+// their index in the document, categories in lower case. The bytes of a name are
+// valid during the call only. Functions that are nil are not called.
+type Names struct {
+	Node  func(phase int, category string, node []byte)
+	Error func(phase int, message string, node []byte) // node is nil for a message about none
+}
+
+// Bounds of what a session may hold. BOS has five categories, and templates a few
+// boot sets.
+const (
+	maxCategories = 32
+	maxBootSets   = 256
+)
+
+// BootSet reads the status of a boot set. Nodes are counted and told, not kept.
+// The phases stand as in the document. It is NotFound as long as the boot agent
+// has not reported the boot set.
+func (c *Client) BootSet(ctx context.Context, session, name string, names Names) (*bos.BootSet, error) {
 	b := &bos.BootSet{Name: name, Reported: true}
 	err := c.get(ctx, BootSet, func(d *decoder) error {
 		anything := false
 		err := d.object(func(member string) error {
 			switch member {
+			case "name", "session", "id":
+				anything = true
+				return d.SkipValue()
 			case "metadata":
+				anything = true
 				return d.metadata(&b.Metadata)
 			case "phases":
 				anything = true
-				return d.array(func() error {
+				return d.list(func() error {
 					if len(b.Phases) == bos.MaxPhases {
 						return fmt.Errorf("%s: more than %d phases", d.place(), bos.MaxPhases)
 					}
-					p, err := d.phase(len(b.Phases), node)
+					p, err := d.phase(len(b.Phases), names)
 					if err != nil {
 						return err
 					}
@@ -172,7 +197,7 @@ func (c *Client) BootSet(ctx context.Context, session, name string, node NodeFun
 			}
 		})
 		if err == nil && !anything {
-			return errors.New("the status of a boot set has no phases")
+			return errors.New("the status of a boot set has none of its members")
 		}
 		return err
 	}, "session", session, "status", name)
@@ -182,7 +207,7 @@ func (c *Client) BootSet(ctx context.Context, session, name string, node NodeFun
 	return b, nil
 }
 
-func (d *decoder) phase(index int, node NodeFunc) (bos.Phase, error) {
+func (d *decoder) phase(index int, names Names) (bos.Phase, error) {
 	var p bos.Phase
 	err := d.object(func(member string) (err error) {
 		switch member {
@@ -190,11 +215,16 @@ func (d *decoder) phase(index int, node NodeFunc) (bos.Phase, error) {
 			p.Name, err = d.name()
 		case "metadata":
 			err = d.metadata(&p.Metadata)
+		case "errors":
+			err = d.errors(index, names)
 		case "categories":
-			err = d.array(func() error {
-				c, err := d.category(index, node)
+			err = d.list(func() error {
+				c, err := d.category(index, names)
 				if err != nil {
 					return err
+				}
+				if len(p.Categories) == maxCategories {
+					return fmt.Errorf("%s: more than %d categories", d.place(), maxCategories)
 				}
 				if slices.ContainsFunc(p.Categories, func(o bos.Category) bool { return o.Name == c.Name }) {
 					return fmt.Errorf("the category %q stands twice in a phase", c.Name)
@@ -224,7 +254,7 @@ func place(category string) int {
 	return len(bos.CategoryOrder)
 }
 
-func (d *decoder) category(phase int, node NodeFunc) (bos.Category, error) {
+func (d *decoder) category(phase int, names Names) (bos.Category, error) {
 	var c bos.Category
 	var early []byte // a node list that stands before the name it belongs to
 	err := d.object(func(member string) (err error) {
@@ -235,7 +265,7 @@ func (d *decoder) category(phase int, node NodeFunc) (bos.Category, error) {
 			early, err = d.ReadValue()
 			early = slices.Clone(early)
 		case member == "node_list":
-			err = d.nodes(phase, &c, node)
+			err = d.nodes(phase, &c, names)
 		default:
 			err = d.SkipValue()
 		}
@@ -247,21 +277,39 @@ func (d *decoder) category(phase int, node NodeFunc) (bos.Category, error) {
 	case c.Name == "":
 		return c, errors.New("a category has no name")
 	case early != nil:
-		err = decodeAll(bytes.NewReader(early), func(d *decoder) error { return d.nodes(phase, &c, node) })
+		err = decodeAll(bytes.NewReader(early), func(d *decoder) error { return d.nodes(phase, &c, names) })
 	}
 	return c, err
 }
 
-func (d *decoder) nodes(phase int, c *bos.Category, node NodeFunc) error {
-	return d.array(func() error {
+func (d *decoder) nodes(phase int, c *bos.Category, names Names) error {
+	return d.list(func() error {
 		name, err := d.text()
 		if err != nil {
 			return err
 		}
 		c.Nodes++
-		if node != nil {
-			node(phase, c.Name, name)
+		if names.Node != nil {
+			names.Node(phase, c.Name, name)
 		}
 		return nil
+	})
+}
+
+// errors reads the error messages of a phase and the nodes that each is about.
+// The object is missing where there are none; null is taken for that, too.
+func (d *decoder) errors(phase int, names Names) error {
+	if names.Error == nil || d.PeekKind() == 'n' {
+		return d.SkipValue()
+	}
+	return d.object(func(message string) error {
+		names.Error(phase, message, nil)
+		return d.list(func() error {
+			node, err := d.text()
+			if err == nil {
+				names.Error(phase, message, node)
+			}
+			return err
+		})
 	})
 }

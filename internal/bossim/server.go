@@ -101,12 +101,13 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
 	observe := s.observe
 	s.mu.Unlock()
+	to := routeOf(r.URL.EscapedPath())
+	f := s.fault(to) // that of now, whatever is set while the request is observed
 	if observe != nil {
 		observe(r)
 	}
 	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
-	to := routeOf(r.URL.EscapedPath())
-	if f := s.fault(to); f != None {
+	if f != None {
 		faults[f].happen(s, w, r, to)
 		return
 	}

@@ -3,6 +3,9 @@ package inventory
 import (
 	"maps"
 	"slices"
+	"time"
+
+	"github.com/patrickmn/go-cache"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
@@ -10,6 +13,27 @@ import (
 // DurationBounds are the upper bounds of the duration buckets, in seconds: from
 // a shutdown of a few nodes to a reboot with all waits spent, and twice that.
 var DurationBounds = []float64{60, 120, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 14400}
+
+// ending counts sessions that end, each once.
+type ending struct {
+	Completions
+	counted *cache.Cache // ids
+}
+
+func newEnding(maxAge time.Duration) *ending {
+	remember := time.Duration(cache.NoExpiration)
+	if maxAge > 0 {
+		remember = 2 * maxAge // none is counted that is older
+	}
+	return &ending{newCompletions(), cache.New(remember, 0)}
+}
+
+func (e *ending) count(s *bos.Session, state bos.State) {
+	e.counted.DeleteExpired()
+	if e.counted.Add(s.ID, nil, cache.DefaultExpiration) == nil {
+		e.add(s, state)
+	}
+}
 
 // Completions counts ended sessions. Sessions that had ended before the first
 // list are not in it: BOS may delete them at any time, and a number that falls
@@ -47,10 +71,10 @@ func newCompletions() Completions {
 	return c
 }
 
-// add counts a session that has stopped.
+// add counts a session that has ended. Without a stop time it has no duration.
 func (c Completions) add(s *bos.Session, state bos.State) {
 	c.Counts[OperationState{s.Operation, state}]++
-	if s.StartTime.IsZero() {
+	if s.StartTime.IsZero() || s.StopTime.IsZero() {
 		return
 	}
 	seconds := max(0, s.StopTime.Sub(s.StartTime).Seconds())

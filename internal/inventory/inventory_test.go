@@ -3,6 +3,7 @@ package inventory
 import (
 	"bytes"
 	"context"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/patrickmn/go-cache"
 	"go.uber.org/goleak"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -67,7 +69,6 @@ func newRig(t *testing.T, scenario bossim.Scenario, era bossim.Era, change ...fu
 		Client:      newClient(t, server.URL, transport, 5*time.Second),
 		Logger:      slog.New(slog.NewTextHandler(r.log, nil)),
 		Interval:    time.Hour,
-		Concurrency: 4,
 		MaxAge:      168 * time.Hour,
 		Linger:      24 * time.Hour,
 		MaxSessions: 1000,
@@ -82,7 +83,7 @@ func newRig(t *testing.T, scenario bossim.Scenario, era bossim.Era, change ...fu
 
 func newClient(t *testing.T, url string, transport http.RoundTripper, timeout time.Duration) *bosclient.Client {
 	t.Helper()
-	client, err := bosclient.New(bosclient.Config{URL: url, Transport: transport, Timeout: timeout, MaxBody: 1 << 20})
+	client, err := bosclient.New(bosclient.Config{URL: url, Transport: transport, Timeout: timeout, Concurrency: 4, MaxBody: 1 << 20})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -93,6 +94,12 @@ func newClient(t *testing.T, url string, transport http.RoundTripper, timeout ti
 func (r *rig) sweep(step time.Duration) *Snapshot {
 	r.t.Helper()
 	r.clock.Advance(step)
+	// A jump of the clock of BOS must be told twice.
+	if _, err := r.cfg.Client.Sessions(r.t.Context()); err == nil {
+		r.mu.Lock()
+		r.counting = make(map[string]int)
+		r.mu.Unlock()
+	}
 	r.Sweep(r.t.Context())
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -315,38 +322,47 @@ func TestBOSDownFromTheStart(t *testing.T) {
 
 // A list that hangs is left alone for a while, and known sessions go on being read.
 func TestListHangs(t *testing.T) {
-	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(c *Config) {
+		c.Client = newClient(t, c.Client.URL(), nil, time.Second) // not as patient
+	})
 	r.sweep(2 * time.Minute)
 	r.sim.Fail(bossim.List, bossim.Hang)
-	patient := r.cfg.Client
-	r.cfg.Client = newClient(t, patient.URL(), nil, 500*time.Millisecond)
-	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	s := r.sweep(time.Minute)
+	r.clock.Advance(time.Minute)
+	r.Sweep(t.Context())
+	s := r.Snapshot()
 	if s.ListUp || !s.Up || s.Listed != bos.Some(1) {
 		t.Errorf("list up %t, up %t, listed %v", s.ListUp, s.Up, s.Listed)
 	}
 	before := r.session("s1")
-	s = r.sweep(3 * time.Minute)
-	if r.asked["session"] != 0 || s.ListUp || !s.Up {
-		t.Errorf("list up %t, up %t, requests %v", s.ListUp, s.Up, r.asked)
+	r.sim.Observe(func(req *http.Request) {
+		if strings.HasSuffix(req.URL.Path, "/session") {
+			t.Error("the list was asked for again")
+		}
+	})
+	r.clock.Advance(3 * time.Minute)
+	r.Sweep(t.Context())
+	if s = r.Snapshot(); s.ListUp || !s.Up {
+		t.Errorf("list up %t, up %t", s.ListUp, s.Up)
 	}
+	r.sim.Observe(nil)
 	if r.session("s1").Session == before.Session {
 		t.Error("the known session was not read")
 	}
 	r.sim.Heal()
 	r.list.next = time.Time{} // as if the back-off were over
-	if s := r.sweep(time.Minute); !s.ListUp || r.list.timeouts != 0 {
+	if s := r.sweep(time.Minute); !s.ListUp || r.list.hangs != 0 {
 		t.Errorf("after: %+v", r.list)
 	}
 }
 
-func TestListBackOff(t *testing.T) {
+func TestBackOff(t *testing.T) {
 	var waits []time.Duration
-	for timeouts := range 7 {
-		waits = append(waits, listBackOff(30*time.Second, timeouts))
+	for times := range 7 {
+		waits = append(waits, backOff(30*time.Second, times))
 	}
 	m := time.Minute
-	if want := []time.Duration{m, 2 * m, 4 * m, 8 * m, 15 * m, 15 * m, 15 * m}; !slices.Equal(waits, want) {
+	if want := []time.Duration{m / 2, m, 2 * m, 4 * m, 8 * m, 15 * m, 15 * m}; !slices.Equal(waits, want) {
 		t.Errorf("%v, want %v", waits, want)
 	}
 }
@@ -369,7 +385,7 @@ func TestOrphanIsAskedForTwice(t *testing.T) {
 	orphan := reboot("orphan", began)
 	orphan.Orphan = true
 	r := newRig(t, bossim.Scripted(orphan), bossim.EraC)
-	for i, want := range []int{2, 2, 1, 1} {
+	for i, want := range []int{2, 2, 1, 1} { // described twice, then left alone
 		s := r.sweep(time.Minute)
 		if r.requests() != want {
 			t.Errorf("sweep %d: %v", i, r.asked)
@@ -390,7 +406,7 @@ func TestDeletedSession(t *testing.T) {
 	if s := r.sweep(10 * time.Minute); len(s.Sessions) != 0 || s.Listed != bos.Some(0) {
 		t.Errorf("%+v", s.Sessions)
 	}
-	if len(r.open) != 0 || r.settled.ItemCount() != 0 {
+	if len(r.records) != 0 || r.settled.ItemCount() != 0 {
 		t.Error("something is kept")
 	}
 }
@@ -484,10 +500,7 @@ func TestSettledSessionsAreVerified(t *testing.T) {
 	r := newRig(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC)
 	r.sweep(0)
 	before := r.session("s1").Session
-	expire := func() {
-		item, _ := r.settled.Get("s1")
-		r.settled.Set("s1", item, time.Nanosecond)
-	}
+	expire := func() { r.settled.Set("s1", nil, time.Nanosecond) }
 	expire()
 	r.sweep(time.Minute)
 	if after := r.session("s1").Session; after == before || r.requests() != 3 {
@@ -501,6 +514,7 @@ func TestSettledSessionsAreVerified(t *testing.T) {
 		t.Error("no error")
 	}
 	r.sim.Heal()
+	r.records["s1"].retry = time.Time{} // as if the back-off were over
 	r.sweep(time.Minute)
 	r.sweep(time.Minute)
 	if r.requests() != 1 || r.Snapshot().Completions.Counts[OperationState{bos.Reboot, bos.StateSucceeded}] != 0 {
@@ -569,4 +583,237 @@ func TestSnapshotsAreReadWhileSweeping(t *testing.T) {
 			}
 		}
 	}
+}
+
+// An answer with an absurd date changes nothing for good.
+func TestAbsurdDate(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	r.sweep(2 * time.Minute)
+	once := true
+	r.sim.Observe(func(*http.Request) {
+		if once {
+			r.clock.Advance(100 * 365 * 24 * time.Hour) // for one answer
+		} else {
+			r.clock.Advance(-100 * 365 * 24 * time.Hour)
+		}
+		once = false
+	})
+	r.sim.FailSession("s1", bossim.Unavailable)
+	r.Sweep(t.Context())
+	r.sim.Observe(nil)
+	r.sim.Heal()
+	r.sweep(0)
+	r.sweep(6 * time.Minute)
+	r.wantState("s1", bos.StateRunning)
+	if s := r.session("s1"); s.Err != nil || !s.Exposed {
+		t.Errorf("%+v", s)
+	}
+}
+
+func (r *rig) completed(state bos.State) int {
+	return r.Snapshot().Completions.Counts[OperationState{bos.Reboot, state}]
+}
+
+func TestCompletionsCountOnce(t *testing.T) {
+	long := reboot("long-ago", began.Add(-48*time.Hour))
+	brief := reboot("brief", began.Add(time.Minute))
+	r := newRig(t, bossim.Scripted(long, brief), bossim.EraC)
+	r.sim.FailSession("long-ago", bossim.Unavailable)
+	r.sweep(0)
+	r.sim.Heal()
+	r.sweep(time.Second)
+	if got := r.completed(bos.StateSucceeded); got != 0 {
+		t.Errorf("a session that ended two days before counts, as it is read late: %d", got)
+	}
+	r.sweep(time.Hour) // in which the brief one came and went
+	if got := r.completed(bos.StateSucceeded); got != 1 {
+		t.Errorf("a session that began and ended between two sweeps: %d, want 1", got)
+	}
+	h := r.Snapshot().Completions.Durations[bos.Reboot]
+	if want := (25*time.Minute + 10*time.Second).Seconds(); h.Count != 1 || h.Sum < want-60 || h.Sum > want+60 {
+		t.Errorf("%d durations of %v seconds in all, want one of about %v", h.Count, h.Sum, want)
+	}
+	if want := []uint64{0, 0, 0, 0, 0, 0, 1, 1, 1, 1, 1, 1}; !slices.Equal(h.Buckets, want) {
+		t.Errorf("buckets %v, want %v", h.Buckets, want)
+	}
+	// The list is empty for a while: nothing counts again.
+	for range 2 {
+		r.records, r.settled = make(map[string]*record), cache.New(verifyAfter, 0)
+		r.sweep(time.Minute)
+		r.sweep(2 * time.Minute)
+	}
+	if got := r.completed(bos.StateSucceeded); got != 1 {
+		t.Errorf("counted again after the list was empty: %d", got)
+	}
+}
+
+func TestCompletionOfASessionDeletedAtOnce(t *testing.T) {
+	spec := reboot("s1", began)
+	r := newRig(t, bossim.Scripted(spec), bossim.EraC)
+	r.sweep(20 * time.Minute)
+	for r.session("s1").StopTime.IsZero() {
+		r.sweep(5 * time.Second)
+	}
+	spec.Deleted = r.clock.Now().Add(time.Second)
+	r.sim = bossim.New(bossim.Scripted(spec), bossim.EraC, r.clock.Now)
+	if r.sweep(30 * time.Second); r.completed(bos.StateSucceeded) != 1 || len(r.Snapshot().Sessions) != 0 {
+		t.Errorf("%d completions, sessions %v", r.completed(bos.StateSucceeded), r.Snapshot().Sessions)
+	}
+}
+
+func TestCompletionWithoutStopTime(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began.Add(time.Minute), bossim.Trouble{Kind: bossim.ShutdownFails})), bossim.EraA)
+	r.sweep(0)
+	r.sweep(30 * time.Minute)
+	r.wantState("s1", bos.StateFailed)
+	r.sweep(12 * time.Hour)
+	if !r.session("s1").Exposed {
+		t.Error("not exposed within the linger")
+	}
+	r.sweep(13 * time.Hour)
+	if r.session("s1").Exposed {
+		t.Error("exposed after the linger: it has an end without a stop time")
+	}
+	if h := r.Snapshot().Completions; r.completed(bos.StateFailed) != 1 || h.Durations[bos.Reboot].Count != 0 {
+		t.Errorf("%+v", h)
+	}
+}
+
+// A template that is edited between two sessions tells the second one's boot sets.
+func TestTemplateIsEdited(t *testing.T) {
+	first := reboot("first", began)
+	r := newRig(t, bossim.Scripted(first), bossim.EraC)
+	r.sweep(2 * time.Minute)
+	second := reboot("second", began.Add(2*time.Minute))
+	second.BootSets = append(second.BootSets, bossim.BootSetSpec{Name: "uan", Nodes: []string{"x3000c0s1b0n0"}})
+	r.sim = bossim.New(bossim.Scripted(first, second), bossim.EraC, r.clock.Now)
+	r.sweep(2 * time.Minute)
+	if got := len(r.session("second").BootSets); got != 2 {
+		t.Errorf("%d boot sets, want 2", got)
+	}
+	if got := len(r.session("first").BootSets); got != 1 {
+		t.Errorf("the first session has %d boot sets by now, want 1", got)
+	}
+}
+
+// A session that is listed and no longer found has no state and no series, and is
+// looked for again before long.
+func TestRunningSessionIsOrphaned(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	r.sweep(2 * time.Minute)
+	r.sim.FailSession("s1", bossim.NotFound)
+	r.sweep(time.Minute)
+	if !r.session("s1").Exposed {
+		t.Error("gone after the first time")
+	}
+	r.sweep(time.Minute)
+	if s := r.session("s1"); s.Exposed || s.Verdict.State != bos.StateUnknown || bosclient.ReasonOf(s.Err) != bosclient.NotFound {
+		t.Errorf("%+v", s)
+	}
+	r.sweep(time.Minute)
+	if r.requests() != 1 {
+		t.Errorf("still asked for: %v", r.asked)
+	}
+	if _, until, _ := r.settled.GetWithExpiration("s1"); time.Until(until) > orphanAfter {
+		t.Errorf("left alone for %s", time.Until(until))
+	}
+	r.sim.Heal()
+	r.settled.Delete("s1") // as if that were over
+	r.sweep(time.Minute)
+	if s := r.session("s1"); !s.Exposed || s.Err != nil || s.Verdict.State != bos.StateRunning {
+		t.Errorf("%+v", s)
+	}
+}
+
+// A broken gateway that knows no session at all takes none away.
+func TestNotFoundWhileTheListFails(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	r.sweep(2 * time.Minute)
+	r.sim.Fail(bossim.List, bossim.Unavailable)
+	r.sim.Fail(bossim.Describe, bossim.NotFound)
+	for range 3 {
+		if s := r.sweep(time.Minute); s.Up || !r.session("s1").Exposed || r.session("s1").Err != nil {
+			t.Errorf("up %t, %+v", s.Up, r.session("s1"))
+		}
+	}
+}
+
+// A boot set that was there and is not found is an error, not news.
+func TestBootSetDisappears(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	before := r.sweep(2 * time.Minute).Sessions[0]
+	r.sim.Fail(bossim.BootSet, bossim.NotFound)
+	r.sweep(time.Minute)
+	if s := r.session("s1"); s.Session != before.Session || bosclient.ReasonOf(s.Err) != bosclient.NotFound {
+		t.Errorf("%+v", s)
+	}
+}
+
+// Of a session whose boot sets cannot be read at all, the description is better
+// than nothing, and it is tried more and more rarely.
+func TestBootSetIsNeverReadable(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC)
+	r.sim.Fail(bossim.BootSet, bossim.ServerError)
+	r.sweep(0)
+	if s := r.session("s1"); s.Operation != bos.Reboot || !s.Exposed || s.Err == nil || s.Verdict.State != bos.StateUnknown || s.StopTime.IsZero() {
+		t.Errorf("%+v", s)
+	}
+	r.sweep(time.Minute)
+	r.sweep(time.Minute)
+	r.sweep(time.Minute)
+	if r.requests() != 1 {
+		t.Errorf("after three failures it is tried at once: %v", r.asked)
+	}
+	r.sim.Heal()
+	r.records["s1"].retry = time.Time{}
+	r.sweep(time.Minute)
+	r.wantState("s1", bos.StateSucceeded)
+}
+
+// Sessions that hang take no more than a few time-outs of a sweep, and once met
+// they keep no others from being read.
+func TestHangingSessions(t *testing.T) {
+	var specs []bossim.Spec
+	for i := range 40 {
+		specs = append(specs, reboot(fmt.Sprintf("hangs-%02d", i), began))
+	}
+	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
+	r := newRig(t, bossim.Scripted(append(specs, reboot("well", began))...), bossim.EraC, func(c *Config) {
+		c.Client = newClient(t, c.Client.URL(), nil, 500*time.Millisecond)
+	})
+	r.sweep(2 * time.Minute)
+	for _, s := range specs {
+		r.sim.FailSession(s.ID, bossim.Hang)
+	}
+	before := r.session("well").Session
+	for range 5 { // in which all that hang have been met
+		if r.sweep(time.Minute); r.requests() > 15 {
+			t.Errorf("%d requests", r.requests())
+		}
+	}
+	if r.session("well").Session == before {
+		t.Error("the session that is well is not read")
+	}
+}
+
+// The outcome of a session stands when it is too old to be followed.
+func TestOutcomeOutlastsMaxAge(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	r.sweep(time.Hour)
+	r.sweep(168 * time.Hour)
+	r.settled.Flush() // to be verified
+	r.sweep(time.Minute)
+	r.wantState("s1", bos.StateSucceeded)
+}
+
+// Before the earliest agents start, nothing dates a session. One that was there
+// before us is not called stuck for that.
+func TestUndatedSession(t *testing.T) {
+	spec := reboot("s1", began.Add(-300*24*time.Hour))
+	spec.Agent.Never = true
+	r := newRig(t, bossim.Scripted(spec), bossim.EraA)
+	r.sweep(0)
+	r.wantState("s1", bos.StateUnknown)
+	r.sweep(time.Hour)
+	r.wantState("s1", bos.StateUnknown)
 }

@@ -1,7 +1,9 @@
 package inventory
 
 import (
+	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"github.com/patrickmn/go-cache"
@@ -10,35 +12,50 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
 
-// record is what the inventory knows of a session. It is never changed: each
-// reading makes a new one.
+// record is what the inventory knows of a session. It is replaced as a whole by
+// each reading.
 type record struct {
 	session *bos.Session // as last read well; only its id before that
+	roster  *bos.Roster  // of that reading, where names are kept; nil once settled
 	read    bool         // session holds more than its id
 	err     error        // why the last reading failed
 	gap     error        // what a good reading lacks all the same
 	missing int          // readings in a row that BOS knew no such session
+	// failures is the number of readings in a row that failed, and retry when
+	// to try again, by our clock.
+	failures int
+	retry    time.Time
 	// stopSeen is when the session was first seen to have stopped, by the clock
 	// of BOS; zero before.
 	stopSeen time.Time
-	counted  bool // among the completions, or not to be
 	// names are the names of the boot sets. They are final once the status of
 	// the session could be read: the earliest releases write it late.
 	names      []string
 	namesFinal bool
 }
 
+// trouble is why the session could not be read, or not whole.
+func (r *record) trouble() error { return cmp.Or(r.err, r.gap) }
+
 // failed is the record after a reading that failed.
-func (r *record) failed(err error) *record {
-	f := *r
-	f.err, f.missing = err, 0
-	return &f
+func (v *Inventory) failed(old *record, err error) *record {
+	r := *old
+	r.err, r.missing = err, 0
+	r.failures++
+	if patience := 2; r.failures > patience {
+		r.retry = time.Now().Add(min(backOff(v.cfg.Interval, r.failures-patience), maxRetry))
+	}
+	return &r
 }
 
 // due tells whether the session is to be read in this sweep. One that has
-// stopped rests until its last reading.
-func (r *record) due(now time.Time) bool {
-	return r.err != nil || r.stopSeen.IsZero() || now.Sub(r.stopSeen) >= settleAfter
+// stopped rests until its last reading, and one that fails again and again for
+// longer and longer.
+func (v *Inventory) due(r *record, now time.Time) bool {
+	if r.err != nil {
+		return !time.Now().Before(r.retry)
+	}
+	return r.stopSeen.IsZero() || now.Sub(r.stopSeen) >= settleAfter
 }
 
 // settles tells whether nothing more is to be expected of the session.
@@ -57,23 +74,42 @@ func (v *Inventory) settles(r *record, now time.Time) bool {
 	}
 }
 
-// read reads a session and returns its new record.
+// read reads a session and returns its new record. Of sessions that are not
+// followed, only the description is read.
 func (v *Inventory) read(ctx context.Context, old *record) *record {
+	r := v.readIf(ctx, old, v.follows)
+	if (v.list.since.IsZero() || old.session.Obscure) && r.read && r.session.NewestTime(r.session.FirstSeen).IsZero() {
+		r.session.Obscure = true // it was there before us, nobody knows since when
+	}
+	return r
+}
+
+// readIf reads a session, its boot sets if follow says so of its description.
+func (v *Inventory) readIf(ctx context.Context, old *record, follow func(*bos.Session, time.Time) bool) *record {
 	s, err := v.cfg.Client.Session(ctx, old.session.ID)
 	if err != nil {
-		r := old.failed(err)
+		r := v.failed(old, err)
 		if bosclient.ReasonOf(err) == bosclient.NotFound {
 			r.missing = old.missing + 1
 		}
 		return r
 	}
 	r := *old
-	r.err, r.gap, r.missing = nil, nil, 0
+	r.err, r.gap, r.missing, r.failures = nil, nil, 0, 0
 	now := v.cfg.Client.Now()
-	if v.follows(s, now) {
+	switch {
+	case follow(s, now):
 		if err := v.readBootSets(ctx, &r, s); err != nil {
-			return old.failed(err)
+			f := v.failed(old, err)
+			if old.read && !old.session.Obscure {
+				return f
+			}
+			// Better the description alone than nothing.
+			r.err, r.failures, r.retry = f.err, f.failures, f.retry
+			s.BootSets, s.Obscure = nil, true
 		}
+	case old.read: // it was followed once, and its outcome stands
+		s.BootSets, s.Nodes, s.Obscure = old.session.BootSets, old.session.Nodes, old.session.Obscure
 	}
 	if old.read {
 		s.Observe(old.session, now)
@@ -84,7 +120,6 @@ func (v *Inventory) read(ctx context.Context, old *record) *record {
 		r.stopSeen = now
 		if !old.read {
 			r.stopSeen = s.NewestTime(now)
-			r.counted = !v.listed // it ended before we watched
 		}
 	}
 	r.session, r.read = s, true
@@ -100,31 +135,39 @@ func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session)
 	}
 	census := v.censuses.Get().(*bos.Census)
 	defer v.censuses.Put(census)
-	census.Reset()
+	census.Reset() // a reading that failed leaves something in it
+	told := bosclient.Names{Node: census.Node}
+	roll := bos.NewRollCall()
+	if v.cfg.KeepNames {
+		told.Node = func(phase int, category string, node []byte) {
+			census.Node(phase, category, node)
+			roll.Node(phase, category, node)
+		}
+		told.Error = roll.Error
+	}
 	for _, name := range r.names {
-		b, err := v.cfg.Client.BootSet(ctx, s.ID, name, census.Node)
+		b, err := v.cfg.Client.BootSet(ctx, s.ID, name, told)
 		if bosclient.ReasonOf(err) == bosclient.NotFound && !r.reported(name) {
 			b, err = &bos.BootSet{Name: name}, nil
 		}
 		if err != nil {
 			return err
 		}
+		roll.EndBootSet(b) // before the census, which sorts the phases
 		census.EndBootSet(b)
 		s.BootSets = append(s.BootSets, *b)
 	}
 	s.Nodes = census.EndSession()
+	if v.cfg.KeepNames {
+		r.roster = roll.Roster()
+	}
 	return nil
 }
 
 // reported tells whether the boot agent had reported the boot set when the
 // session was last read.
 func (r *record) reported(bootSet string) bool {
-	for i := range r.session.BootSets {
-		if b := &r.session.BootSets[i]; b.Name == bootSet {
-			return b.Reported
-		}
-	}
-	return false
+	return slices.ContainsFunc(r.session.BootSets, func(b bos.BootSet) bool { return b.Name == bootSet && b.Reported })
 }
 
 // readNames learns the names of the boot sets: from the status of the session if
@@ -145,7 +188,7 @@ func (v *Inventory) readNames(ctx context.Context, r *record, s *bos.Session) er
 	case templateErr == nil:
 		r.names, r.namesFinal = t, err == nil
 	case bosclient.ReasonOf(templateErr) == bosclient.NotFound:
-		r.gap = templateErr // its boot sets cannot be known; all else can
+		r.gap, s.Obscure = templateErr, true // its boot sets cannot be known; all else can
 	default:
 		return templateErr
 	}

@@ -17,7 +17,7 @@ const (
 // Snapshot is what one sweep has found. It is never changed.
 type Snapshot struct {
 	// Time is when the snapshot was made and its sessions were judged, by the
-	// clock of BOS; zero before the first sweep.
+	// clock of BOS.
 	Time time.Time
 	// Up tells whether BOS gave any good answer in the sweep.
 	Up bool
@@ -25,9 +25,12 @@ type Snapshot struct {
 	ListUp bool
 	// Err is why the last list was not answered.
 	Err error
-	// LastGood is when a sweep last had a good answer, by our clock; zero
-	// before the first.
+	// LastGood is when BOS had last given a good answer by the end of the sweep,
+	// by our clock; zero before the first.
 	LastGood time.Time
+	// Swept is when the sweep ended, good or not, by our clock; zero before the
+	// first has.
+	Swept time.Time
 	// SweepDuration is how long the sweep took.
 	SweepDuration time.Duration
 	// Listed is the number of sessions of the last good list.
@@ -44,11 +47,26 @@ type Snapshot struct {
 type Session struct {
 	*bos.Session // as last read well; only its id if it never was
 	Verdict      bos.Verdict
+	roster       *bos.Roster // nil unless names are kept and it is not settled
 	// Err is why the last reading was not good, or not whole.
 	Err error
+	// Followed tells whether its boot sets are read, unless Err says otherwise.
+	Followed bool
 	// Exposed tells whether the session has series of its own: it could be
 	// read, is young enough, has not ended long ago and is within the budget.
 	Exposed bool
+}
+
+// CompareInterest orders sessions for people: those at work first, and the newest
+// first.
+func (s *Session) CompareInterest(t *Session) int {
+	atRest := func(s *Session) int {
+		if s.Verdict.State.Ended() || s.Verdict.State == bos.StateAbandoned {
+			return 1
+		}
+		return 0
+	}
+	return cmp.Or(atRest(s)-atRest(t), t.Began().Compare(s.Began()), cmp.Compare(s.ID, t.ID))
 }
 
 // WithoutSessions is the snapshot less all that goes stale.
@@ -68,31 +86,26 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		Dropped:     map[string]int{DroppedAge: 0, DroppedBudget: 0},
 		Completions: v.ended.clone(),
 	}
-	if v.listed {
+	if !v.list.since.IsZero() {
 		s.Listed = bos.Some(v.list.count)
 	}
-	add := func(r *record) {
-		e := Session{Session: r.session, Err: cmp.Or(r.err, r.gap)}
-		if r.read {
+	for _, r := range v.records {
+		e := Session{Session: r.session, roster: r.roster, Err: r.trouble(), Followed: v.follows(r.session, now)}
+		there := r.read && r.missing < 2
+		if there {
 			e.Verdict = bos.Judge(r.session, now, v.cfg.Limits)
 		} else {
 			e.Verdict.State = bos.StateUnknown
+			e.Verdict.BootSets = make([]bos.BootSetVerdict, len(r.session.BootSets))
 		}
 		switch {
-		case !r.read:
-		case !v.follows(r.session, now):
+		case !there:
+		case !e.Followed:
 			s.Dropped[DroppedAge]++
 		default:
 			e.Exposed = v.lingers(&e, now)
 		}
 		s.Sessions = append(s.Sessions, e)
-	}
-	v.settled.DeleteExpired() // into open: none is to be missed
-	for _, r := range v.open {
-		add(r)
-	}
-	for _, item := range v.settled.Items() {
-		add(item.Object.(*record))
 	}
 	slices.SortFunc(s.Sessions, func(a, b Session) int { return cmp.Compare(a.ID, b.ID) })
 	if v.cfg.MaxSessions > 0 {
@@ -106,15 +119,10 @@ func (v *Inventory) lingers(s *Session, now time.Time) bool {
 	if v.cfg.Linger == 0 || s.StopTime.IsZero() && !s.Verdict.State.Ended() {
 		return true
 	}
-	end := s.StopTime
-	if end.IsZero() {
-		end = s.LastProgress(now)
-	}
-	return now.Sub(end) <= v.cfg.Linger
+	return now.Sub(endOf(s.Session, s.Verdict.State, now)) <= v.cfg.Linger
 }
 
-// applyBudget leaves at most so many sessions exposed: those at work first, the
-// newest first.
+// applyBudget leaves at most so many sessions exposed, the most interesting ones.
 func (s *Snapshot) applyBudget(most int) {
 	var exposed []*Session
 	for i := range s.Sessions {
@@ -125,15 +133,7 @@ func (s *Snapshot) applyBudget(most int) {
 	if len(exposed) <= most {
 		return
 	}
-	atRest := func(s *Session) int {
-		if s.Verdict.State.Ended() || s.Verdict.State == bos.StateAbandoned {
-			return 1
-		}
-		return 0
-	}
-	slices.SortStableFunc(exposed, func(a, b *Session) int {
-		return cmp.Or(atRest(a)-atRest(b), b.Began().Compare(a.Began()))
-	})
+	slices.SortFunc(exposed, (*Session).CompareInterest)
 	for _, e := range exposed[most:] {
 		e.Exposed = false
 	}
