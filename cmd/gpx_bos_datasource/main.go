@@ -1,0 +1,19 @@
+// Command gpx_bos_datasource is the backend of the BOS datasource. Grafana starts
+// it and talks to it over gRPC.
+package main
+
+import (
+	"os"
+
+	sdk "github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
+
+	"github.com/bos-exporter/bos-exporter/datasource"
+)
+
+func main() {
+	if err := sdk.Manage(datasource.PluginID, datasource.New, sdk.ManageOpts{}); err != nil {
+		log.DefaultLogger.Error("the BOS datasource stopped", "err", err)
+		os.Exit(1)
+	}
+}

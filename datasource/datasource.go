@@ -1,0 +1,184 @@
+// Package datasource is the backend of the BOS datasource of Grafana: it answers
+// which nodes of which sessions are where, with tables to drill into.
+//
+// A query type is one file with one function that makes frames of a view: the
+// sessions that the query selects, out of the latest snapshot of the inventory.
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/instancemgmt"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/resource/httpadapter"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"github.com/grafana/grafana-plugin-sdk-go/experimental/concurrent"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+// PluginID is the id of the plugin.
+const PluginID = "bosexporter-bos-datasource"
+
+const (
+	concurrency = 4                  // requests to BOS at once
+	queries     = 10                 // queries of a request at once
+	patience    = 25 * time.Second   // of a query with a sweep
+	maxAge      = 7 * 24 * time.Hour // of sessions that are followed
+)
+
+// limits are the defaults of the exporter.
+var limits = bos.Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
+
+// Datasource is an instance of the datasource.
+type Datasource struct {
+	backend.CallResourceHandler
+	settings  settings
+	broken    error // why the settings are of no use; all else is nil then
+	client    *bosclient.Client
+	inventory *inventory.OnDemand
+}
+
+var (
+	_ backend.QueryDataHandler      = (*Datasource)(nil)
+	_ backend.CheckHealthHandler    = (*Datasource)(nil)
+	_ backend.CallResourceHandler   = (*Datasource)(nil)
+	_ instancemgmt.InstanceDisposer = (*Datasource)(nil)
+)
+
+// New makes an instance. Settings that are of no use are no error here, of which
+// Grafana would only say that the plugin failed: queries and the health check tell
+// what is wrong with them.
+func New(ctx context.Context, s backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
+	d := &Datasource{}
+	d.CallResourceHandler = httpadapter.New(d.routes())
+	if err := d.configure(ctx, s); err != nil {
+		d.broken = requestError{"The datasource is not configured: " + err.Error()}
+	}
+	return d, nil
+}
+
+func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstanceSettings) (err error) {
+	if d.settings, err = parseSettings(s); err != nil {
+		return err
+	}
+	transport, err := d.settings.transport(ctx, s)
+	if err != nil {
+		return err
+	}
+	d.client, err = bosclient.New(bosclient.Config{
+		URL:         d.settings.url,
+		Transport:   transport,
+		Tenant:      d.settings.tenant,
+		UserAgent:   "Grafana " + PluginID,
+		Timeout:     d.settings.timeout,
+		Concurrency: concurrency,
+	})
+	if err != nil {
+		return err
+	}
+	d.inventory = inventory.NewOnDemand(inventory.Config{
+		Client:   d.client,
+		Logger:   slog.New(logHandler{log.DefaultLogger}),
+		Interval: max(d.settings.cache, 10*time.Second),
+		MaxAge:   maxAge,
+		Limits:   limits,
+	})
+	return nil
+}
+
+// Dispose ends all work of the instance.
+func (d *Datasource) Dispose() {
+	if d.inventory != nil {
+		d.inventory.Close()
+	}
+}
+
+// QueryData answers the queries of a request side by side. It never returns an
+// error: each query has its own.
+func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
+	return concurrent.QueryData(ctx, req, func(ctx context.Context, q concurrent.Query) (answer backend.DataResponse) {
+		defer func() {
+			if r := recover(); r != nil {
+				log.DefaultLogger.FromContext(ctx).Error("a query failed", "query", string(q.DataQuery.JSON), "panic", r)
+				answer = response(fmt.Errorf("%v", r))
+			}
+		}()
+		frames, err := d.query(ctx, q.DataQuery)
+		if err != nil {
+			return response(err)
+		}
+		return backend.DataResponse{Status: backend.StatusOK, Frames: frames}
+	}, queries)
+}
+
+func (d *Datasource) query(ctx context.Context, dq backend.DataQuery) (data.Frames, error) {
+	if d.broken != nil {
+		return nil, d.broken
+	}
+	q, err := parseQuery(dq.JSON, dq.QueryType)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	v, err := d.view(ctx, q)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.choose(dq.TimeRange); err != nil {
+		return nil, err
+	}
+	frames, err := queryTypes[q.QueryType](v)
+	if err != nil {
+		return nil, err
+	}
+	asked, err := json.Marshal(q)
+	if err != nil {
+		return nil, err
+	}
+	for i, f := range frames {
+		f.Meta.ExecutedQueryString = fmt.Sprintf("GET %s/v1/session ... as of %s\n%s", d.client.URL(), v.snapshot.LastGood.UTC().Format(time.RFC3339), asked)
+		if i == 0 {
+			f.Meta.Notices = v.notices
+		}
+	}
+	return frames, nil
+}
+
+// view has a snapshot that is fresh enough, or an old one and a notice that says
+// how old and why.
+func (d *Datasource) view(ctx context.Context, q Query) (*view, error) {
+	cache := d.settings.cache
+	if q.Fresh {
+		cache = 0
+	}
+	s, waited := d.inventory.Fresh(ctx, cache)
+	if s.LastGood.IsZero() {
+		if s.Err != nil {
+			return nil, s.Err
+		}
+		return nil, waited
+	}
+	v := &view{ctx: ctx, query: q, uid: d.settings.uid, max: d.settings.maxRows, inventory: d.inventory, snapshot: s, now: s.Time}
+	if q.Limit > 0 {
+		v.max = min(v.max, q.Limit)
+	}
+	old := age(time.Since(s.LastGood))
+	switch {
+	case !s.Up:
+		v.warn("This is %s old: %s", old, s.Err)
+	case !s.ListUp:
+		v.warn("New sessions may be missing: %s", s.Err)
+	case waited != nil:
+		v.warn("This is %s old: BOS is still being read.", old)
+	}
+	return v, nil
+}

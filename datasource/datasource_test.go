@@ -1,0 +1,201 @@
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"regexp"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"go.uber.org/goleak"
+
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+var update = flag.Bool("update", false, "write the golden files anew")
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
+
+// world is an instance of the datasource that looks at a simulated BOS over HTTP.
+type world struct {
+	t     *testing.T
+	ds    *Datasource
+	sim   *bossim.Server
+	clock *bossim.SteppedClock
+
+	mu    sync.Mutex
+	asked map[string]int // requests by path below /v1/
+}
+
+func newWorld(t *testing.T, scenario bossim.Scenario, change ...func(*backend.DataSourceInstanceSettings)) *world {
+	t.Helper()
+	w := &world{t: t, clock: bossim.NewSteppedClock(bossim.GalleryTime), asked: make(map[string]int)}
+	w.sim = bossim.New(scenario, bossim.EraC, w.clock.Now)
+	w.sim.Observe(func(r *http.Request) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.asked[strings.TrimPrefix(r.URL.EscapedPath(), "/apis/bos/v1/")]++
+	})
+	server := httptest.NewServer(w.sim)
+	s := backend.DataSourceInstanceSettings{UID: "bos-uid", Name: "BOS", URL: server.URL + "/apis/bos", JSONData: json.RawMessage(`{}`)}
+	for _, c := range change {
+		c(&s)
+	}
+	instance, err := New(t.Context(), s)
+	if err != nil {
+		t.Fatalf("the factory returns an error: %v", err)
+	}
+	w.ds = instance.(*Datasource)
+	t.Cleanup(func() {
+		w.sim.Close()
+		w.ds.Dispose()
+		server.Close()
+	})
+	return w
+}
+
+func (w *world) requests() (n int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, times := range w.asked {
+		n += times
+	}
+	return n
+}
+
+// day is a time range that overlaps all sessions of the gallery.
+var day = backend.TimeRange{From: bossim.GalleryTime.Add(-24 * time.Hour), To: bossim.GalleryTime}
+
+func (w *world) query(q string) backend.DataResponse { return w.queryIn(day, q) }
+
+func (w *world) queryIn(r backend.TimeRange, q string) backend.DataResponse {
+	w.t.Helper()
+	resp, err := w.ds.QueryData(context.Background(), &backend.QueryDataRequest{
+		Queries: []backend.DataQuery{{RefID: "A", TimeRange: r, JSON: json.RawMessage(q)}},
+	})
+	if err != nil {
+		w.t.Fatalf("QueryData returns an error: %v", err)
+	}
+	return resp.Responses["A"]
+}
+
+// rows returns the rows of the only frame of an answer, by the names of its fields.
+func rows(t *testing.T, r backend.DataResponse) []map[string]any {
+	t.Helper()
+	if r.Error != nil {
+		t.Fatalf("status %d: %v", r.Status, r.Error)
+	}
+	if len(r.Frames) != 1 {
+		t.Fatalf("%d frames, want one", len(r.Frames))
+	}
+	f := r.Frames[0]
+	n, err := f.RowLen()
+	if err != nil {
+		t.Fatal(err)
+	}
+	all := make([]map[string]any, n)
+	for i := range all {
+		all[i] = make(map[string]any)
+		for _, field := range f.Fields {
+			v, _ := field.ConcreteAt(i)
+			all[i][field.Name] = v
+		}
+	}
+	return all
+}
+
+// column returns a field of all rows as text.
+func column(rows []map[string]any, name string) string {
+	var all []string
+	for _, r := range rows {
+		all = append(all, fmt.Sprint(r[name]))
+	}
+	return strings.Join(all, " ")
+}
+
+func notices(r backend.DataResponse) string {
+	var all []string
+	for _, f := range r.Frames {
+		if f.Meta != nil {
+			for _, n := range f.Meta.Notices {
+				all = append(all, n.Text)
+			}
+		}
+	}
+	return strings.Join(all, "\n")
+}
+
+var (
+	port = regexp.MustCompile(`http://127\.0\.0\.1:\d+`)
+	asOf = regexp.MustCompile(`as of \S+`)
+)
+
+// Golden is the answer to a query, written so that it can be read and compared.
+func golden(t *testing.T, frames data.Frames) string {
+	t.Helper()
+	var b strings.Builder
+	for _, f := range frames {
+		table, err := f.StringTable(-1, -1)
+		if err != nil {
+			t.Fatal(err)
+		}
+		meta, err := json.MarshalIndent(f.Meta, "", "  ")
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s\nmeta %s\n", table, meta)
+		for _, field := range f.Fields {
+			config, err := json.Marshal(field.Config)
+			if err != nil {
+				t.Fatal(err)
+			}
+			fmt.Fprintf(&b, "field %s %s\n", field.Name, config)
+		}
+		b.WriteByte('\n')
+	}
+	return asOf.ReplaceAllString(port.ReplaceAllString(b.String(), "http://bos.test"), "as of now")
+}
+
+// checkGolden compares the answer to a query with its golden file.
+func checkGolden(t *testing.T, name, query string) {
+	t.Helper()
+	w := newWorld(t, bossim.Gallery())
+	r := w.query(query)
+	if r.Error != nil {
+		t.Fatalf("status %d: %v", r.Status, r.Error)
+	}
+	got := golden(t, r.Frames)
+	file := "testdata/" + name + ".golden"
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("the answer differs from %s; if it should, run: go test ./datasource -update\n%s", file, got)
+	}
+}
+
+// The query types and their golden files.
+func TestGolden(t *testing.T) {
+	for name := range queryTypes {
+		query := fmt.Sprintf(`{"queryType":%q}`, name)
+		if name == "values" {
+			query = `{"queryType":"values","field":"session"}`
+		}
+		t.Run(name, func(t *testing.T) { checkGolden(t, name, query) })
+	}
+}

@@ -1,0 +1,185 @@
+package datasource
+
+import (
+	"fmt"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+// field makes a column: its name for queries and transformations, its title and
+// description for people.
+func field[T any](name, title, description string, values []T) *data.Field {
+	f := data.NewField(name, nil, values)
+	f.Config = &data.FieldConfig{DisplayNameFromDS: title, Description: description}
+	f.Config.SetFilterable(true)
+	return f
+}
+
+func unit(f *data.Field, unit string) *data.Field {
+	f.Config.Unit = unit
+	return f
+}
+
+func mapped(f *data.Field, m data.ValueMapper) *data.Field {
+	f.Config.Mappings = data.ValueMappings{m}
+	return f
+}
+
+func linked(f *data.Field, links ...data.DataLink) *data.Field {
+	f.Config.Links = links
+	return f
+}
+
+// Colours of states and categories: the same for the same thing everywhere.
+const (
+	green  = "green"
+	blue   = "blue"
+	red    = "red"
+	orange = "orange"
+	yellow = "yellow"
+	purple = "purple"
+	grey   = "#8e8e8e"
+)
+
+var stateColours = mapper([]string{
+	string(bos.StatePending), grey,
+	string(bos.StateRunning), blue,
+	string(bos.StateStuck), orange,
+	string(bos.StateSucceeded), green,
+	string(bos.StatePartial), yellow,
+	string(bos.StateFailed), red,
+	string(bos.StateAbandoned), purple,
+	string(bos.StateUnknown), grey,
+})
+
+var categoryColours = mapper([]string{
+	bos.NotStarted, grey,
+	bos.InProgress, blue,
+	bos.Succeeded, green,
+	bos.Failed, red,
+	bos.Excluded, purple,
+})
+
+// mapper colours values, given in pairs of a value and a colour.
+func mapper(pairs []string) data.ValueMapper {
+	m := make(data.ValueMapper)
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = data.ValueMappingResult{Text: strings.ReplaceAll(pairs[i], "_", " "), Color: pairs[i+1], Index: i / 2}
+	}
+	return m
+}
+
+// toDashboard links to a dashboard with variables, given in pairs. Values are
+// templates of Grafana.
+func (v *view) toDashboard(title, uid string, variables ...string) data.DataLink {
+	address := "/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid)
+	for i := 0; i < len(variables); i += 2 {
+		address += "&var-" + variables[i] + "=" + variables[i+1]
+	}
+	return data.DataLink{Title: title, URL: address + "&from=${__from}&to=${__to}"}
+}
+
+// toQuery links to a query of this datasource in Explore.
+func (v *view) toQuery(title string, q map[string]any) data.DataLink {
+	return data.DataLink{Title: title, Internal: &data.InternalDataLink{DatasourceUID: v.uid, DatasourceName: "BOS", Query: q}}
+}
+
+const (
+	thisValue  = "${__value.raw}"
+	rowSession = "${__data.fields.session}"
+	rowBootSet = "${__data.fields.bootset}"
+)
+
+// sessionField is a column of session ids that lead on to their boot sets.
+func (v *view) sessionField(ids []string) *data.Field {
+	return linked(field("session", "Session", "Id of the session", ids),
+		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}}),
+		v.toDashboard("Dashboard of this session", "bos-session", "session", "${__value.raw:percentencode}"))
+}
+
+// bootSetField is a column of boot set names that lead on to their phases.
+func (v *view) bootSetField(names []string) *data.Field {
+	return linked(field("bootset", "Boot set", "Name of the boot set", names),
+		v.toQuery("Phases of this boot set", map[string]any{"queryType": "phases", "session": []string{rowSession}, "bootset": []string{thisValue}}))
+}
+
+// phaseField is a column of phase names that lead on to their nodes.
+func (v *view) phaseField(names []string) *data.Field {
+	return linked(field("phase", "Phase", "Name of the phase", names),
+		v.toQuery("Nodes of this phase", map[string]any{"queryType": "nodes", "session": []string{rowSession}, "bootset": []string{rowBootSet}, "phase": []string{thisValue}}))
+}
+
+// nodeField is a column of node names that lead on to all that befell them.
+func (v *view) nodeField(names []string) *data.Field {
+	return linked(field("node", "Node", "Xname of the node", names),
+		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
+		v.toDashboard("Dashboard of this node", "bos-nodes", "node", "${__value.raw:percentencode}"))
+}
+
+func stateField(states []string) *data.Field {
+	return mapped(field("state", "State", "Effective state, derived from what the nodes do", states), stateColours)
+}
+
+// frame makes the frame of an answer.
+func (v *view) frame(fields ...*data.Field) data.Frames {
+	f := data.NewFrame(v.query.QueryType, fields...)
+	f.Meta = &data.FrameMeta{PreferredVisualization: data.VisTypeTable}
+	return data.Frames{f}
+}
+
+// cut counts rows and says which still fit.
+type cut struct{ max, total int }
+
+func (v *view) cut() *cut { return &cut{max: v.max} }
+
+func (c *cut) fits() bool {
+	c.total++
+	return c.total <= c.max
+}
+
+// told adds a notice if rows did not fit.
+func (c *cut) told(v *view, what string) {
+	if c.total > c.max {
+		v.warn("%d of %d %s are shown: narrow the query by session, boot set, phase or category, or raise its limit or maxRows of the datasource.", c.max, c.total, what)
+	}
+}
+
+// stamp is a time that may be absent.
+func stamp(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// lasted is how many whole seconds lie between two times, if both are there.
+func lasted(from, to time.Time) *float64 {
+	if from.IsZero() || to.IsZero() {
+		return nil
+	}
+	s := max(0, math.Floor(to.Sub(from).Seconds()))
+	return &s
+}
+
+// count is a number that BOS may leave out.
+func count(n bos.Optional[int]) *int64 {
+	if !n.Present {
+		return nil
+	}
+	i := int64(n.Value)
+	return &i
+}
+
+// age says a duration as people do.
+func age(d time.Duration) string {
+	if d < time.Minute {
+		return fmt.Sprintf("%ds", int(d.Seconds()))
+	}
+	return d.Round(time.Minute).String()
+}

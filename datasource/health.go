@@ -1,0 +1,49 @@
+package datasource
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+)
+
+// CheckHealth is behind Save & test: it lists the sessions and says how that went.
+func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
+	if d.broken != nil {
+		return unhealthy(d.broken), nil
+	}
+	start := time.Now()
+	ids, err := d.client.Sessions(ctx)
+	took := time.Since(start)
+	if err != nil {
+		return unhealthy(err), nil
+	}
+	details, err := json.Marshal(map[string]any{
+		"verboseMessage": fmt.Sprintf("GET %s/v1/session: %d sessions in %s", d.client.URL(), len(ids), took.Round(time.Millisecond)),
+		"api":            "v1",
+		"sessions":       len(ids),
+		"latencySeconds": took.Seconds(),
+	})
+	if err != nil {
+		return unhealthy(err), nil
+	}
+	return &backend.CheckHealthResult{
+		Status:      backend.HealthStatusOk,
+		Message:     fmt.Sprintf("BOS answers: API v1, %d sessions, %s.", len(ids), took.Round(time.Millisecond)),
+		JSONDetails: details,
+	}, nil
+}
+
+func unhealthy(err error) *backend.CheckHealthResult {
+	_, text := explain(err)
+	if bos := new(bosclient.Error); errors.As(err, &bos) && bos.Reason == bosclient.NotFound {
+		text = "There is no BOS v1 API at this URL: give the address above /v1. CSM 1.6 and later have none. " + bos.Error()
+	}
+	details, _ := json.Marshal(map[string]string{"verboseMessage": text}) // strings always can be
+	return &backend.CheckHealthResult{Status: backend.HealthStatusError, Message: text, JSONDetails: details}
+}

@@ -1,0 +1,88 @@
+package datasource
+
+import (
+	"cmp"
+	"slices"
+
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+// errorTexts has one row for each error message of a phase, and one for the nodes
+// that failed without a message; the one with the most nodes first.
+func errorTexts(v *view) (data.Frames, error) {
+	type row struct {
+		session, set, phase, text string
+		nodes                     []string
+	}
+	var found []row
+	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster, _ map[string]bos.Fate) {
+		explained := make(map[string]bool)
+		add := func(text string, all []string) {
+			nodes := v.matching(all)
+			if len(nodes) > 0 || v.query.Node == "" && len(all) == 0 {
+				found = append(found, row{w.ID, set, p.Name, text, nodes})
+			}
+		}
+		for _, e := range p.Errors {
+			for _, n := range e.Nodes {
+				explained[n] = true
+			}
+			add(e.Message, e.Nodes)
+		}
+		var silent []string
+		for _, c := range p.Categories {
+			for _, n := range c.Nodes {
+				if c.Name == bos.Failed && !explained[n] {
+					silent = append(silent, n)
+				}
+			}
+		}
+		if len(silent) > 0 {
+			add(noMessage, silent)
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	slices.SortStableFunc(found, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
+	var ids, sets, phases, texts, folded []string
+	var numbers []int64
+	rows := v.cut()
+	for _, r := range found {
+		if !rows.fits() {
+			continue
+		}
+		ids = append(ids, r.session)
+		sets = append(sets, r.set)
+		phases = append(phases, r.phase)
+		texts = append(texts, r.text)
+		numbers = append(numbers, int64(len(r.nodes)))
+		folded = append(folded, bos.Fold(r.nodes))
+	}
+	rows.told(v, "errors")
+	return v.frame(
+		v.sessionField(ids),
+		v.bootSetField(sets),
+		v.phaseField(phases),
+		field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", texts),
+		field("nodes", "Nodes", "Number of nodes that the error is about", numbers),
+		field("folded", "Which", "The nodes, folded", folded),
+	), nil
+}
+
+// matching returns the nodes that the query's pattern takes.
+func (v *view) matching(nodes []string) []string {
+	if v.query.Node == "" {
+		return nodes
+	}
+	var some []string
+	for _, n := range nodes {
+		if v.query.hasNode(n) {
+			some = append(some, n)
+		}
+	}
+	return some
+}

@@ -1,0 +1,75 @@
+package datasource
+
+import (
+	"cmp"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+// offenders has one row for each node that failed, the one that failed in most
+// sessions first.
+func offenders(v *view) (data.Frames, error) {
+	type offender struct {
+		sessions, phases map[string]bool
+		last, text       string // of the newest session
+	}
+	found := make(map[string]*offender)
+	// Sessions come newest first. Those without a failure need not be read.
+	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return s.Nodes.Failed == 0 })
+	err := v.eachPhaseRoster(func(w inventory.Whole, _ string, p bos.PhaseRoster, _ map[string]bos.Fate) {
+		for _, c := range p.Categories {
+			if c.Name != bos.Failed {
+				continue
+			}
+			for _, n := range v.matching(c.Nodes) {
+				o := found[n]
+				if o == nil {
+					o = &offender{sessions: make(map[string]bool), phases: make(map[string]bool), last: w.ID}
+					found[n] = o
+				}
+				o.sessions[w.ID], o.phases[p.Name] = true, true
+				for _, e := range p.Errors {
+					if o.last == w.ID && slices.Contains(e.Nodes, n) {
+						o.text = join(o.text, e.Message)
+					}
+				}
+			}
+		}
+	})
+	if err != nil {
+		return nil, err
+	}
+	worst := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
+		return cmp.Or(len(found[b].sessions)-len(found[a].sessions), bos.CompareNodes(a, b))
+	})
+	var names, lasts, phases, texts []string
+	var numbers []int64
+	rows := v.cut()
+	for _, n := range worst {
+		if !rows.fits() {
+			continue
+		}
+		o := found[n]
+		names = append(names, n)
+		numbers = append(numbers, int64(len(o.sessions)))
+		lasts = append(lasts, o.last)
+		phases = append(phases, strings.Join(slices.Sorted(maps.Keys(o.phases)), ", "))
+		texts = append(texts, cmp.Or(o.text, noMessage))
+	}
+	rows.told(v, "nodes")
+	last := v.sessionField(lasts)
+	last.Name, last.Config.DisplayNameFromDS, last.Config.Description = "last_session", "Last session", "The newest session in which the node failed"
+	return v.frame(
+		v.nodeField(names),
+		field("sessions", "Sessions", "Number of sessions in which the node failed", numbers),
+		last,
+		field("phases", "Phases", "The phases in which it failed", phases),
+		field("last_error", "Last error", "What BOS said in the newest session", texts),
+	), nil
+}

@@ -1,0 +1,321 @@
+package datasource
+
+import (
+	"encoding/json"
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+var (
+	well       = bossim.GalleryID("well")
+	neverReady = bossim.GalleryID("never-ready")
+	powerOff   = bossim.GalleryID("power-off")
+	configured = bossim.GalleryID("configuration")
+	stillReady = bossim.GalleryID("still-ready")
+	stuck      = bossim.GalleryID("stuck")
+	running    = bossim.GalleryID("running")
+	pending    = bossim.GalleryID("pending")
+)
+
+func TestFilters(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	for _, tt := range []struct{ query, field, want string }{
+		{`{"queryType":"sessions","session":["latest"]}`, "session", pending},
+		{`{"queryType":"sessions","session":["running"]}`, "session", pending + " " + running},
+		{`{"queryType":"sessions","session":["unfinished"]}`, "session", pending + " " + running + " " + stuck},
+		{`{"queryType":"sessions","session":["latest"],"operation":["Boot"]}`, "session", stuck},
+		{`{"queryType":"sessions","session":"` + well + `"}`, "session", well},
+		{`{"queryType":"sessions","session":["` + well + `","latest"]}`, "session", pending + " " + well},
+		{`{"queryType":"sessions","state":["Partial"]}`, "session", configured + " " + powerOff + " " + neverReady},
+		{`{"queryType":"sessions","template":["full-sles15sp4"]}`, "session", running},
+		{`{"queryType":"sessions","template":["FULL-sles15sp4"]}`, "session", ""},
+		{`{"queryType":"sessions","operation":["boot","shutdown"],"template":[""]}`, "session", pending + " " + stuck + " " + neverReady},
+		{`{"queryType":"sessions","session":[""]}`, "session", ""},
+		{`{"queryType":"sessions","limit":2}`, "session", pending + " " + running},
+		{`{"queryType":"bootsets","session":["` + running + `"]}`, "bootset", "compute login / uan"},
+		{`{"queryType":"bootsets","session":["` + running + `"],"bootset":["login / uan"]}`, "nodes", "2"},
+		{`{"queryType":"phases","session":["` + running + `"],"bootset":["compute"],"phase":["BOOT","configure"]}`, "phase", "boot configure"},
+		{`{"queryType":"phases","session":["` + running + `"],"bootset":["../../../v1/session"]}`, "phase", ""},
+		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["boot"],"category":["Failed"]}`, "node", "x1000c0s0b1n0 x1000c0s0b1n1"},
+		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["boot"],"node":"x1000c0s0b1n0"}`, "category", "succeeded failed"},
+		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["boot"],"node":"X1000C0S0B1*"}`, "also_in", "failed failed succeeded succeeded"},
+		{`{"queryType":"counts","session":["` + powerOff + `"],"phase":["shutdown"]}`, "nodes", "0 0 7 1 0"},
+		{`{"queryType":"counts","session":["` + powerOff + `"],"phase":["shutdown"],"node":"*s0*"}`, "nodes", "0 0 3 1 0"},
+		{`{"queryType":"errors","session":["` + neverReady + `"]}`, "error", noMessage},
+		{`{"queryType":"errors","node":"x1000c0s1b0n1"}`, "error", "exceeded retries waiting for component to turn off"},
+		{`{"queryType":"retry","session":["` + well + `"]}`, "limit", ""},
+		{`{"queryType":"retry","session":["` + stuck + `"]}`, "limit", ""},
+		{`{"queryType":"retry","session":["` + stillReady + `"]}`, "folded", "x1000c0s0b[0-1]n[0-1]"},
+		{`{"queryType":"offenders","limit":1}`, "node", "x1000c0s0b1n1"},
+		{`{"queryType":"values","field":"bootset"}`, "value", "compute gpu login / uan"},
+		{`{"queryType":"values","field":"bootset","session":["` + stuck + `"]}`, "value", "gpu"},
+		{`{"queryType":"values","field":"phase"}`, "value", "shutdown boot configure"},
+		{`{"queryType":"values","field":"category","session":["latest"]}`, "value", "not_started in_progress succeeded failed excluded"},
+		{`{"queryType":"values","field":"template"}`, "value", "compute-sles15sp4 full-sles15sp4 gpu-cos-2.5"},
+		{`{"queryType":"values","field":"node","session":["` + stuck + `"],"phase":["boot"]}`, "value", "x1000c0s2b0n0 x1000c0s2b0n1 x1000c0s2b1n0 x1000c0s2b1n1"},
+		{`{"queryType":"values","field":"node","session":["` + powerOff + `"],"category":["failed"]}`, "value", "x1000c0s0b1n1"},
+	} {
+		if got := column(rows(t, w.query(tt.query)), tt.field); got != tt.want {
+			t.Errorf("%s: %s is %q, want %q", tt.query, tt.field, got, tt.want)
+		}
+	}
+}
+
+func TestTimeRange(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	at := func(ago time.Duration) backend.TimeRange {
+		return backend.TimeRange{From: bossim.GalleryTime.Add(-ago - time.Second), To: bossim.GalleryTime.Add(-ago)}
+	}
+	for ago, want := range map[time.Duration]string{
+		175 * time.Minute: well,
+		140 * time.Minute: neverReady, // in the middle of it
+		30 * time.Minute:  stuck,      // without an end
+		10 * time.Hour:    "",
+	} {
+		if got := column(rows(t, w.queryIn(at(ago), `{"queryType":"sessions"}`)), "session"); got != want {
+			t.Errorf("%s ago: %s, want %s", ago, got, want)
+		}
+	}
+	if got := column(rows(t, w.queryIn(at(10*time.Hour), `{"queryType":"sessions","session":["`+well+`"]}`)), "session"); got != well {
+		t.Errorf("an id is bound to the time range: %s", got)
+	}
+}
+
+// What befell nodes: two categories, errors without failures, failures without
+// errors, and those that were left.
+func TestNodeTruth(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	for _, tt := range []struct{ query, want string }{
+		{`{"session":["` + neverReady + `"],"phase":["boot"],"category":["failed"],"node":"*b1n0"}`, noMessage},
+		{`{"session":["` + powerOff + `"],"phase":["shutdown"],"node":"x1000c0s1b0n1"}`, "exceeded retries waiting for component to turn off"},
+		{`{"session":["` + powerOff + `"],"phase":["shutdown"],"node":"x1000c0s0b1n1"}`, "NodeBMC Communication Error"},
+		{`{"session":["` + configured + `"],"category":["in_progress"],"node":"*b1n0"}`, "unfinished: the session stopped while the node was in progress"},
+		{`{"session":["` + running + `"],"phase":["configure"],"bootset":["login / uan"],"node":"x3000c0s11*"}`, ""},
+	} {
+		var q map[string]any
+		if err := json.Unmarshal([]byte(tt.query), &q); err != nil {
+			t.Fatal(err)
+		}
+		q["queryType"] = "nodes"
+		raw, _ := json.Marshal(q)
+		if got := column(rows(t, w.query(string(raw))), "error"); got != tt.want {
+			t.Errorf("%s: %q, want %q", raw, got, tt.want)
+		}
+	}
+}
+
+func TestBadQueries(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	for _, tt := range []struct {
+		query  string
+		status backend.Status
+		says   string
+	}{
+		{`{"queryType":"everything"}`, 400, "choose one of bootsets, counts"},
+		{`{"queryType":""}`, 400, "choose one of"},
+		{`{"queryType":`, 400, "not valid JSON"},
+		{`{"queryType":"nodes","session":7}`, 400, "list of strings"},
+		{`{"queryType":"nodes","limit":-1}`, 400, "must be 1 or more"},
+		{`{"queryType":"nodes","limit":"x"}`, 400, "not valid JSON"},
+		{`{"queryType":"nodes","node":"x1000c[0"}`, 400, "is not complete"},
+		{`{"queryType":"nodes","session":["$session"]}`, 400, "$session in the filter session was not filled in"},
+		{`{"queryType":"nodes","bootset":["${bootset:csv}"]}`, 400, "${bootset:csv}"},
+		{`{"queryType":"nodes","phase":["[[phase]]"]}`, 400, "[[phase]]"},
+		{`{"queryType":"sessions","state":["broken"]}`, 400, "choose among pending"},
+		{`{"queryType":"values"}`, 400, "choose one of session, bootset"},
+		{`{"queryType":"values","field":"xname"}`, 400, `"xname"`},
+		{`{"queryType":"timeline","field":"node"}`, 400, "choose one of session, phase"},
+		{`{"queryType":"nodes","session":["no-such-session"]}`, 404, "no session no-such-session"},
+		{`{"queryType":"nodes","session":["../sessiontemplate/x"]}`, 404, "may have been deleted"},
+		{`{"queryType":"nodes","session":["\u0000 \"ü/%2e%2e"]}`, 404, "no session"},
+	} {
+		r := w.query(tt.query)
+		if r.Error == nil || r.Status != tt.status || !strings.Contains(r.Error.Error(), tt.says) || r.ErrorSource != backend.ErrorSourceDownstream {
+			t.Errorf("%s: status %d, source %s, error %v, want %d with %q", tt.query, r.Status, r.ErrorSource, r.Error, tt.status, tt.says)
+		}
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for path := range w.asked {
+		for _, bad := range []string{"no-such", "%2e", "..", "ü"} {
+			if strings.Contains(path, bad) {
+				t.Errorf("BOS was asked for %s", path)
+			}
+		}
+	}
+}
+
+// One missing session does not take the others away.
+func TestSomeSessionsAreMissing(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	r := w.query(`{"queryType":"sessions","session":["gone","` + well + `"]}`)
+	if got := column(rows(t, r), "session"); got != well || !strings.Contains(notices(r), "no session gone") {
+		t.Errorf("%s, notices %q", got, notices(r))
+	}
+}
+
+func TestBOSInTrouble(t *testing.T) {
+	for fault, status := range map[bossim.Fault]backend.Status{
+		bossim.Forbidden:   backend.StatusForbidden,
+		bossim.Unavailable: backend.StatusBadGateway,
+		bossim.Reset:       backend.StatusBadGateway,
+		bossim.NotJSON:     backend.StatusBadGateway,
+		bossim.NotFound:    backend.StatusNotFound,
+	} {
+		t.Run(fault.String(), func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) {
+				s.JSONData = json.RawMessage(`{"cacheSeconds":0}`)
+			})
+			w.sim.Fail(bossim.Everything, fault)
+			r := w.query(`{"queryType":"sessions"}`)
+			if r.Error == nil || r.Status != status || r.ErrorSource != backend.ErrorSourceDownstream {
+				t.Errorf("status %d, source %s, error %v, want %d", r.Status, r.ErrorSource, r.Error, status)
+			}
+			w.sim.Heal()
+			if n := len(rows(t, w.query(`{"queryType":"sessions"}`))); n != 8 {
+				t.Errorf("%d sessions after", n)
+			}
+			// What is known stands, and says how old it is and why.
+			w.sim.Fail(bossim.Everything, fault)
+			r = w.query(`{"queryType":"sessions"}`)
+			if n := len(rows(t, r)); n != 8 || !strings.Contains(notices(r), "This is 0s old") || !strings.Contains(notices(r), "GET ") {
+				t.Errorf("%d sessions, notices %q", n, notices(r))
+			}
+		})
+	}
+}
+
+// One session that cannot be read is a notice beside the others.
+func TestPartialFailure(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	w.query(`{"queryType":"sessions"}`)
+	w.sim.FailSession(well, bossim.Unavailable)
+	r := w.query(`{"queryType":"nodes","phase":["boot"]}`)
+	if n := len(rows(t, r)); n == 0 || !strings.Contains(notices(r), "nodes of session "+well+" are missing") {
+		t.Errorf("%d rows, notices %q", n, notices(r))
+	}
+	r = w.query(`{"queryType":"nodes","session":["` + well + `"]}`)
+	if r.Status != backend.StatusBadGateway {
+		t.Errorf("only that session: status %d, %v", r.Status, r.Error)
+	}
+}
+
+func TestRowsAreCut(t *testing.T) {
+	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"maxRows":"3"}`) })
+	for query, most := range map[string]int{`{"queryType":"nodes"}`: 3, `{"queryType":"nodes","limit":2}`: 2, `{"queryType":"nodes","limit":99}`: 3} {
+		r := w.query(query)
+		if n := len(rows(t, r)); n != most || !strings.Contains(notices(r), fmt.Sprintf("%d of ", most)) {
+			t.Errorf("%s: %d rows, notices %q", query, n, notices(r))
+		}
+	}
+}
+
+// Ten panels that refresh at once cost BOS one sweep.
+func TestTenPanelsCostOneSweep(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	var queries []backend.DataQuery
+	for i, q := range []string{"sessions", "bootsets", "phases", "counts", "sessions", "nodes", "errors", "retry", "timeline", "phases"} {
+		queries = append(queries, backend.DataQuery{RefID: string(rune('A' + i)), TimeRange: day,
+			JSON: json.RawMessage(fmt.Sprintf(`{"queryType":%q,"session":["unfinished"]}`, q))})
+	}
+	resp, err := w.ds.QueryData(t.Context(), &backend.QueryDataRequest{Queries: queries})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for id, r := range resp.Responses {
+		if r.Error != nil {
+			t.Errorf("%s: %v", id, r.Error)
+		}
+	}
+	// A list, a description and a status of each of eight sessions, three
+	// templates, and nine boot sets.
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.asked["session"] != 1 {
+		t.Errorf("%d lists", w.asked["session"])
+	}
+	for path, n := range w.asked {
+		if n != 1 && !strings.HasPrefix(path, "sessiontemplate/") { // which two at a time may ask for
+			t.Errorf("%s was asked for %d times", path, n)
+		}
+	}
+}
+
+func TestCache(t *testing.T) {
+	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"cacheSeconds":3600}`) })
+	nodes := `{"queryType":"nodes","session":["` + well + `"]}`
+	rows(t, w.query(nodes))
+	before := w.requests()
+	rows(t, w.query(nodes))
+	if n := w.requests() - before; n != 0 {
+		t.Errorf("%d requests for what is known", n)
+	}
+	w.query(`{"queryType":"sessions","fresh":true}`)
+	if n := w.requests() - before; n < 1 {
+		t.Error("fresh asks BOS for nothing")
+	}
+}
+
+// Sessions that are too old to be followed are read when they are asked for.
+func TestOldSession(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	w.clock.Advance(10 * 24 * time.Hour)
+	span := backend.TimeRange{From: day.From, To: w.clock.Now()}
+	r := w.queryIn(span, `{"queryType":"sessions"}`)
+	if n := len(rows(t, r)); n != 8 || !strings.Contains(notices(r), "8 sessions started more than") {
+		t.Errorf("%d sessions, notices %q", n, notices(r))
+	}
+	for query, want := range map[string]string{"sessions": "succeeded", "phases": "succeeded succeeded succeeded"} {
+		if got := column(rows(t, w.queryIn(span, `{"queryType":"`+query+`","session":["`+well+`"]}`)), "state"); got != want {
+			t.Errorf("%s of an old session: %q, want %q", query, got, want)
+		}
+	}
+	if n := len(rows(t, w.queryIn(span, `{"queryType":"nodes","session":["`+well+`"]}`))); n != 12 {
+		t.Errorf("%d rows of nodes", n)
+	}
+}
+
+func TestPanicTouchesNoOtherQuery(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	queryTypes["panic"] = func(*view) (data.Frames, error) { panic("boom") }
+	defer delete(queryTypes, "panic")
+	resp, err := w.ds.QueryData(t.Context(), &backend.QueryDataRequest{Queries: []backend.DataQuery{
+		{RefID: "A", TimeRange: day, JSON: json.RawMessage(`{"queryType":"sessions"}`)},
+		{RefID: "B", TimeRange: day, JSON: json.RawMessage(`{"queryType":"panic"}`)},
+	}})
+	if b := resp.Responses["B"]; err != nil || resp.Responses["A"].Error != nil || b.Status != backend.StatusInternal || b.ErrorSource != backend.ErrorSourcePlugin {
+		t.Errorf("%v %v %v", err, resp.Responses["A"].Error, resp.Responses["B"].Error)
+	}
+}
+
+func TestLinksLeadOn(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	f := w.query(`{"queryType":"sessions"}`).Frames[0]
+	links := f.Fields[0].Config.Links
+	if len(links) != 2 || links[0].Internal.DatasourceUID != "bos-uid" || links[1].URL != "/d/bos-session?var-bos=bos-uid&var-session=${__value.raw:percentencode}&from=${__from}&to=${__to}" {
+		t.Errorf("%+v", links)
+	}
+}
+
+func TestCountsIsShapedForAlerting(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	f := w.query(`{"queryType":"counts"}`).Frames[0]
+	numbers := 0
+	for _, field := range f.Fields {
+		if field.Type().Numeric() {
+			numbers++
+		} else if field.Type().ItemTypeString() != "string" {
+			t.Errorf("%s is of type %s", field.Name, field.Type())
+		}
+	}
+	if numbers != 1 || f.Meta.Type != "numeric-long" {
+		t.Errorf("%d numbers, type %s", numbers, f.Meta.Type)
+	}
+}
