@@ -27,8 +27,9 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // world is an instance of the datasource that looks at a simulated BOS over HTTP.
 type world struct {
-	t     *testing.T
-	ds    *Datasource
+	t     testing.TB
+	ds    *Datasource // nil when it runs in a process of its own
+	ask   func(context.Context, *backend.QueryDataRequest) (*backend.QueryDataResponse, error)
 	sim   *bossim.Server
 	clock *bossim.SteppedClock
 
@@ -38,6 +39,23 @@ type world struct {
 
 func newWorld(t *testing.T, scenario bossim.Scenario, change ...func(*backend.DataSourceInstanceSettings)) *world {
 	t.Helper()
+	w, settings := newBOS(t, scenario)
+	for _, c := range change {
+		c(&settings)
+	}
+	instance, err := New(t.Context(), settings)
+	if err != nil {
+		t.Fatalf("the factory returns an error: %v", err)
+	}
+	w.ds = instance.(*Datasource)
+	w.ask = w.ds.QueryData
+	t.Cleanup(w.ds.Dispose)
+	return w
+}
+
+// newBOS is a world without a datasource, and the settings for one.
+func newBOS(t testing.TB, scenario bossim.Scenario) (*world, backend.DataSourceInstanceSettings) {
+	t.Helper()
 	w := &world{t: t, clock: bossim.NewSteppedClock(bossim.GalleryTime), asked: make(map[string]int)}
 	w.sim = bossim.New(scenario, bossim.EraC, w.clock.Now)
 	w.sim.Observe(func(r *http.Request) {
@@ -46,21 +64,14 @@ func newWorld(t *testing.T, scenario bossim.Scenario, change ...func(*backend.Da
 		w.asked[strings.TrimPrefix(r.URL.EscapedPath(), "/apis/bos/v1/")]++
 	})
 	server := httptest.NewServer(w.sim)
-	s := backend.DataSourceInstanceSettings{UID: "bos-uid", Name: "BOS", URL: server.URL + "/apis/bos", JSONData: json.RawMessage(`{}`)}
-	for _, c := range change {
-		c(&s)
-	}
-	instance, err := New(t.Context(), s)
-	if err != nil {
-		t.Fatalf("the factory returns an error: %v", err)
-	}
-	w.ds = instance.(*Datasource)
 	t.Cleanup(func() {
 		w.sim.Close()
-		w.ds.Dispose()
+		server.CloseClientConnections()
 		server.Close()
 	})
-	return w
+	return w, backend.DataSourceInstanceSettings{
+		UID: "bos-uid", Name: "BOS", Type: PluginID, URL: server.URL + "/apis/bos", JSONData: json.RawMessage(`{}`),
+	}
 }
 
 func (w *world) requests() (n int) {
@@ -79,7 +90,7 @@ func (w *world) query(q string) backend.DataResponse { return w.queryIn(day, q) 
 
 func (w *world) queryIn(r backend.TimeRange, q string) backend.DataResponse {
 	w.t.Helper()
-	resp, err := w.ds.QueryData(context.Background(), &backend.QueryDataRequest{
+	resp, err := w.ask(w.t.Context(), &backend.QueryDataRequest{
 		Queries: []backend.DataQuery{{RefID: "A", TimeRange: r, JSON: json.RawMessage(q)}},
 	})
 	if err != nil {
@@ -166,9 +177,8 @@ func golden(t *testing.T, frames data.Frames) string {
 }
 
 // checkGolden compares the answer to a query with its golden file.
-func checkGolden(t *testing.T, name, query string) {
+func checkGolden(t *testing.T, w *world, name, query string) {
 	t.Helper()
-	w := newWorld(t, bossim.Gallery())
 	r := w.query(query)
 	if r.Error != nil {
 		t.Fatalf("status %d: %v", r.Status, r.Error)
@@ -189,13 +199,18 @@ func checkGolden(t *testing.T, name, query string) {
 	}
 }
 
-// The query types and their golden files.
-func TestGolden(t *testing.T) {
+// goldenQueries has a query for each query type, by the name of its golden file.
+func goldenQueries() map[string]string {
+	queries := make(map[string]string)
 	for name := range queryTypes {
-		query := fmt.Sprintf(`{"queryType":%q}`, name)
-		if name == "values" {
-			query = `{"queryType":"values","field":"session"}`
-		}
-		t.Run(name, func(t *testing.T) { checkGolden(t, name, query) })
+		queries[name] = fmt.Sprintf(`{"queryType":%q}`, name)
+	}
+	queries["values"] = `{"queryType":"values","field":"session"}`
+	return queries
+}
+
+func TestGolden(t *testing.T) {
+	for name, query := range goldenQueries() {
+		t.Run(name, func(t *testing.T) { checkGolden(t, newWorld(t, bossim.Gallery()), name, query) })
 	}
 }

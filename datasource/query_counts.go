@@ -32,7 +32,7 @@ func counts(v *view) (data.Frames, error) {
 				add(s, b.Name, p.Name, c.Name, c.Nodes)
 			}
 		})
-	} else if err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster, _ map[string]bos.Fate) {
+	} else if err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
 		for _, c := range p.Categories {
 			n := 0
 			for _, node := range c.Nodes {

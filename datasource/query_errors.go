@@ -18,7 +18,7 @@ func errorTexts(v *view) (data.Frames, error) {
 		nodes                     []string
 	}
 	var found []row
-	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster, _ map[string]bos.Fate) {
+	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
 		explained := make(map[string]bool)
 		add := func(text string, all []string) {
 			nodes := v.matching(all)

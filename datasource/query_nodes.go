@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"strings"
+	"sync"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
@@ -15,13 +16,9 @@ func nodes(v *view) (data.Frames, error) {
 	var ids, sets, phases, categories, names, cabinets, chassis, slots, bmcs, alsoIn, texts []string
 	var numbers []*int64
 	rows := v.cut()
-	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster, fates map[string]bos.Fate) {
-		in := make(map[string][]string) // the categories of each node
-		for _, c := range p.Categories {
-			for _, n := range c.Nodes {
-				in[n] = append(in[n], c.Name)
-			}
-		}
+	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
+		in := twice(p)
+		fates := sync.OnceValue(func() map[string]bos.Fate { return w.Roster.Fates(w.Session.Session) })
 		messages := make(map[string]string)
 		for _, e := range p.Errors {
 			for _, n := range e.Nodes {
@@ -42,20 +39,20 @@ func nodes(v *view) (data.Frames, error) {
 				categories = append(categories, c.Name)
 				names = append(names, n)
 				x, ok := bos.ParseXname(n)
-				var cabinet, chass, slot, bmc string
+				var place bos.Place
 				var number *int64
 				if ok {
-					cabinet, chass, slot, bmc = x.CabinetName(), x.ChassisName(), x.SlotName(), x.BMCName()
+					place = x.Place()
 					i := int64(x.Node)
 					number = &i
 				}
-				cabinets = append(cabinets, cabinet)
-				chassis = append(chassis, chass)
-				slots = append(slots, slot)
-				bmcs = append(bmcs, bmc)
+				cabinets = append(cabinets, place.Cabinet)
+				chassis = append(chassis, place.Chassis)
+				slots = append(slots, place.Slot)
+				bmcs = append(bmcs, place.BMC)
 				numbers = append(numbers, number)
 				alsoIn = append(alsoIn, others(in[n], c.Name))
-				texts = append(texts, remark(w, c.Name, fates[n], messages[n]))
+				texts = append(texts, remark(w, c.Name, n, fates, messages[n]))
 			}
 		}
 	})
@@ -81,13 +78,13 @@ func nodes(v *view) (data.Frames, error) {
 
 // remark is what is to be said of a node in a category: the message of BOS, or
 // what is missing.
-func remark(w inventory.Whole, category string, fate bos.Fate, message string) string {
+func remark(w inventory.Whole, category, node string, fates func() map[string]bos.Fate, message string) string {
 	switch {
 	case message != "":
 		return message
 	case category == bos.Failed:
 		return noMessage
-	case !w.StopTime.IsZero() && fate == bos.FateUnfinished && (category == bos.NotStarted || category == bos.InProgress):
+	case !w.StopTime.IsZero() && (category == bos.NotStarted || category == bos.InProgress) && fates()[node] == bos.FateUnfinished:
 		return "unfinished: the session stopped while the node was " + strings.ReplaceAll(category, "_", " ")
 	default:
 		return ""
@@ -104,6 +101,24 @@ func join(a, b string) string {
 	return a + "; " + b
 }
 
+// twice has the categories of the nodes that are in more than one.
+func twice(p bos.PhaseRoster) map[string][]string {
+	first := make(map[string]string)
+	in := make(map[string][]string)
+	for _, c := range p.Categories {
+		for _, n := range c.Nodes {
+			if before, ok := first[n]; !ok {
+				first[n] = c.Name
+			} else if in[n] == nil {
+				in[n] = []string{before, c.Name}
+			} else {
+				in[n] = append(in[n], c.Name)
+			}
+		}
+	}
+	return in
+}
+
 // others joins the categories but one.
 func others(categories []string, but string) string {
 	var rest string
@@ -116,17 +131,16 @@ func others(categories []string, but string) string {
 }
 
 // eachPhaseRoster calls each with the named nodes of the phases that the query
-// takes, and with what became of the nodes of their session.
-func (v *view) eachPhaseRoster(each func(w inventory.Whole, bootSet string, p bos.PhaseRoster, fates map[string]bos.Fate)) error {
+// takes.
+func (v *view) eachPhaseRoster(each func(w inventory.Whole, bootSet string, p bos.PhaseRoster)) error {
 	return v.wholes(func(w inventory.Whole) {
-		fates := w.Roster.Fates(w.Session.Session)
 		for _, b := range w.Roster.BootSets {
 			if !v.query.BootSet.has(b.Name) {
 				continue
 			}
 			for _, p := range b.Phases {
 				if v.query.Phase.hasName(p.Name) {
-					each(w, b.Name, p, fates)
+					each(w, b.Name, p)
 				}
 			}
 		}

@@ -22,7 +22,7 @@ func offenders(v *view) (data.Frames, error) {
 	found := make(map[string]*offender)
 	// Sessions come newest first. Those without a failure need not be read.
 	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return s.Nodes.Failed == 0 })
-	err := v.eachPhaseRoster(func(w inventory.Whole, _ string, p bos.PhaseRoster, _ map[string]bos.Fate) {
+	err := v.eachPhaseRoster(func(w inventory.Whole, _ string, p bos.PhaseRoster) {
 		for _, c := range p.Categories {
 			if c.Name != bos.Failed {
 				continue

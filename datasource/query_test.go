@@ -111,31 +111,34 @@ func TestNodeTruth(t *testing.T) {
 	}
 }
 
+// badQueries are queries that cannot be answered, and what their askers are told.
+var badQueries = []struct {
+	query  string
+	status backend.Status
+	says   string
+}{
+	{`{"queryType":"everything"}`, 400, "choose one of bootsets, counts"},
+	{`{"queryType":""}`, 400, "choose one of"},
+	{`{"queryType":`, 400, "not valid JSON"},
+	{`{"queryType":"nodes","session":7}`, 400, "list of strings"},
+	{`{"queryType":"nodes","limit":-1}`, 400, "must be 1 or more"},
+	{`{"queryType":"nodes","limit":"x"}`, 400, "not valid JSON"},
+	{`{"queryType":"nodes","node":"x1000c[0"}`, 400, "is not complete"},
+	{`{"queryType":"nodes","session":["$session"]}`, 400, "$session in the filter session was not filled in"},
+	{`{"queryType":"nodes","bootset":["${bootset:csv}"]}`, 400, "${bootset:csv}"},
+	{`{"queryType":"nodes","phase":["[[phase]]"]}`, 400, "[[phase]]"},
+	{`{"queryType":"sessions","state":["broken"]}`, 400, "choose among pending"},
+	{`{"queryType":"values"}`, 400, "choose one of session, bootset"},
+	{`{"queryType":"values","field":"xname"}`, 400, `"xname"`},
+	{`{"queryType":"timeline","field":"node"}`, 400, "choose one of session, phase"},
+	{`{"queryType":"nodes","session":["no-such-session"]}`, 404, "no session no-such-session"},
+	{`{"queryType":"nodes","session":["../sessiontemplate/x"]}`, 404, "may have been deleted"},
+	{`{"queryType":"nodes","session":["\u0000 \"ü/%2e%2e"]}`, 404, "no session"},
+}
+
 func TestBadQueries(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
-	for _, tt := range []struct {
-		query  string
-		status backend.Status
-		says   string
-	}{
-		{`{"queryType":"everything"}`, 400, "choose one of bootsets, counts"},
-		{`{"queryType":""}`, 400, "choose one of"},
-		{`{"queryType":`, 400, "not valid JSON"},
-		{`{"queryType":"nodes","session":7}`, 400, "list of strings"},
-		{`{"queryType":"nodes","limit":-1}`, 400, "must be 1 or more"},
-		{`{"queryType":"nodes","limit":"x"}`, 400, "not valid JSON"},
-		{`{"queryType":"nodes","node":"x1000c[0"}`, 400, "is not complete"},
-		{`{"queryType":"nodes","session":["$session"]}`, 400, "$session in the filter session was not filled in"},
-		{`{"queryType":"nodes","bootset":["${bootset:csv}"]}`, 400, "${bootset:csv}"},
-		{`{"queryType":"nodes","phase":["[[phase]]"]}`, 400, "[[phase]]"},
-		{`{"queryType":"sessions","state":["broken"]}`, 400, "choose among pending"},
-		{`{"queryType":"values"}`, 400, "choose one of session, bootset"},
-		{`{"queryType":"values","field":"xname"}`, 400, `"xname"`},
-		{`{"queryType":"timeline","field":"node"}`, 400, "choose one of session, phase"},
-		{`{"queryType":"nodes","session":["no-such-session"]}`, 404, "no session no-such-session"},
-		{`{"queryType":"nodes","session":["../sessiontemplate/x"]}`, 404, "may have been deleted"},
-		{`{"queryType":"nodes","session":["\u0000 \"ü/%2e%2e"]}`, 404, "no session"},
-	} {
+	for _, tt := range badQueries {
 		r := w.query(tt.query)
 		if r.Error == nil || r.Status != tt.status || !strings.Contains(r.Error.Error(), tt.says) || r.ErrorSource != backend.ErrorSourceDownstream {
 			t.Errorf("%s: status %d, source %s, error %v, want %d with %q", tt.query, r.Status, r.ErrorSource, r.Error, tt.status, tt.says)

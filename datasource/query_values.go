@@ -84,7 +84,7 @@ func (v *view) values() ([]value, error) {
 		})
 	case "node":
 		seen := make(map[string]bool)
-		err := v.eachPhaseRoster(func(_ inventory.Whole, _ string, p bos.PhaseRoster, _ map[string]bos.Fate) {
+		err := v.eachPhaseRoster(func(_ inventory.Whole, _ string, p bos.PhaseRoster) {
 			for _, c := range p.Categories {
 				if !v.query.Category.hasName(c.Name) {
 					continue

@@ -2,7 +2,7 @@ package bos
 
 import (
 	"cmp"
-	"fmt"
+	"strconv"
 	"strings"
 )
 
@@ -46,19 +46,28 @@ func ParseXname(name string) (x Xname, ok bool) {
 }
 
 // String is the canonical name of the node.
-func (x Xname) String() string { return fmt.Sprintf("%sn%d", x.BMCName(), x.Node) }
+func (x Xname) String() string {
+	return x.Place().Node
+}
 
-// BMCName is the name of the node's BMC, such as x3000c0s19b4.
-func (x Xname) BMCName() string { return fmt.Sprintf("%sb%d", x.SlotName(), x.BMC) }
+// Place names a node and what it is in, such as x3000c0s19b4n0 in the BMC
+// x3000c0s19b4, the slot x3000c0s19, the chassis x3000c0 and the cabinet x3000.
+type Place struct {
+	Cabinet, Chassis, Slot, BMC, Node string
+}
 
-// SlotName is the name of the node's slot or blade, such as x3000c0s19.
-func (x Xname) SlotName() string { return fmt.Sprintf("%ss%d", x.ChassisName(), x.Slot) }
-
-// ChassisName is the name of the node's chassis, such as x3000c0.
-func (x Xname) ChassisName() string { return fmt.Sprintf("%sc%d", x.CabinetName(), x.Chassis) }
-
-// CabinetName is the name of the node's cabinet, such as x3000.
-func (x Xname) CabinetName() string { return fmt.Sprintf("x%d", x.Cabinet) }
+// Place names the node and what it is in.
+func (x Xname) Place() Place {
+	// All names are beginnings of that of the node.
+	var ends [5]int
+	name := make([]byte, 0, 24)
+	for i, n := range [5]int{x.Cabinet, x.Chassis, x.Slot, x.BMC, x.Node} {
+		name = strconv.AppendInt(append(name, "xcsbn"[i]), int64(n), 10)
+		ends[i] = len(name)
+	}
+	node := string(name)
+	return Place{node[:ends[0]], node[:ends[1]], node[:ends[2]], node[:ends[3]], node}
+}
 
 // Compare orders xnames numerically, field by field.
 func (x Xname) Compare(y Xname) int {

@@ -31,9 +31,8 @@ func TestParseXname(t *testing.T) {
 	if x != (Xname{3000, 0, 19, 4, 2}) {
 		t.Errorf("fields %+v", x)
 	}
-	parents := []string{x.CabinetName(), x.ChassisName(), x.SlotName(), x.BMCName()}
-	if want := []string{"x3000", "x3000c0", "x3000c0s19", "x3000c0s19b4"}; !slices.Equal(parents, want) {
-		t.Errorf("parents %v, want %v", parents, want)
+	if got, want := x.Place(), (Place{"x3000", "x3000c0", "x3000c0s19", "x3000c0s19b4", "x3000c0s19b4n2"}); got != want {
+		t.Errorf("place %v, want %v", got, want)
 	}
 }
 

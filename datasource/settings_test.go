@@ -1,0 +1,238 @@
+package datasource
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// Settings that are of no use are told by queries, the health check and the pick
+// lists, and are no error of the factory.
+func TestBadSettings(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*backend.DataSourceInstanceSettings)
+		says   string
+	}{
+		{"no URL", func(s *backend.DataSourceInstanceSettings) { s.URL = "" }, "URL is missing"},
+		{"no scheme", func(s *backend.DataSourceInstanceSettings) { s.URL = "cray-bos" }, "http://"},
+		{"a password in the URL", func(s *backend.DataSourceInstanceSettings) { s.URL = "http://me:hunter2@bos.test" }, "password"},
+		{"broken JSON", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{`) }, "jsonData"},
+		{"a wrong type", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"access":7}`) }, "jsonData"},
+		{"unknown API", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"api":"v3"}`) }, `"v3"`},
+		{"negative cache", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"cacheSeconds":-1}`) }, "cacheSeconds is -1"},
+		{"no rows", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"maxRows":0}`) }, "maxRows is 0"},
+		{"rows in words", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"maxRows":"many"}`) }, "jsonData"},
+		{"two kinds of tokens", func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData = json.RawMessage(`{"oauth2":{"tokenUrl":"http://k","clientId":"me"}}`)
+			s.DecryptedSecureJSONData = map[string]string{"bearerToken": "hunter2", "oauth2ClientSecret": "hunter2"}
+		}, "remove one of them"},
+		{"basic auth beside a token", func(s *backend.DataSourceInstanceSettings) {
+			s.BasicAuthEnabled = true
+			s.DecryptedSecureJSONData = map[string]string{"bearerToken": "hunter2"}
+		}, "turn one of them off"},
+		{"token URL without a scheme", func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData = json.RawMessage(`{"oauth2":{"tokenUrl":"keycloak","clientId":"me"}}`)
+		}, "token URL"},
+		{"no client id", func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData = json.RawMessage(`{"oauth2":{"tokenUrl":"http://k"}}`)
+		}, "client id is missing"},
+		{"no client secret", func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData = json.RawMessage(`{"oauth2":{"tokenUrl":"http://k","clientId":"me"}}`)
+		}, "client secret is missing"},
+		{"a CA that is none", func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData = json.RawMessage(`{"tlsAuthWithCACert":true}`)
+			s.DecryptedSecureJSONData = map[string]string{"tlsCACert": "hunter2"}
+		}, "HTTP settings"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery(), tt.change)
+			r := w.query(`{"queryType":"sessions"}`)
+			health, err := w.ds.CheckHealth(t.Context(), &backend.CheckHealthRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if r.Error == nil || r.Status != backend.StatusBadRequest || !strings.Contains(r.Error.Error(), tt.says) {
+				t.Errorf("query: status %d: %v, want %q", r.Status, r.Error, tt.says)
+			}
+			if health.Status != backend.HealthStatusError || !strings.Contains(health.Message, tt.says) {
+				t.Errorf("health: %s, want %q", health.Message, tt.says)
+			}
+			status, body := w.resource("sessions")
+			if status != http.StatusBadRequest || !strings.Contains(body, "not configured") {
+				t.Errorf("pick list: %d %s", status, body)
+			}
+			for _, text := range []string{r.Error.Error(), health.Message, string(health.JSONDetails), body} {
+				if strings.Contains(text, "hunter2") {
+					t.Errorf("a secret is told: %s", text)
+				}
+			}
+		})
+	}
+}
+
+// resource calls a resource as Grafana does.
+func (w *world) resource(path string) (int, string) {
+	w.t.Helper()
+	status, body := 0, ""
+	err := w.ds.CallResource(w.t.Context(), &backend.CallResourceRequest{Path: strings.Split(path, "?")[0], URL: path, Method: http.MethodGet},
+		backend.CallResourceResponseSenderFunc(func(r *backend.CallResourceResponse) error {
+			status, body = r.Status, string(r.Body)
+			return nil
+		}))
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return status, body
+}
+
+// Each way to sign in reaches BOS.
+func TestCredentialsReachBOS(t *testing.T) {
+	given := 0
+	keycloak := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.FormValue("client_secret") != "hunter2" {
+			w.Header().Set("Content-Type", "application/json")
+			w.WriteHeader(http.StatusUnauthorized)
+			fmt.Fprint(w, `{"error":"invalid_client"}`)
+			return
+		}
+		given++
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprintf(w, `{"access_token":"token-%d","expires_in":300,"token_type":"Bearer"}`, given)
+	}))
+	defer keycloak.Close()
+	oauth := json.RawMessage(fmt.Sprintf(`{"oauth2":{"tokenUrl":%q,"clientId":"me","scopes":["openid"]}}`, keycloak.URL))
+	for _, tt := range []struct {
+		name         string
+		change       func(*backend.DataSourceInstanceSettings)
+		header, want string
+	}{
+		{"none", func(*backend.DataSourceInstanceSettings) {}, "Authorization", ""},
+		{"bearer token", func(s *backend.DataSourceInstanceSettings) {
+			s.DecryptedSecureJSONData = map[string]string{"bearerToken": "abc"}
+		}, "Authorization", "Bearer abc"},
+		{"OAuth2", func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData, s.DecryptedSecureJSONData = oauth, map[string]string{"oauth2ClientSecret": "hunter2"}
+		}, "Authorization", "Bearer token-1"},
+		{"basic", func(s *backend.DataSourceInstanceSettings) {
+			s.BasicAuthEnabled, s.BasicAuthUser = true, "me"
+			s.DecryptedSecureJSONData = map[string]string{"basicAuthPassword": "hunter2"}
+		}, "Authorization", "Basic bWU6aHVudGVyMg=="},
+		{"a header", func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData = json.RawMessage(`{"httpHeaderName1":"X-Site"}`)
+			s.DecryptedSecureJSONData = map[string]string{"httpHeaderValue1": "frontier"}
+		}, "X-Site", "frontier"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery(), tt.change)
+			var got []string
+			w.sim.Observe(func(r *http.Request) {
+				w.mu.Lock()
+				defer w.mu.Unlock()
+				got = append(got, r.Header.Get(tt.header))
+			})
+			rows(t, w.query(`{"queryType":"sessions"}`))
+			w.mu.Lock()
+			defer w.mu.Unlock()
+			for _, g := range got {
+				if g != tt.want {
+					t.Errorf("%s: %q, want %q", tt.header, g, tt.want)
+				}
+			}
+		})
+	}
+	t.Run("a wrong secret", func(t *testing.T) {
+		w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) {
+			s.JSONData, s.DecryptedSecureJSONData = oauth, map[string]string{"oauth2ClientSecret": "wrong"}
+		})
+		r := w.query(`{"queryType":"sessions"}`)
+		if r.Status != backend.StatusUnauthorized || !strings.Contains(r.Error.Error(), "invalid_client") {
+			t.Errorf("%d %v", r.Status, r.Error)
+		}
+	})
+	t.Run("a tenant", func(t *testing.T) {
+		w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"tenant":"blue"}`) })
+		r := w.query(`{"queryType":"sessions"}`)
+		if r.Error == nil || !strings.Contains(r.Error.Error(), "Tenants are not supported") {
+			t.Errorf("%v", r.Error)
+		}
+	})
+}
+
+func TestHealth(t *testing.T) {
+	for fault, says := range map[bossim.Fault]string{
+		bossim.None:        "BOS answers: API v1, 8 sessions",
+		bossim.Forbidden:   "refuses the credentials",
+		bossim.Unavailable: "cannot be reached",
+		bossim.Reset:       "cannot be reached",
+		bossim.NotJSON:     "is not BOS",
+		bossim.NotFound:    "no BOS v1 API",
+	} {
+		t.Run(fault.String(), func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery())
+			w.sim.Fail(bossim.Everything, fault)
+			h, err := w.ds.CheckHealth(t.Context(), &backend.CheckHealthRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !strings.Contains(h.Message, says) || (h.Status == backend.HealthStatusOk) != (fault == bossim.None) {
+				t.Errorf("%s: %s", h.Status, h.Message)
+			}
+			var details struct{ VerboseMessage string }
+			if err := json.Unmarshal(h.JSONDetails, &details); err != nil || details.VerboseMessage == "" {
+				t.Errorf("details %s: %v", h.JSONDetails, err)
+			}
+		})
+	}
+	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.URL = "http://127.0.0.1:1" })
+	h, err := w.ds.CheckHealth(t.Context(), &backend.CheckHealthRequest{})
+	if err != nil || !strings.Contains(h.Message, "cannot be reached") {
+		t.Errorf("nothing listens: %v %s", err, h.Message)
+	}
+}
+
+func TestPickLists(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	for path, want := range map[string]string{
+		"sessions?q=boot+stuck":                              stuck,
+		"sessions?q=" + well[:8]:                             well,
+		"sessions?template=full-sles15sp4":                   running,
+		"sessions?q=nothing+of+this":                         "",
+		"bootsets?session=" + running:                        "compute,login / uan",
+		"bootsets?session=" + running + "&q=UAN":             "login / uan",
+		"bootsets?session=$session&q=gpu":                    "gpu",
+		"phases?session=" + stuck:                            "boot,configure",
+		"phases?session=" + running + "&bootset=login+/+uan": "shutdown,boot,configure",
+		"categories?q=fail":                                  "failed",
+		"templates?q=sles":                                   "compute-sles15sp4,full-sles15sp4",
+	} {
+		status, body := w.resource(path)
+		var found []choice
+		if err := json.Unmarshal([]byte(body), &found); err != nil || status != http.StatusOK {
+			t.Errorf("%s: %d %s", path, status, body)
+			continue
+		}
+		var got []string
+		for _, c := range found {
+			got = append(got, c.Value)
+		}
+		if strings.Join(got, ",") != want {
+			t.Errorf("%s: %v, want %s", path, got, want)
+		}
+	}
+	if status, _ := w.resource("nowhere"); status != http.StatusNotFound {
+		t.Errorf("nowhere: %d", status)
+	}
+	w = newWorld(t, bossim.Gallery())
+	w.sim.Fail(bossim.Everything, bossim.Forbidden)
+	if status, body := w.resource("sessions"); status != http.StatusForbidden || !strings.Contains(body, "credentials") {
+		t.Errorf("%d %s", status, body)
+	}
+}
