@@ -1,7 +1,9 @@
 # make build           build/bos_exporter
 # make demo            watch a simulated BOS
+# make plugin          the Grafana plugin, as a folder and a zip in build/plugin
 # make test            format, vet, staticcheck and all tests, with the race detector
 # make check-metrics   promtool on what the exporter serves; building it takes minutes
+# make check-plugin    the plugin's archive, and its editors in headless Chromium
 # make fuzz            fuzz the decoders for FUZZTIME each
 
 SHELL := bash
@@ -14,10 +16,13 @@ LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision
 RACE := $(if $(shell command -v $(or $(shell go env CC),gcc)),-race)
 FUZZTIME ?= 20s
 TOOL := go tool -modfile=tools/go.mod
+TAGS := promtool,archive
+FRONTEND := datasource/frontend
+PLUGIN := build/plugin/bosexporter-bos-datasource
 
-.PHONY: all build demo test lint check-metrics fuzz clean
+.PHONY: all build demo plugin test lint test-go test-frontend check-metrics check-plugin fuzz clean
 
-all: build
+all: build plugin
 
 build:
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o build/bos_exporter ./cmd/bos_exporter
@@ -25,21 +30,45 @@ build:
 demo: build
 	build/bos_exporter --demo
 
-test: lint
+plugin: $(FRONTEND)/node_modules
+	cd $(FRONTEND) && npm run --silent build
+	rm -rf build/plugin && mkdir -p $(PLUGIN)
+	cp -r $(FRONTEND)/dist/. $(PLUGIN)
+	for arch in amd64 arm64; do \
+		CGO_ENABLED=0 GOOS=linux GOARCH=$$arch go build -trimpath -tags arrow_json_stdlib -ldflags '-s -w' \
+			-o $(PLUGIN)/gpx_bos_datasource_linux_$$arch ./cmd/gpx_bos_datasource || exit 1; \
+	done
+	go -C tools run ./plugin $(CURDIR)/$(PLUGIN) $(CURDIR)/$(PLUGIN).zip
+
+# npm leaves the folder's time as it was when there is nothing to do.
+$(FRONTEND)/node_modules: $(FRONTEND)/package-lock.json
+	cd $(FRONTEND) && npm ci --no-audit --no-fund
+	touch $@
+
+test: lint test-go test-frontend
+
+lint:
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
+	go vet -tags $(TAGS) ./...
+	$(TOOL) staticcheck -tags $(TAGS) ./...
+
+test-go:
 	$(if $(RACE),,@echo 'NOTE: no C compiler, so the race detector is off' >&2)
 	go test $(RACE) ./...
 
-lint:
-	@unformatted=$$(gofmt -l .); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
-	go vet -tags promtool ./...
-	$(TOOL) staticcheck -tags promtool ./...
+test-frontend: $(FRONTEND)/node_modules
+	cd $(FRONTEND) && npm run --silent lint && npm run --silent typecheck && npm test --silent
 
 check-metrics:
 	PROMTOOL="$$($(TOOL) -n promtool)" && export PROMTOOL && go test -tags promtool -count=1 -run TestPromtool ./cmd/bos_exporter
+
+check-plugin: plugin
+	go test -tags archive -count=1 -run TestArchive ./datasource
+	cd $(FRONTEND) && npm run --silent e2e
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./internal/bosclient
 	go test -run '^$$' -fuzz FuzzParseXname -fuzztime $(FUZZTIME) ./internal/bos
 
 clean:
-	rm -rf build
+	rm -rf build $(FRONTEND)/dist $(FRONTEND)/build

@@ -26,6 +26,12 @@ func unit(f *data.Field, unit string) *data.Field {
 	return f
 }
 
+// wide keeps a column readable where nobody has set widths, as in Explore.
+func wide(f *data.Field, pixels int) *data.Field {
+	f.Config.Custom = map[string]any{"width": pixels}
+	return f
+}
+
 func mapped(f *data.Field, m data.ValueMapper) *data.Field {
 	f.Config.Mappings = data.ValueMappings{m}
 	return f
@@ -98,7 +104,7 @@ const (
 
 // sessionField is a column of session ids that lead on to their boot sets.
 func (v *view) sessionField(ids []string) *data.Field {
-	return linked(field("session", "Session", "Id of the session", ids),
+	return linked(wide(field("session", "Session", "Id of the session", ids), 310),
 		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}}),
 		v.toDashboard("Dashboard of this session", "bos-session", "session", "${__value.raw:percentencode}"))
 }
@@ -117,7 +123,7 @@ func (v *view) phaseField(names []string) *data.Field {
 
 // nodeField is a column of node names that lead on to all that befell them.
 func (v *view) nodeField(names []string) *data.Field {
-	return linked(field("node", "Node", "Xname of the node", names),
+	return linked(wide(field("node", "Node", "Xname of the node", names), 150),
 		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
 		v.toDashboard("Dashboard of this node", "bos-nodes", "node", "${__value.raw:percentencode}"))
 }

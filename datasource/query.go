@@ -36,7 +36,7 @@ type Query struct {
 	Template  list   `json:"template,omitempty"`
 	Operation list   `json:"operation,omitempty"`
 	State     list   `json:"state,omitempty"`
-	Node      string `json:"node,omitempty"` // a glob
+	Node      string `json:"node,omitempty"` // globs with commas between
 	// Limit is the most rows wanted; 0 leaves it to the settings.
 	Limit int `json:"limit,omitempty"`
 	// Fresh has BOS read anew, whatever the age of what is known.
@@ -99,8 +99,10 @@ func parseQuery(raw []byte, queryType string) (Query, error) {
 			}
 		}
 	}
-	if _, err := path.Match(q.Node, ""); err != nil {
-		return q, badRequest("the node pattern %q is not complete: close its [ with ], or write \\[ for the character itself", q.Node)
+	for glob := range strings.SplitSeq(q.Node, ",") {
+		if _, err := path.Match(glob, ""); err != nil {
+			return q, badRequest("the node pattern %q is not complete: close its [ with ], or write \\[ for the character itself", glob)
+		}
 	}
 	for _, s := range q.State {
 		if s != "" && !slices.Contains(bos.States, bos.State(strings.ToLower(s))) {
@@ -156,6 +158,11 @@ func (q *Query) hasNode(node string) bool {
 	if q.Node == "" {
 		return true
 	}
-	ok, _ := path.Match(strings.ToLower(q.Node), strings.ToLower(node)) // checked by parseQuery
-	return ok
+	node = strings.ToLower(node)
+	for glob := range strings.SplitSeq(strings.ToLower(q.Node), ",") {
+		if ok, _ := path.Match(strings.TrimSpace(glob), node); ok { // parseQuery has checked it
+			return true
+		}
+	}
+	return false
 }

@@ -67,7 +67,7 @@ func errorTexts(v *view) (data.Frames, error) {
 		v.sessionField(ids),
 		v.bootSetField(sets),
 		v.phaseField(phases),
-		field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", texts),
+		wide(field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", texts), 420),
 		field("nodes", "Nodes", "Number of nodes that the error is about", numbers),
 		field("folded", "Which", "The nodes, folded", folded),
 	), nil

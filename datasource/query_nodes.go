@@ -72,7 +72,7 @@ func nodes(v *view) (data.Frames, error) {
 		field("bmc", "BMC", "Xname of the BMC", bmcs),
 		field("node_number", "Node number", "Number of the node at its BMC", numbers),
 		field("also_in", "Also in", "Other categories that the node is in as well: one that did not become ready is in succeeded and failed of boot", alsoIn),
-		field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", texts),
+		wide(field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", texts), 420),
 	), nil
 }
 

@@ -36,11 +36,11 @@ func sessions(v *view) (data.Frames, error) {
 	rows.told(v, "sessions")
 	return v.frame(
 		v.sessionField(ids),
-		field("template", "Template", "Session template", templates),
+		wide(field("template", "Template", "Session template", templates), 200),
 		field("operation", "Operation", "What the session does", operations),
 		stateField(states),
-		field("start", "Started", "Start time", starts),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", stops),
+		wide(field("start", "Started", "Start time", starts), 180),
+		wide(field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", stops), 180),
 		unit(field("duration", "Duration", "From the start to the stop, to the last move of a node, or until now", durations), "s"),
 		field("nodes", "Nodes", "Distinct nodes", nodes),
 		field("succeeded", "Succeeded", "Distinct nodes that made it", succeeded),
@@ -48,6 +48,6 @@ func sessions(v *view) (data.Frames, error) {
 		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", unfinished),
 		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", errors),
 		field("bootsets", "Boot sets", "Number of boot sets", sets),
-		field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", jobs),
+		wide(field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", jobs), 330),
 	), nil
 }

@@ -46,6 +46,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["boot"],"category":["Failed"]}`, "node", "x1000c0s0b1n0 x1000c0s0b1n1"},
 		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["boot"],"node":"x1000c0s0b1n0"}`, "category", "succeeded failed"},
 		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["boot"],"node":"X1000C0S0B1*"}`, "also_in", "failed failed succeeded succeeded"},
+		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["configure"],"node":"x1000c0s0b0n0, *b1n1"}`, "node", "x1000c0s0b1n1 x1000c0s0b0n0"},
 		{`{"queryType":"counts","session":["` + powerOff + `"],"phase":["shutdown"]}`, "nodes", "0 0 7 1 0"},
 		{`{"queryType":"counts","session":["` + powerOff + `"],"phase":["shutdown"],"node":"*s0*"}`, "nodes", "0 0 3 1 0"},
 		{`{"queryType":"errors","session":["` + neverReady + `"]}`, "error", noMessage},

@@ -1,0 +1,241 @@
+import { type QueryEditorProps, type SelectableValue } from '@grafana/data';
+import { getTemplateSrv } from '@grafana/runtime';
+import {
+  FieldValidationMessage,
+  InlineField,
+  InlineFieldRow,
+  InlineSwitch,
+  Input,
+  MultiSelect,
+  Select,
+} from '@grafana/ui';
+import React, { useEffect, useState } from 'react';
+
+import { type BosDatasource } from './datasource';
+import { listFilters, queryTypes, type BosQuery, type BosSettings, type ListFilter, type QueryType } from './types';
+
+type Props = QueryEditorProps<BosDatasource, BosQuery, BosSettings> & { annotation?: unknown };
+
+const labelWidth = 14;
+const width = 36;
+const doubleWidth = width + labelWidth + width + 1; // in line with two columns, for what is long
+
+const typeOptions = (Object.keys(queryTypes) as QueryType[]).map((value) => ({
+  value,
+  label: queryTypes[value].label,
+  description: queryTypes[value].description,
+}));
+
+export function QueryEditor({ app, annotation, datasource, query, onChange, onRunQuery }: Props) {
+  // Grafana 9.3 asks nobody for the default query of a variable, which it edits without
+  // an app; that of an annotation comes from the datasource.
+  useEffect(() => {
+    if (!query.queryType && !annotation) {
+      onChange({ ...query, ...(app ? datasource : datasource.variables).getDefaultQuery() });
+    }
+  }, [query.queryType]);
+
+  const [problem, setProblem] = useState<string>();
+
+  const change = (part: Partial<BosQuery>) => onChange({ ...query, ...part });
+  const changeAndRun = (part: Partial<BosQuery>) => {
+    change(part);
+    onRunQuery();
+  };
+  // A query that was written by hand may be of any type.
+  const { description, filters, fields } = queryTypes[query.queryType!] ?? { filters: [] };
+  const id = `bos-${query.key ?? query.refId}`;
+
+  return (
+    <>
+      <InlineFieldRow>
+        <InlineField label="Query type" labelWidth={labelWidth} tooltip={description}>
+          <Select
+            inputId={`${id}-type`}
+            width={doubleWidth}
+            maxMenuHeight={600}
+            options={typeOptions}
+            value={query.queryType}
+            onChange={({ value }) => {
+              onChange(withType(query, value!));
+              onRunQuery();
+            }}
+          />
+        </InlineField>
+        {fields && (
+          <InlineField label="Of" labelWidth={labelWidth} tooltip="What the answer is about.">
+            <Select
+              inputId={`${id}-field`}
+              width={width}
+              options={fields}
+              value={fields.find(({ value }) => value === query.field)}
+              onChange={({ value }) => changeAndRun({ field: value })}
+            />
+          </InlineField>
+        )}
+      </InlineFieldRow>
+      <InlineFieldRow>
+        {filters.map((name) =>
+          name === 'node' ? (
+            <InlineField
+              key={name}
+              label="Node"
+              labelWidth={labelWidth}
+              tooltip="A pattern such as x1000c*, or several with commas between them: * is any text, ? one character, [0-3] one of several."
+            >
+              <Input
+                id={`${id}-node`}
+                width={width}
+                placeholder="all"
+                value={query.node ?? ''}
+                onChange={(event) => change({ node: event.currentTarget.value || undefined })}
+                onBlur={onRunQuery}
+              />
+            </InlineField>
+          ) : (
+            <PickList
+              key={name}
+              id={`${id}-${name}`}
+              name={name}
+              datasource={datasource}
+              query={query}
+              onChange={(values) => changeAndRun({ [name]: values.length ? values : undefined })}
+              onAnswer={setProblem}
+            />
+          ),
+        )}
+      </InlineFieldRow>
+      {problem && <FieldValidationMessage>No list to pick from, but you can type. {problem}</FieldValidationMessage>}
+      <InlineFieldRow>
+        <InlineField label="Limit" labelWidth={labelWidth} tooltip="The most rows to show. A notice says what was cut.">
+          <Input
+            id={`${id}-limit`}
+            type="number"
+            min={1}
+            width={width}
+            placeholder="as in the settings"
+            value={query.limit ?? ''}
+            onChange={({ currentTarget: { valueAsNumber } }) =>
+              change({ limit: valueAsNumber >= 1 ? Math.floor(valueAsNumber) : undefined })
+            }
+            onBlur={onRunQuery}
+          />
+        </InlineField>
+        <InlineField
+          label="Fresh"
+          labelWidth={labelWidth}
+          tooltip="Ask BOS itself at each refresh instead of taking an answer from the cache. Costs BOS requests."
+        >
+          <InlineSwitch
+            id={`${id}-fresh`}
+            value={query.fresh ?? false}
+            onChange={(event) => changeAndRun({ fresh: event.currentTarget.checked || undefined })}
+          />
+        </InlineField>
+      </InlineFieldRow>
+    </>
+  );
+}
+
+/** Changes the type of a query, and drops what the new type does not know. */
+export function withType(query: BosQuery, queryType: QueryType): BosQuery {
+  const changed: BosQuery = { ...query, queryType };
+  const { filters, fields } = queryTypes[queryType];
+  for (const name of [...(Object.keys(listFilters) as ListFilter[]), 'node' as const]) {
+    if (!filters.includes(name)) {
+      delete changed[name];
+    }
+  }
+  if (!fields?.some(({ value }) => value === query.field)) {
+    changed.field = fields?.[0].value;
+  }
+  return changed;
+}
+
+interface PickListProps {
+  id: string;
+  name: ListFilter;
+  datasource: BosDatasource;
+  query: BosQuery;
+  onChange: (values: string[]) => void;
+  /** Is told why there is no list, or that there is one. */
+  onAnswer: (problem?: string) => void;
+}
+
+function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListProps) {
+  const { label, help, options, resource } = listFilters[name];
+  const [typed, setTyped] = useState<string>(); // undefined while the list is closed
+  const [found, setFound] = useState<Array<SelectableValue<string>>>([]);
+  const [loading, setLoading] = useState(false);
+
+  useEffect(() => {
+    if (typed === undefined || !resource) {
+      return;
+    }
+    let wanted = true; // until more is typed or the list is closed
+    const load = async () => {
+      setLoading(true);
+      let now: Array<SelectableValue<string>> = [];
+      let why: string | undefined;
+      try {
+        now = await datasource.getOptions(name, typed, query);
+      } catch (error) {
+        why = reason(error);
+      }
+      if (wanted) {
+        setFound(now);
+        onAnswer(why);
+        setLoading(false);
+      }
+    };
+    const timer = setTimeout(load, typed ? 300 : 0);
+    return () => {
+      wanted = false;
+      clearTimeout(timer);
+    };
+  }, [typed]);
+
+  const variables = getTemplateSrv()
+    .getVariables()
+    .map((variable) => ({ value: `$${variable.name}`, label: `$${variable.name}`, description: 'Variable' }));
+  const always = [...options, ...variables];
+
+  return (
+    <InlineField label={label} labelWidth={labelWidth} tooltip={help}>
+      <MultiSelect
+        inputId={id}
+        width={name === 'session' ? doubleWidth : width}
+        placeholder="all"
+        allowCustomValue
+        isClearable
+        isLoading={typed !== undefined && loading}
+        filterOption={hasAllWords}
+        options={[...always, ...found.filter(({ value }) => always.every((option) => option.value !== value))]}
+        value={[query[name] ?? []].flat().map((value) => ({ value, label: value }))}
+        onOpenMenu={() => setTyped('')}
+        onCloseMenu={() => setTyped(undefined)}
+        onInputChange={(text, { action }) => {
+          if (action === 'input-change') {
+            setTyped(text);
+          }
+        }}
+        onChange={(values) => onChange(values.map(({ value }) => value!))}
+      />
+    </InlineField>
+  );
+}
+
+/** Says why a resource call failed: the backend's own sentence, if it came that far. */
+function reason(error: unknown): string {
+  const { data, message, statusText } = error as { data?: { message?: string }; message?: string; statusText?: string };
+  return data?.message || message || statusText || 'Grafana did not answer';
+}
+
+/** Takes an option that has all words that are typed, as the backend does. */
+function hasAllWords({ label, value }: SelectableValue<string>, typed: string): boolean {
+  const text = `${label} ${value}`.toLowerCase();
+  return typed
+    .toLowerCase()
+    .split(/\s+/)
+    .every((word) => text.includes(word));
+}

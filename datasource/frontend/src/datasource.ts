@@ -1,0 +1,109 @@
+import {
+  DataSourceVariableSupport,
+  type AnnotationQuery,
+  type AnnotationSupport,
+  type ScopedVars,
+  type SelectableValue,
+} from '@grafana/data';
+import { DataSourceWithBackend, getTemplateSrv } from '@grafana/runtime';
+
+import { listFilters, queryTypes, type BosQuery, type BosSettings, type ListFilter } from './types';
+
+export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> {
+  annotations: AnnotationSupport<BosQuery> = {
+    prepareAnnotation: (annotation: AnnotationQuery<BosQuery>) =>
+      annotation.target?.queryType
+        ? annotation
+        : { ...annotation, target: { refId: 'Anno', ...annotation.target, queryType: 'timeline' } },
+  };
+  variables = new BosVariables();
+
+  getDefaultQuery(): Partial<BosQuery> {
+    return { queryType: 'sessions' };
+  }
+
+  filterQuery(query: BosQuery): boolean {
+    return Boolean(query.queryType);
+  }
+
+  getQueryDisplayText(query: BosQuery): string {
+    const filters = [...listFilterNames, 'node' as const]
+      .filter((name) => query[name]?.length)
+      .map((name) => `${name}=${query[name]}`);
+    return [query.queryType, query.field, ...filters].filter(Boolean).join(' ');
+  }
+
+  applyTemplateVariables(query: BosQuery, scopedVars: ScopedVars): BosQuery {
+    const filled = { ...query };
+    for (const name of listFilterNames) {
+      if (query[name]) {
+        filled[name] = fillList(name, query[name], scopedVars);
+      }
+    }
+    for (const name of ['node', 'field'] as const) {
+      if (query[name]) {
+        filled[name] = (fillIn(query[name], scopedVars) ?? []).filter(Boolean).join(',') as never;
+      }
+    }
+    return filled;
+  }
+
+  /** What a list filter can be set to, in view of the other filters of the query. */
+  async getOptions(name: ListFilter, typed: string, query: BosQuery): Promise<Array<SelectableValue<string>>> {
+    const params: Record<string, string | string[]> = { q: typed };
+    for (const other of ['session', 'template', 'bootset'] as const) {
+      if (other !== name && query[other]?.length && queryTypes[query.queryType!].filters.includes(other)) {
+        params[other] = fillList(other, query[other], {});
+      }
+    }
+    // The editor shows errors in their place, so Grafana need not pop them up.
+    return this.getResource(listFilters[name].resource!, params, { showErrorAlert: false });
+  }
+}
+
+/** Variables use the query editor as it is. */
+class BosVariables extends DataSourceVariableSupport<BosDatasource, BosQuery, BosSettings> {
+  getDefaultQuery(): Partial<BosQuery> {
+    return { queryType: 'values', field: 'session' };
+  }
+}
+
+const listFilterNames = Object.keys(listFilters) as ListFilter[];
+
+function fillList(name: ListFilter, entries: string | string[], scopedVars: ScopedVars): string[] {
+  const filled = [entries].flat().map((entry) => fillIn(entry, scopedVars));
+  if (filled.includes(undefined)) {
+    return [];
+  }
+  const values = filled.flatMap((list) => list!).filter((value) => value !== '');
+  // An empty list would take every session, where an empty variable means none.
+  return name === 'session' && entries.length > 0 && values.length === 0 ? [''] : values;
+}
+
+/**
+ * Fills variables in: a variable with several values makes several texts, and one
+ * that stands on All makes undefined.
+ */
+function fillIn(text: string, scopedVars: ScopedVars): string[] | undefined {
+  const mark = '\u0000';
+  const found: string[][] = [];
+  let all = false;
+  const marked = getTemplateSrv().replace(text, scopedVars, (value: string | string[], variable: { name?: string }) => {
+    // In a repeated panel or row the variable still stands on All, but has a single value.
+    all ||= Array.isArray(value) && value.length > 0 && standsOnAll(variable.name);
+    found.push([value].flat());
+    return mark;
+  });
+  if (all) {
+    return undefined;
+  }
+  const [start, ...rest] = marked.split(mark);
+  return rest.reduce((texts, end, i) => texts.flatMap((t) => found[i].map((value) => t + value + end)), [start]);
+}
+
+function standsOnAll(name?: string): boolean {
+  const variable = getTemplateSrv()
+    .getVariables()
+    .find((v) => v.name === name) as { current?: { value?: string | string[] } } | undefined;
+  return [variable?.current?.value].flat().includes('$__all');
+}

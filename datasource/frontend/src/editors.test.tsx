@@ -1,0 +1,208 @@
+import type { DataSourceInstanceSettings, DataSourceSettings } from '@grafana/data';
+import { CoreApp } from '@grafana/data';
+import { setTemplateSrv } from '@grafana/runtime';
+import { render, screen, waitFor } from '@testing-library/react';
+import userEvent from '@testing-library/user-event';
+import React, { useState } from 'react';
+import { beforeEach, describe, expect, it, vi } from 'vitest';
+
+import { ConfigEditor } from './ConfigEditor';
+import { BosDatasource } from './datasource';
+import { QueryEditor, withType } from './QueryEditor';
+import {
+  listFilters,
+  queryTypes,
+  type BosQuery,
+  type BosSecrets,
+  type BosSettings,
+  type ListFilter,
+  type QueryType,
+} from './types';
+
+const user = userEvent.setup();
+
+const everything: BosQuery = {
+  refId: 'A',
+  queryType: 'nodes',
+  hide: true,
+  session: ['latest'],
+  bootset: ['compute'],
+  phase: ['boot'],
+  category: ['failed'],
+  template: ['t'],
+  operation: ['boot'],
+  state: ['failed'],
+  node: 'x1*',
+  limit: 5,
+  fresh: true,
+};
+
+describe('a change of the query type', () => {
+  it.each<[QueryType, string]>([
+    ['sessions', 'session,template,operation,state'],
+    ['bootsets', 'session,bootset,template,operation,state'],
+    ['phases', 'session,bootset,phase,template,operation,state'],
+    ['nodes', 'session,bootset,phase,category,template,operation,state,node'],
+    ['counts', 'session,bootset,phase,category,template,operation,state,node'],
+    ['errors', 'session,bootset,phase,template,operation,state,node'],
+    ['retry', 'session,bootset,phase,template,operation,state,node'],
+    ['offenders', 'session,bootset,phase,template,operation,state,node'],
+    ['timeline', 'session,bootset,phase,template,operation,state'],
+    ['values', 'session,bootset,phase,category,template,operation,state'],
+  ])('to %s keeps %s', (queryType, kept) => {
+    const changed = withType(everything, queryType);
+    const filters = [...Object.keys(listFilters), 'node'] as Array<ListFilter | 'node'>;
+    expect(filters.filter((name) => changed[name]).join()).toBe(kept);
+    expect(changed).toMatchObject({ refId: 'A', queryType, hide: true, limit: 5, fresh: true });
+  });
+
+  it('chooses a field that the type has', () => {
+    expect(withType(everything, 'values').field).toBe('session');
+    expect(withType({ ...everything, field: 'node' }, 'timeline').field).toBeUndefined();
+    expect(withType({ ...everything, field: 'phase' }, 'timeline').field).toBe('phase');
+    expect(withType({ ...everything, field: 'phase' }, 'nodes').field).toBeUndefined();
+  });
+});
+
+describe('the query editor', () => {
+  let query: BosQuery;
+  const onRunQuery = vi.fn();
+  const getResource = vi.fn();
+
+  function Edit(props: { app?: CoreApp; start: Partial<BosQuery> }) {
+    const [datasource] = useState(() => {
+      const datasource = new BosDatasource({ uid: 'b' } as DataSourceInstanceSettings<BosSettings>);
+      datasource.getResource = getResource;
+      return datasource;
+    });
+    const [now, change] = useState<BosQuery>({ refId: 'A', ...props.start });
+    query = now;
+    return (
+      <QueryEditor app={props.app} datasource={datasource} query={now} onChange={change} onRunQuery={onRunQuery} />
+    );
+  }
+
+  beforeEach(() => {
+    vi.clearAllMocks();
+    setTemplateSrv({ getVariables: () => [{ name: 's' }], replace: (text: string) => text } as never);
+    getResource.mockResolvedValue([{ value: '11-22', label: '2026-01-01 boot compute, running (11)' }]);
+  });
+
+  it.each(Object.keys(queryTypes) as QueryType[])('shows for %s the filters that it knows', (queryType) => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType }} />);
+    const { filters } = queryTypes[queryType];
+    for (const name of Object.keys(listFilters) as ListFilter[]) {
+      expect(screen.queryAllByLabelText(listFilters[name].label)).toHaveLength(filters.includes(name) ? 1 : 0);
+    }
+    expect(screen.queryAllByLabelText('Node')).toHaveLength(filters.includes('node') ? 1 : 0);
+  });
+
+  it.each([
+    [CoreApp.Explore, { queryType: 'sessions' }],
+    [undefined, { queryType: 'values', field: 'session' }],
+  ])('starts in the app %s with something useful', (app, started) => {
+    render(<Edit app={app} start={{}} />);
+    expect(query).toEqual({ refId: 'A', ...started });
+  });
+
+  it('takes selectors, variables, found values and free text', async () => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'nodes' }} />);
+    const session = screen.getByLabelText('Session');
+    await user.click(session);
+    await user.click(await screen.findByText('latest'));
+    await user.click(session);
+    await user.click(await screen.findByText('$s'));
+    await user.type(session, 'compute boot');
+    await user.click(await screen.findByText(/boot compute, running/));
+    await user.type(session, 'own id{Enter}');
+    expect(query.session).toEqual(['latest', '$s', '11-22', 'own id']);
+    expect(onRunQuery).toHaveBeenCalledTimes(4);
+    await user.click(screen.getAllByLabelText('Remove')[0]);
+    expect(query.session).toEqual(['$s', '11-22', 'own id']);
+  });
+
+  it('asks once for what is typed fast', async () => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'nodes' }} />);
+    await user.type(screen.getByLabelText('Boot set'), 'compute');
+    await waitFor(() => expect(getResource).toHaveBeenLastCalledWith('bootsets', { q: 'compute' }, expect.anything()));
+    expect(getResource.mock.calls.length).toBeLessThanOrEqual(2); // the open list and the typed text
+  });
+
+  it('says why there is nothing to pick from, and takes what is typed', async () => {
+    getResource.mockRejectedValue({ status: 502, data: { message: 'BOS does not answer' } });
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'bootsets' }} />);
+    const bootset = screen.getByLabelText('Boot set');
+    await user.type(bootset, 'compute');
+    await screen.findByText(/BOS does not answer/);
+    await user.type(bootset, '{Enter}');
+    expect(query.bootset).toEqual(['compute']);
+  });
+
+  it('edits what was written by hand', async () => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'none' as never, session: 'latest' as never }} />);
+    await user.type(screen.getByLabelText('Query type'), 'Retry{Enter}');
+    expect(query.queryType).toBe('retry');
+    await user.type(screen.getByLabelText('Session'), 'running{Enter}');
+    expect(query.session).toEqual(['latest', 'running']);
+  });
+
+  it('takes limits from 1 on', async () => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'nodes' }} />);
+    const limit = screen.getByLabelText('Limit');
+    await user.type(limit, '-0');
+    expect(query.limit).toBeUndefined();
+    await user.type(limit, '25');
+    expect(query.limit).toBe(25);
+  });
+});
+
+describe('the config editor', () => {
+  type Settings = DataSourceSettings<BosSettings, BosSecrets>;
+  let settings: Settings;
+
+  function Configure({ start }: { start: Partial<Settings> }) {
+    const [now, change] = useState({ jsonData: {}, secureJsonFields: {}, ...start } as Settings);
+    settings = now;
+    return <ConfigEditor options={now} onOptionsChange={change} />;
+  }
+
+  it('keeps what it does not edit', async () => {
+    render(<Configure start={{ url: 'http://bos', jsonData: { tlsSkipVerify: true } as BosSettings }} />);
+    await user.type(screen.getByLabelText('Tenant'), 'red');
+    await user.type(screen.getByLabelText('OAuth2 client id'), 'c');
+    await user.type(screen.getByLabelText('Cache seconds'), '0');
+    expect(settings.jsonData).toEqual({
+      tlsSkipVerify: true,
+      tenant: 'red',
+      oauth2: { clientId: 'c' },
+      cacheSeconds: 0,
+    });
+    await user.clear(screen.getByLabelText('Cache seconds'));
+    expect(settings.jsonData.cacheSeconds).toBeUndefined();
+  });
+
+  it('forgets a stored secret when it is reset', async () => {
+    render(<Configure start={{ secureJsonFields: { bearerToken: true, basicAuthPassword: true } }} />);
+    expect(screen.getByLabelText('Bearer token')).toHaveProperty('disabled', true);
+    await user.click(screen.getByText('Reset'));
+    expect(settings.secureJsonFields).toEqual({ bearerToken: false, basicAuthPassword: true });
+    expect(settings.secureJsonData).toEqual({ bearerToken: '' });
+    await user.type(screen.getByLabelText('Bearer token'), 'new');
+    expect(settings.secureJsonData).toEqual({ bearerToken: 'new' });
+  });
+
+  it('can be read only', () => {
+    render(<Configure start={{ readOnly: true }} />);
+    for (const label of [
+      'Tenant',
+      'Bearer token',
+      'OAuth2 token URL',
+      'OAuth2 client secret',
+      'Cache seconds',
+      'Maximum rows',
+    ]) {
+      expect(screen.getByLabelText(label)).toHaveProperty('disabled', true);
+    }
+    expect(screen.getByLabelText('Automatic')).toHaveProperty('disabled', true);
+  });
+});

@@ -1,0 +1,11 @@
+import { defineConfig } from 'vitest/config';
+
+export default defineConfig({
+  test: {
+    environment: 'jsdom',
+    include: ['src/**/*.test.{ts,tsx}'],
+    setupFiles: '.config/vitest.setup.ts',
+    // Their imports of styles and folders are for bundlers.
+    server: { deps: { inline: [/@grafana\//] } },
+  },
+});
