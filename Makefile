@@ -54,7 +54,7 @@ lint:
 
 test-go:
 	$(if $(RACE),,@echo 'NOTE: no C compiler, so the race detector is off' >&2)
-	go test $(RACE) ./...
+	go test $(RACE) -timeout 20m ./...
 
 test-frontend: $(FRONTEND)/node_modules
 	cd $(FRONTEND) && npm run --silent lint && npm run --silent typecheck && npm test --silent

@@ -76,7 +76,7 @@ func startPlugin(t testing.TB) pluginProcess {
 
 // pluginContext is what Grafana sends along with each request.
 func pluginContext(s backend.DataSourceInstanceSettings) backend.PluginContext {
-	return backend.PluginContext{OrgID: 1, PluginID: PluginID, DataSourceInstanceSettings: &s}
+	return backend.PluginContext{PluginID: PluginID, DataSourceInstanceSettings: &s}
 }
 
 // through has a process answer the queries of a world.
