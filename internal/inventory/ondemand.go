@@ -35,6 +35,7 @@ type OnDemand struct {
 	mu     sync.Mutex   // guards the end of life, and names
 	wholes *cache.Cache // id -> Whole, of settled sessions
 	names  int          // in wholes, at most
+	most   int          // names that are kept
 }
 
 // Whole is a session with the names of its nodes.
@@ -46,7 +47,7 @@ type Whole struct {
 // NewOnDemand returns an inventory that has seen nothing yet.
 func NewOnDemand(cfg Config) *OnDemand {
 	cfg.KeepNames = true
-	d := &OnDemand{Inventory: New(cfg), wholes: cache.New(wholeTTL, 0)}
+	d := &OnDemand{Inventory: New(cfg), wholes: cache.New(wholeTTL, 0), most: maxNames}
 	d.life, d.end = context.WithCancel(context.Background())
 	return d
 }
@@ -121,7 +122,7 @@ func (d *OnDemand) remember(w Whole) {
 	if d.wholes.ItemCount() == 0 {
 		d.names = 0
 	}
-	if d.names += size; d.names > maxNames {
+	if d.names += size; d.names > d.most {
 		d.wholes.Flush()
 		d.names = size
 	}

@@ -1,0 +1,174 @@
+package inventory
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// newOnDemand is a rig whose inventory sweeps on demand.
+func newOnDemand(t *testing.T, scenario bossim.Scenario) (*rig, *OnDemand) {
+	t.Helper()
+	r := newRig(t, scenario, bossim.EraC)
+	d := NewOnDemand(r.cfg)
+	t.Cleanup(d.Close)
+	r.Inventory = d.Inventory
+	return r, d
+}
+
+func (r *rig) count(ask func()) int {
+	r.mu.Lock()
+	r.counting = make(map[string]int)
+	r.mu.Unlock()
+	ask()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.asked = r.counting
+	n := 0
+	for _, times := range r.asked {
+		n += times
+	}
+	return n
+}
+
+func TestWhoeverAsksSharesASweep(t *testing.T) {
+	r, d := newOnDemand(t, bossim.Scripted(reboot("s1", began.Add(-time.Minute))))
+	lists := func() int {
+		r.count(func() {
+			var all sync.WaitGroup
+			for range 10 {
+				all.Go(func() {
+					if _, err := d.Fresh(t.Context(), 0); err != nil {
+						t.Error(err)
+					}
+				})
+			}
+			all.Wait()
+		})
+		return r.asked["session"]
+	}
+	// Those who come after the end of a sweep begin another.
+	if n := lists(); n < 1 || n > 3 {
+		t.Errorf("%d lists for ten who ask at once", n)
+	}
+	if n := r.count(func() { _, _ = d.Fresh(t.Context(), time.Hour) }); n != 0 {
+		t.Errorf("%d requests for what is fresh enough", n)
+	}
+}
+
+func TestSweepOutlastsWhoAsked(t *testing.T) {
+	r, d := newOnDemand(t, bossim.Scripted(reboot("s1", began)))
+	asked, release := make(chan struct{}, 100), make(chan struct{})
+	r.sim.Observe(func(*http.Request) {
+		asked <- struct{}{}
+		<-release
+	})
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() {
+		_, err := d.Fresh(ctx, 0)
+		done <- err
+	}()
+	<-asked
+	cancel()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	close(release)
+	if s, err := d.Fresh(t.Context(), time.Hour); err != nil || s.Listed != bos.Some(1) {
+		t.Errorf("the sweep did not go on: %v %+v", err, s)
+	}
+}
+
+func TestCloseEndsASweep(t *testing.T) {
+	r, d := newOnDemand(t, bossim.Scripted(reboot("s1", began)))
+	r.sim.Fail(bossim.Everything, bossim.Hang)
+	done := make(chan error)
+	asked := make(chan struct{}, 100)
+	r.sim.Observe(func(*http.Request) { asked <- struct{}{} })
+	go func() {
+		_, err := d.Fresh(t.Context(), 0)
+		done <- err
+	}()
+	<-asked
+	d.Close()
+	if err := <-done; !errors.Is(err, context.Canceled) {
+		t.Errorf("%v", err)
+	}
+	if _, err := d.Fresh(t.Context(), 0); err == nil {
+		t.Error("a closed inventory sweeps")
+	}
+}
+
+func TestWholeSessions(t *testing.T) {
+	r, d := newOnDemand(t, bossim.Scripted(
+		reboot("running", began.Add(-2*time.Minute)),
+		reboot("ended", began.Add(-2*time.Hour), bossim.Trouble{Kind: bossim.NeverReady, Nodes: computes[:1]}),
+		reboot("old", began.Add(-300*time.Hour)),
+	))
+	s, err := d.Fresh(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole := func(id string) (w Whole, requests int) {
+		requests = r.count(func() {
+			if w, err = d.Whole(t.Context(), s, id); err != nil {
+				t.Fatal(err)
+			}
+		})
+		return w, requests
+	}
+	w, n := whole("running")
+	if n != 0 || len(w.Roster.BootSets[0].Phases[0].Categories[1].Nodes) != 4 {
+		t.Errorf("a session at work: %d requests, %+v", n, w.Roster)
+	}
+	if w, n = whole("ended"); n == 0 || w.Verdict.State != bos.StatePartial {
+		t.Errorf("a settled one, first: %d requests, %s", n, w.Verdict.State)
+	}
+	if fates := w.Roster.Fates(w.Session.Session); fates[computes[0]] != bos.FateFailed || fates[computes[1]] != bos.FateSucceeded || len(fates) != 4 {
+		t.Errorf("fates %v", fates)
+	}
+	if _, n = whole("ended"); n != 0 {
+		t.Errorf("a settled one, again: %d requests", n)
+	}
+	if w, n = whole("old"); n == 0 || w.Verdict.State != bos.StateSucceeded || len(w.BootSets) != 1 {
+		t.Errorf("one that is too old to be followed: %d requests, %+v", n, w)
+	}
+	if _, err := d.Whole(t.Context(), s, "none"); bosclient.ReasonOf(err) != bosclient.NotFound {
+		t.Errorf("%v", err)
+	}
+	r.sim.FailSession("old", bossim.Unavailable)
+	d.wholes.Flush()
+	if _, err := d.Whole(t.Context(), s, "old"); bosclient.ReasonOf(err) != bosclient.Unavailable {
+		t.Errorf("%v", err)
+	}
+}
+
+func TestNamesAreBounded(t *testing.T) {
+	_, d := newOnDemand(t, bossim.Scripted(
+		reboot("a", began.Add(-2*time.Hour)), reboot("b", began.Add(-2*time.Hour)), reboot("c", began.Add(-2*time.Hour)),
+	))
+	d.most = 30 // each has three phases of four nodes
+	s, err := d.Fresh(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, id := range []string{"a", "b", "c"} {
+		if _, err := d.Whole(t.Context(), s, id); err != nil {
+			t.Fatal(err)
+		}
+		if d.names > d.most {
+			t.Errorf("%d names are kept", d.names)
+		}
+	}
+	if n := d.wholes.ItemCount(); n != 1 {
+		t.Errorf("%d sessions are kept, want the last one", n)
+	}
+}
