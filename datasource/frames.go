@@ -139,21 +139,22 @@ func (v *view) frame(fields ...*data.Field) data.Frames {
 	return data.Frames{f}
 }
 
-// cut counts rows and says which still fit.
-type cut struct{ max, total int }
-
-func (v *view) cut() *cut { return &cut{max: v.max} }
-
-func (c *cut) fits() bool {
-	c.total++
-	return c.total <= c.max
+// fit returns the rows that may be shown, with a notice if these are not all.
+func fit[R any](v *view, rows []R, what string) []R {
+	if len(rows) <= v.max {
+		return rows
+	}
+	v.warn("%d of %d %s are shown: narrow the query by session, boot set, phase or category, or raise its limit or maxRows of the datasource.", v.max, len(rows), what)
+	return rows[:v.max]
 }
 
-// told adds a notice if rows did not fit.
-func (c *cut) told(v *view, what string) {
-	if c.total > c.max {
-		v.warn("%d of %d %s are shown: narrow the query by session, boot set, phase or category, or raise its limit or maxRows of the datasource.", c.max, c.total, what)
+// of makes the values of a column out of rows.
+func of[R, T any](rows []R, get func(R) T) []T {
+	values := make([]T, len(rows))
+	for i, r := range rows {
+		values[i] = get(r)
 	}
+	return values
 }
 
 // stamp is a time that may be absent.

@@ -12,40 +12,28 @@ import (
 // bootsets has one row a boot set. Its counts are of distinct nodes, by what has
 // become of them so far.
 func bootsets(v *view) (data.Frames, error) {
-	var ids, names, states []string
-	var starts, stops []*time.Time
-	var nodes, succeeded, failed, unfinished, excluded []int64
-	var errors []*int64
-	rows := v.cut()
+	type row struct {
+		*bos.BootSet
+		session string
+		state   bos.State
+	}
+	var rows []row
 	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, verdict bos.BootSetVerdict) {
-		if !rows.fits() {
-			return
-		}
-		ids = append(ids, s.ID)
-		names = append(names, b.Name)
-		states = append(states, string(verdict.State))
-		nodes = append(nodes, int64(b.Nodes.Nodes()))
-		succeeded = append(succeeded, int64(b.Nodes.Succeeded))
-		failed = append(failed, int64(b.Nodes.Failed))
-		unfinished = append(unfinished, int64(b.Nodes.Unfinished))
-		excluded = append(excluded, int64(b.Nodes.Excluded))
-		errors = append(errors, count(b.ErrorCount))
-		starts = append(starts, stamp(b.StartTime))
-		stops = append(stops, stamp(b.StopTime))
+		rows = append(rows, row{b, s.ID, verdict.State})
 	})
-	rows.told(v, "boot sets")
+	rows = fit(v, rows, "boot sets")
 	return v.frame(
-		v.sessionField(ids),
-		v.bootSetField(names),
-		stateField(states),
-		field("nodes", "Nodes", "Distinct nodes", nodes),
-		field("succeeded", "Succeeded", "Distinct nodes that made it", succeeded),
-		field("failed", "Failed", "Distinct nodes that failed in any phase", failed),
-		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", unfinished),
-		field("excluded", "Excluded", "Distinct nodes that are excluded", excluded),
-		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", errors),
-		field("start", "Started", "Start time", starts),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for many that have ended", stops),
+		v.sessionField(of(rows, func(r row) string { return r.session })),
+		v.bootSetField(of(rows, func(r row) string { return r.Name })),
+		stateField(of(rows, func(r row) string { return string(r.state) })),
+		field("nodes", "Nodes", "Distinct nodes", of(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
+		field("succeeded", "Succeeded", "Distinct nodes that made it", of(rows, func(r row) int64 { return int64(r.Nodes.Succeeded) })),
+		field("failed", "Failed", "Distinct nodes that failed in any phase", of(rows, func(r row) int64 { return int64(r.Nodes.Failed) })),
+		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", of(rows, func(r row) int64 { return int64(r.Nodes.Unfinished) })),
+		field("excluded", "Excluded", "Distinct nodes that are excluded", of(rows, func(r row) int64 { return int64(r.Nodes.Excluded) })),
+		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", of(rows, func(r row) *int64 { return count(r.ErrorCount) })),
+		field("start", "Started", "Start time", of(rows, func(r row) *time.Time { return stamp(r.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS leaves it out for many that have ended", of(rows, func(r row) *time.Time { return stamp(r.StopTime) })),
 	), nil
 }
 

@@ -11,20 +11,16 @@ import (
 // it: the nodes that BOS lists in a category of a phase, zeros too. With a node
 // pattern it counts those that match.
 func counts(v *view) (data.Frames, error) {
-	var ids, templates, operations, sets, phases, categories []string
-	var numbers []int64
-	rows := v.cut()
+	type row struct {
+		*inventory.Session
+		bootSet, phase, category string
+		nodes                    int64
+	}
+	var rows []row
 	add := func(s *inventory.Session, set, phase, category string, n int) {
-		if !v.query.Category.hasName(category) || !rows.fits() {
-			return
+		if v.query.Category.hasName(category) {
+			rows = append(rows, row{s, set, phase, category, int64(n)})
 		}
-		ids = append(ids, s.ID)
-		templates = append(templates, s.Template)
-		operations = append(operations, s.Operation)
-		sets = append(sets, set)
-		phases = append(phases, phase)
-		categories = append(categories, category)
-		numbers = append(numbers, int64(n))
 	}
 	if v.query.Node == "" {
 		v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
@@ -34,26 +30,20 @@ func counts(v *view) (data.Frames, error) {
 		})
 	} else if err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
 		for _, c := range p.Categories {
-			n := 0
-			for _, node := range c.Nodes {
-				if v.query.hasNode(node) {
-					n++
-				}
-			}
-			add(&w.Session, set, p.Name, c.Name, n)
+			add(&w.Session, set, p.Name, c.Name, len(v.matching(c.Nodes)))
 		}
 	}); err != nil {
 		return nil, err
 	}
-	rows.told(v, "counts")
+	rows = fit(v, rows, "counts")
 	frames := v.frame(
-		v.sessionField(ids),
-		field("template", "Template", "Session template", templates),
-		field("operation", "Operation", "What the session does", operations),
-		v.bootSetField(sets),
-		v.phaseField(phases),
-		mapped(field("category", "Category", "Where the nodes are in the phase", categories), categoryColours),
-		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", numbers),
+		v.sessionField(of(rows, func(r row) string { return r.ID })),
+		field("template", "Template", "Session template", of(rows, func(r row) string { return r.Template })),
+		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.Operation })),
+		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
+		v.phaseField(of(rows, func(r row) string { return r.phase })),
+		mapped(field("category", "Category", "Where the nodes are in the phase", of(rows, func(r row) string { return r.category })), categoryColours),
+		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", of(rows, func(r row) int64 { return r.nodes })),
 	)
 	frames[0].Meta.Type = data.FrameTypeNumericLong
 	frames[0].Meta.TypeVersion = data.FrameTypeVersion{0, 1}

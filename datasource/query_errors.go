@@ -48,28 +48,14 @@ func errorTexts(v *view) (data.Frames, error) {
 		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
-	var ids, sets, phases, texts, folded []string
-	var numbers []int64
-	rows := v.cut()
-	for _, r := range found {
-		if !rows.fits() {
-			continue
-		}
-		ids = append(ids, r.session)
-		sets = append(sets, r.set)
-		phases = append(phases, r.phase)
-		texts = append(texts, r.text)
-		numbers = append(numbers, int64(len(r.nodes)))
-		folded = append(folded, bos.Fold(r.nodes))
-	}
-	rows.told(v, "errors")
+	found = fit(v, found, "errors")
 	return v.frame(
-		v.sessionField(ids),
-		v.bootSetField(sets),
-		v.phaseField(phases),
-		wide(field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", texts), 420),
-		field("nodes", "Nodes", "Number of nodes that the error is about", numbers),
-		field("folded", "Which", "The nodes, folded", folded),
+		v.sessionField(of(found, func(r row) string { return r.session })),
+		v.bootSetField(of(found, func(r row) string { return r.set })),
+		v.phaseField(of(found, func(r row) string { return r.phase })),
+		wide(field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", of(found, func(r row) string { return r.text })), 420),
+		field("nodes", "Nodes", "Number of nodes that the error is about", of(found, func(r row) int64 { return int64(len(r.nodes)) })),
+		field("folded", "Which", "The nodes, folded", of(found, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil
 }
 

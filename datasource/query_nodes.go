@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"slices"
 	"strings"
 	"sync"
 
@@ -13,9 +14,12 @@ import (
 // nodes has one row for each node, phase and category: a node that is in two
 // categories of a phase has two rows, which say so.
 func nodes(v *view) (data.Frames, error) {
-	var ids, sets, phases, categories, names, cabinets, chassis, slots, bmcs, alsoIn, texts []string
-	var numbers []*int64
-	rows := v.cut()
+	type row struct {
+		session, bootSet, phase, category, node, alsoIn, text string
+		place                                                 bos.Place
+		number                                                *int64
+	}
+	var rows []row
 	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
 		in := twice(p)
 		fates := sync.OnceValue(func() map[string]bos.Fate { return w.Roster.Fates(w.Session.Session) })
@@ -29,50 +33,38 @@ func nodes(v *view) (data.Frames, error) {
 			if !v.query.Category.hasName(c.Name) {
 				continue
 			}
+			rows = slices.Grow(rows, len(c.Nodes))
 			for _, n := range c.Nodes {
-				if !v.query.hasNode(n) || !rows.fits() {
+				if !v.query.hasNode(n) {
 					continue
 				}
-				ids = append(ids, w.ID)
-				sets = append(sets, set)
-				phases = append(phases, p.Name)
-				categories = append(categories, c.Name)
-				names = append(names, n)
-				x, ok := bos.ParseXname(n)
-				var place bos.Place
-				var number *int64
-				if ok {
-					place = x.Place()
-					i := int64(x.Node)
-					number = &i
+				r := row{session: w.ID, bootSet: set, phase: p.Name, category: c.Name, node: n,
+					alsoIn: others(in[n], c.Name), text: remark(w, c.Name, n, fates, messages[n])}
+				if x, ok := bos.ParseXname(n); ok {
+					number := int64(x.Node)
+					r.place, r.number = x.Place(), &number
 				}
-				cabinets = append(cabinets, place.Cabinet)
-				chassis = append(chassis, place.Chassis)
-				slots = append(slots, place.Slot)
-				bmcs = append(bmcs, place.BMC)
-				numbers = append(numbers, number)
-				alsoIn = append(alsoIn, others(in[n], c.Name))
-				texts = append(texts, remark(w, c.Name, n, fates, messages[n]))
+				rows = append(rows, r)
 			}
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
-	rows.told(v, "rows of nodes")
+	rows = fit(v, rows, "rows of nodes")
 	return v.frame(
-		v.sessionField(ids),
-		v.bootSetField(sets),
-		v.phaseField(phases),
-		mapped(field("category", "Category", "Where the node is in the phase", categories), categoryColours),
-		v.nodeField(names),
-		field("cabinet", "Cabinet", "Xname of the cabinet", cabinets),
-		field("chassis", "Chassis", "Xname of the chassis", chassis),
-		field("slot", "Slot", "Xname of the slot or blade", slots),
-		field("bmc", "BMC", "Xname of the BMC", bmcs),
-		field("node_number", "Node number", "Number of the node at its BMC", numbers),
-		field("also_in", "Also in", "Other categories that the node is in as well: one that did not become ready is in succeeded and failed of boot", alsoIn),
-		wide(field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", texts), 420),
+		v.sessionField(of(rows, func(r row) string { return r.session })),
+		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
+		v.phaseField(of(rows, func(r row) string { return r.phase })),
+		mapped(field("category", "Category", "Where the node is in the phase", of(rows, func(r row) string { return r.category })), categoryColours),
+		v.nodeField(of(rows, func(r row) string { return r.node })),
+		field("cabinet", "Cabinet", "Xname of the cabinet", of(rows, func(r row) string { return r.place.Cabinet })),
+		field("chassis", "Chassis", "Xname of the chassis", of(rows, func(r row) string { return r.place.Chassis })),
+		field("slot", "Slot", "Xname of the slot or blade", of(rows, func(r row) string { return r.place.Slot })),
+		field("bmc", "BMC", "Xname of the BMC", of(rows, func(r row) string { return r.place.BMC })),
+		field("node_number", "Node number", "Number of the node at its BMC", of(rows, func(r row) *int64 { return r.number })),
+		field("also_in", "Also in", "Other categories that the node is in as well: one that did not become ready is in succeeded and failed of boot", of(rows, func(r row) string { return r.alsoIn })),
+		wide(field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", of(rows, func(r row) string { return r.text })), 420),
 	), nil
 }
 

@@ -48,28 +48,14 @@ func offenders(v *view) (data.Frames, error) {
 	worst := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
 		return cmp.Or(len(found[b].sessions)-len(found[a].sessions), bos.CompareNodes(a, b))
 	})
-	var names, lasts, phases, texts []string
-	var numbers []int64
-	rows := v.cut()
-	for _, n := range worst {
-		if !rows.fits() {
-			continue
-		}
-		o := found[n]
-		names = append(names, n)
-		numbers = append(numbers, int64(len(o.sessions)))
-		lasts = append(lasts, o.last)
-		phases = append(phases, strings.Join(slices.Sorted(maps.Keys(o.phases)), ", "))
-		texts = append(texts, cmp.Or(o.text, noMessage))
-	}
-	rows.told(v, "nodes")
-	last := v.sessionField(lasts)
+	worst = fit(v, worst, "nodes")
+	last := v.sessionField(of(worst, func(n string) string { return found[n].last }))
 	last.Name, last.Config.DisplayNameFromDS, last.Config.Description = "last_session", "Last session", "The newest session in which the node failed"
 	return v.frame(
-		v.nodeField(names),
-		field("sessions", "Sessions", "Number of sessions in which the node failed", numbers),
+		v.nodeField(worst),
+		field("sessions", "Sessions", "Number of sessions in which the node failed", of(worst, func(n string) int64 { return int64(len(found[n].sessions)) })),
 		last,
-		field("phases", "Phases", "The phases in which it failed", phases),
-		field("last_error", "Last error", "What BOS said in the newest session", texts),
+		field("phases", "Phases", "The phases in which it failed", of(worst, func(n string) string { return strings.Join(slices.Sorted(maps.Keys(found[n].phases)), ", ") })),
+		field("last_error", "Last error", "What BOS said in the newest session", of(worst, func(n string) string { return cmp.Or(found[n].text, noMessage) })),
 	), nil
 }

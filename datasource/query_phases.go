@@ -11,46 +11,35 @@ import (
 
 // phases has one row a phase, with the nodes that BOS lists in each category.
 func phases(v *view) (data.Frames, error) {
-	var ids, sets, names, states []string
-	var starts, stops, moves []*time.Time
-	var nodes []int64
-	var errors []*int64
-	categories := make(map[string][]int64)
-	rows := v.cut()
+	type row struct {
+		*bos.Phase
+		session, bootSet string
+		state            bos.State
+	}
+	var rows []row
 	v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, state bos.State) {
-		if !rows.fits() {
-			return
-		}
-		ids = append(ids, s.ID)
-		sets = append(sets, b.Name)
-		names = append(names, p.Name)
-		states = append(states, string(state))
-		nodes = append(nodes, int64(p.Nodes.Nodes()))
-		for _, c := range bos.CategoryOrder {
-			categories[c] = append(categories[c], int64(p.Count(c)))
-		}
-		errors = append(errors, count(p.ErrorCount))
-		starts = append(starts, stamp(p.StartTime))
-		stops = append(stops, stamp(p.StopTime))
-		moves = append(moves, stamp(p.LastProgress))
+		rows = append(rows, row{p, s.ID, b.Name, state})
 	})
-	rows.told(v, "phases")
-	const twice = ", as BOS lists them: a node may be in two categories"
+	rows = fit(v, rows, "phases")
+	in := func(category, title, description string) *data.Field {
+		return field(category, title, description+", as BOS lists them: a node may be in two categories",
+			of(rows, func(r row) int64 { return int64(r.Count(category)) }))
+	}
 	return v.frame(
-		v.sessionField(ids),
-		v.bootSetField(sets),
-		v.phaseField(names),
-		stateField(states),
-		field("nodes", "Nodes", "Distinct nodes", nodes),
-		field(bos.NotStarted, "Not started", "Nodes that have not started"+twice, categories[bos.NotStarted]),
-		field(bos.InProgress, "In progress", "Nodes at work"+twice, categories[bos.InProgress]),
-		field(bos.Succeeded, "Succeeded", "Nodes that made it; in boot, those whose power-on was accepted"+twice, categories[bos.Succeeded]),
-		field(bos.Failed, "Failed", "Nodes that failed"+twice, categories[bos.Failed]),
-		field(bos.Excluded, "Excluded", "Nodes that are excluded"+twice, categories[bos.Excluded]),
-		field("error_count", "Errors", "Nodes that failed, as BOS counts them", errors),
-		field("start", "Started", "Start time; for shutdown and configure, when BOS was told of the phase", starts),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for most phases", stops),
-		field("last_progress", "Last move", "When a node last moved from one category to another, as far as is known", moves),
+		v.sessionField(of(rows, func(r row) string { return r.session })),
+		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
+		v.phaseField(of(rows, func(r row) string { return r.Name })),
+		stateField(of(rows, func(r row) string { return string(r.state) })),
+		field("nodes", "Nodes", "Distinct nodes", of(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
+		in(bos.NotStarted, "Not started", "Nodes that have not started"),
+		in(bos.InProgress, "In progress", "Nodes at work"),
+		in(bos.Succeeded, "Succeeded", "Nodes that made it; in boot, those whose power-on was accepted"),
+		in(bos.Failed, "Failed", "Nodes that failed"),
+		in(bos.Excluded, "Excluded", "Nodes that are excluded"),
+		field("error_count", "Errors", "Nodes that failed, as BOS counts them", of(rows, func(r row) *int64 { return count(r.ErrorCount) })),
+		field("start", "Started", "Start time; for shutdown and configure, when BOS was told of the phase", of(rows, func(r row) *time.Time { return stamp(r.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS leaves it out for most phases", of(rows, func(r row) *time.Time { return stamp(r.StopTime) })),
+		field("last_progress", "Last move", "When a node last moved from one category to another, as far as is known", of(rows, func(r row) *time.Time { return stamp(r.LastProgress) })),
 	), nil
 }
 

@@ -14,25 +14,25 @@ import (
 // once it has ended, those that it left unfinished. Sessions without any have no
 // row.
 func retry(v *view) (data.Frames, error) {
-	var ids, templates, operations, limits, folded []string
-	var numbers []int64
-	rows := v.cut()
+	type row struct {
+		inventory.Whole
+		nodes []string
+	}
+	var rows []row
 	err := v.wholes(func(w inventory.Whole) {
-		left := make(map[string]bool)
-		for n, fate := range w.Roster.Fates(w.Session.Session) {
-			if fate == bos.FateFailed || fate == bos.FateUnfinished && w.Verdict.State.Ended() {
-				left[n] = true
-			}
-		}
+		fates := w.Roster.Fates(w.Session.Session)
 		var nodes []string
 		for _, b := range w.Roster.BootSets {
 			if !v.query.BootSet.has(b.Name) {
 				continue
 			}
 			for _, p := range b.Phases {
+				if !v.query.Phase.hasName(p.Name) {
+					continue
+				}
 				for _, c := range p.Categories {
-					for _, n := range c.Nodes {
-						if left[n] && v.query.Phase.hasName(p.Name) && v.query.hasNode(n) {
+					for _, n := range v.matching(c.Nodes) {
+						if f := fates[n]; f == bos.FateFailed || f == bos.FateUnfinished && w.Verdict.State.Ended() {
 							nodes = append(nodes, n)
 						}
 					}
@@ -40,27 +40,20 @@ func retry(v *view) (data.Frames, error) {
 			}
 		}
 		slices.SortFunc(nodes, bos.CompareNodes)
-		nodes = slices.Compact(nodes)
-		if len(nodes) == 0 || !rows.fits() {
-			return
+		if nodes = slices.Compact(nodes); len(nodes) > 0 {
+			rows = append(rows, row{w, nodes})
 		}
-		ids = append(ids, w.ID)
-		templates = append(templates, w.Template)
-		operations = append(operations, w.Operation)
-		numbers = append(numbers, int64(len(nodes)))
-		limits = append(limits, strings.Join(nodes, ","))
-		folded = append(folded, bos.Fold(nodes))
 	})
 	if err != nil {
 		return nil, err
 	}
-	rows.told(v, "sessions")
+	rows = fit(v, rows, "sessions")
 	return v.frame(
-		v.sessionField(ids),
-		field("template", "Template", "Session template to use again", templates),
-		field("operation", "Operation", "Operation to use again", operations),
-		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended session left unfinished", numbers),
-		field("limit", "Limit", "The nodes as the limit of a BOS session takes them", limits),
-		field("folded", "Which", "The nodes, folded", folded),
+		v.sessionField(of(rows, func(r row) string { return r.ID })),
+		field("template", "Template", "Session template to use again", of(rows, func(r row) string { return r.Template })),
+		field("operation", "Operation", "Operation to use again", of(rows, func(r row) string { return r.Operation })),
+		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended session left unfinished", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
+		field("limit", "Limit", "The nodes as the limit of a BOS session takes them", of(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
+		field("folded", "Which", "The nodes, folded", of(rows, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil
 }

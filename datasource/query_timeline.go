@@ -18,38 +18,17 @@ var timelineFields = []string{"", "session", "phase"}
 // state: regions for annotations, and lanes for a state timeline, which shows the
 // state alone.
 func timeline(v *view) (data.Frames, error) {
-	var frames data.Frames
-	rows := v.cut()
-	lane := func(name string, s *inventory.Session, set, phase string, state bos.State, from, to time.Time, ended bool) {
-		if from.IsZero() || !rows.fits() {
-			return
-		}
-		var end *time.Time
-		if ended {
-			if to.Before(from) {
-				to = from
-			}
-			end = &to
-		}
-		states := mapped(field("state", name, "Effective state", []string{string(state)}), stateColours)
-		f := data.NewFrame(name,
-			field("time", "Start", "Start time", []time.Time{from}),
-			field("timeEnd", "End", "End; none while unfinished", []*time.Time{end}),
-			states,
-			aside(field("title", "Title", "What the region is of", []string{name})),
-			aside(field("text", "Text", "State and nodes", []string{describe(s, state)})),
-			aside(field("tags", "Tags", "Operation, template and state", []string{fmt.Sprintf("%s,%s,%s", s.Operation, s.Template, state)})),
-			aside(v.sessionField([]string{s.ID})),
-			aside(field("bootset", "Boot set", "Name of the boot set", []string{set})),
-			aside(field("phase", "Phase", "Name of the phase", []string{phase})),
-		)
-		f.Meta = &data.FrameMeta{}
-		frames = append(frames, f)
+	type lane struct {
+		*inventory.Session
+		name, bootSet, phase string
+		state                bos.State
+		from, to             time.Time
 	}
+	var lanes []lane
 	if v.query.Field != "phase" {
 		for _, s := range v.sessions {
-			name := fmt.Sprintf("%s %s %s", s.Operation, s.Template, short(s.ID))
-			lane(name, s, "", "", s.Verdict.State, s.Began(), ending(s, v.now), s.Verdict.State.Ended())
+			lanes = append(lanes, lane{s, fmt.Sprintf("%s %s %s", s.Operation, s.Template, short(s.ID)), "", "",
+				s.Verdict.State, s.Began(), ending(s, v.now)})
 		}
 	}
 	if v.query.Field != "session" {
@@ -58,12 +37,38 @@ func timeline(v *view) (data.Frames, error) {
 			if end.IsZero() {
 				end = p.LastProgress
 			}
-			lane(fmt.Sprintf("%s / %s %s", b.Name, p.Name, short(s.ID)), s, b.Name, p.Name, state, p.StartTime, end, state.Ended())
+			if !p.StartTime.IsZero() {
+				lanes = append(lanes, lane{s, fmt.Sprintf("%s / %s %s", b.Name, p.Name, short(s.ID)), b.Name, p.Name,
+					state, p.StartTime, end})
+			}
 		})
 	}
-	rows.told(v, "regions")
-	if len(frames) == 0 {
+	lanes = fit(v, lanes, "regions")
+	if len(lanes) == 0 {
 		return v.frame(field("time", "Start", "Start time", []time.Time{})), nil
+	}
+	frames := make(data.Frames, len(lanes))
+	for i, l := range lanes {
+		var end *time.Time
+		if l.state.Ended() {
+			end = &l.to
+			if l.to.Before(l.from) {
+				end = &l.from
+			}
+		}
+		f := data.NewFrame(l.name,
+			field("time", "Start", "Start time", []time.Time{l.from}),
+			field("timeEnd", "End", "End; none while unfinished", []*time.Time{end}),
+			mapped(field("state", l.name, "Effective state", []string{string(l.state)}), stateColours),
+			aside(field("title", "Title", "What the region is of", []string{l.name})),
+			aside(field("text", "Text", "State and nodes", []string{describe(l.Session, l.state)})),
+			aside(field("tags", "Tags", "Operation, template and state", []string{fmt.Sprintf("%s,%s,%s", l.Operation, l.Template, l.state)})),
+			aside(v.sessionField([]string{l.ID})),
+			aside(field("bootset", "Boot set", "Name of the boot set", []string{l.bootSet})),
+			aside(field("phase", "Phase", "Name of the phase", []string{l.phase})),
+		)
+		f.Meta = &data.FrameMeta{}
+		frames[i] = f
 	}
 	return frames, nil
 }

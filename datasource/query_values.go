@@ -24,19 +24,10 @@ func values(v *view) (data.Frames, error) {
 	if err != nil {
 		return nil, err
 	}
-	var meant, read []string
-	rows := v.cut()
-	for _, c := range found {
-		if !rows.fits() {
-			continue
-		}
-		read = append(read, c.text)
-		meant = append(meant, c.value)
-	}
-	rows.told(v, "values")
+	found = fit(v, found, "values")
 	return v.frame(
-		field("text", "Text", "What to show", read),
-		field("value", "Value", "What to use", meant),
+		field("text", "Text", "What to show", of(found, func(c value) string { return c.text })),
+		field("value", "Value", "What to use", of(found, func(c value) string { return c.value })),
 	), nil
 }
 
