@@ -4,6 +4,7 @@ package main
 
 import (
 	"os"
+	"runtime/debug"
 
 	sdk "github.com/grafana/grafana-plugin-sdk-go/backend/datasource"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
@@ -12,6 +13,9 @@ import (
 )
 
 func main() {
+	// An answer may be larger than all that is kept, and is garbage at once: collect
+	// less often. What is kept is bounded.
+	debug.SetGCPercent(400)
 	if err := sdk.Manage(datasource.PluginID, datasource.New, sdk.ManageOpts{}); err != nil {
 		log.DefaultLogger.Error("the BOS datasource stopped", "err", err)
 		os.Exit(1)
