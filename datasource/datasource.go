@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -44,6 +45,8 @@ type Datasource struct {
 	broken    error // why the settings are of no use; all else is nil then
 	client    *bosclient.Client
 	inventory *inventory.OnDemand
+
+	transports []*http.Transport
 }
 
 var (
@@ -69,7 +72,7 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 	if d.settings, err = parseSettings(s); err != nil {
 		return err
 	}
-	transport, err := d.settings.transport(ctx, s)
+	transport, err := d.settings.transport(ctx, s, func(t *http.Transport) { d.transports = append(d.transports, t) })
 	if err != nil {
 		return err
 	}
@@ -98,6 +101,9 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 func (d *Datasource) Dispose() {
 	if d.inventory != nil {
 		d.inventory.Close()
+	}
+	for _, t := range d.transports {
+		t.CloseIdleConnections()
 	}
 }
 

@@ -141,11 +141,15 @@ func (v *view) frame(fields ...*data.Field) data.Frames {
 
 // fit returns the rows that may be shown, with a notice if these are not all.
 func fit[R any](v *view, rows []R, what string) []R {
-	if len(rows) <= v.max {
-		return rows
+	v.tellCut(len(rows), what)
+	return rows[:min(v.max, len(rows))]
+}
+
+// tellCut has a notice say if not all rows are shown.
+func (v *view) tellCut(total int, what string) {
+	if total > v.max {
+		v.warn("%d of %d %s are shown: narrow the query by session, boot set, phase or category, or raise its limit or maxRows of the datasource.", v.max, total, what)
 	}
-	v.warn("%d of %d %s are shown: narrow the query by session, boot set, phase or category, or raise its limit or maxRows of the datasource.", v.max, len(rows), what)
-	return rows[:v.max]
 }
 
 // of makes the values of a column out of rows.

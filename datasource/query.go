@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path"
 	"regexp"
@@ -78,6 +79,9 @@ var queryTypes = map[string]func(*view) (data.Frames, error){
 func parseQuery(raw []byte, queryType string) (Query, error) {
 	var q Query
 	if err := json.Unmarshal(raw, &q); err != nil {
+		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
+			return q, badRequest("the query is not valid JSON of a BOS query: %s cannot be a %s", wrong.Field, wrong.Value)
+		}
 		return q, badRequest("the query is not valid JSON of a BOS query: %v", err)
 	}
 	if q.QueryType == "" {
@@ -99,7 +103,7 @@ func parseQuery(raw []byte, queryType string) (Query, error) {
 			}
 		}
 	}
-	for glob := range strings.SplitSeq(q.Node, ",") {
+	for _, glob := range globs(q.Node) {
 		if _, err := path.Match(glob, ""); err != nil {
 			return q, badRequest("the node pattern %q is not complete: close its [ with ], or write \\[ for the character itself", glob)
 		}
@@ -155,14 +159,28 @@ func (l list) empty() bool {
 
 // hasNode tells whether the node pattern takes a node.
 func (q *Query) hasNode(node string) bool {
-	if q.Node == "" {
-		return true
-	}
-	node = strings.ToLower(node)
-	for glob := range strings.SplitSeq(strings.ToLower(q.Node), ",") {
-		if ok, _ := path.Match(strings.TrimSpace(glob), node); ok { // parseQuery has checked it
-			return true
+	some := globs(q.Node)
+	return len(some) == 0 || slices.ContainsFunc(some, func(glob string) bool {
+		ok, _ := path.Match(glob, strings.ToLower(node)) // parseQuery has checked it
+		return ok
+	})
+}
+
+// globs parts a node pattern at its commas, but for those in brackets.
+func globs(pattern string) (parts []string) {
+	depth := 0
+	for _, part := range strings.FieldsFunc(strings.ToLower(pattern), func(r rune) bool {
+		switch r {
+		case '[':
+			depth++
+		case ']':
+			depth--
+		}
+		return r == ',' && depth <= 0
+	}) {
+		if part = strings.TrimSpace(part); part != "" {
+			parts = append(parts, part)
 		}
 	}
-	return false
+	return parts
 }

@@ -20,22 +20,20 @@ func nodes(v *view) (data.Frames, error) {
 		number                                                *int64
 	}
 	var rows []row
+	total := 0 // rows, of which only so many as are shown are made
 	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
-		in := twice(p)
+		in, messages := p.InTwo(), p.Messages()
 		fates := sync.OnceValue(func() map[string]bos.Fate { return w.Roster.Fates(w.Session.Session) })
-		messages := make(map[string]string)
-		for _, e := range p.Errors {
-			for _, n := range e.Nodes {
-				messages[n] = join(messages[n], e.Message)
-			}
-		}
 		for _, c := range p.Categories {
 			if !v.query.Category.hasName(c.Name) {
 				continue
 			}
-			rows = slices.Grow(rows, len(c.Nodes))
+			rows = slices.Grow(rows, min(len(c.Nodes), max(0, v.max-len(rows))))
 			for _, n := range c.Nodes {
 				if !v.query.hasNode(n) {
+					continue
+				}
+				if total++; total > v.max {
 					continue
 				}
 				r := row{session: w.ID, bootSet: set, phase: p.Name, category: c.Name, node: n,
@@ -51,7 +49,7 @@ func nodes(v *view) (data.Frames, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows = fit(v, rows, "rows of nodes")
+	v.tellCut(total, "rows of nodes")
 	return v.frame(
 		v.sessionField(of(rows, func(r row) string { return r.session })),
 		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
@@ -86,40 +84,15 @@ func remark(w inventory.Whole, category, node string, fates func() map[string]bo
 // noMessage stands where BOS lists a node as failed and has no error for it.
 const noMessage = "failed without a message"
 
-func join(a, b string) string {
-	if a == "" {
-		return b
-	}
-	return a + "; " + b
-}
-
-// twice has the categories of the nodes that are in more than one.
-func twice(p bos.PhaseRoster) map[string][]string {
-	first := make(map[string]string)
-	in := make(map[string][]string)
-	for _, c := range p.Categories {
-		for _, n := range c.Nodes {
-			if before, ok := first[n]; !ok {
-				first[n] = c.Name
-			} else if in[n] == nil {
-				in[n] = []string{before, c.Name}
-			} else {
-				in[n] = append(in[n], c.Name)
-			}
-		}
-	}
-	return in
-}
-
 // others joins the categories but one.
 func others(categories []string, but string) string {
-	var rest string
+	var rest []string
 	for _, c := range categories {
 		if c != but {
-			rest = join(rest, c)
+			rest = append(rest, c)
 		}
 	}
-	return rest
+	return strings.Join(rest, "; ")
 }
 
 // eachPhaseRoster calls each with the named nodes of the phases that the query

@@ -23,6 +23,7 @@ func offenders(v *view) (data.Frames, error) {
 	// Sessions come newest first. Those without a failure need not be read.
 	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return s.Nodes.Failed == 0 })
 	err := v.eachPhaseRoster(func(w inventory.Whole, _ string, p bos.PhaseRoster) {
+		messages := p.Messages()
 		for _, c := range p.Categories {
 			if c.Name != bos.Failed {
 				continue
@@ -34,10 +35,8 @@ func offenders(v *view) (data.Frames, error) {
 					found[n] = o
 				}
 				o.sessions[w.ID], o.phases[p.Name] = true, true
-				for _, e := range p.Errors {
-					if o.last == w.ID && slices.Contains(e.Nodes, n) {
-						o.text = join(o.text, e.Message)
-					}
+				if text := messages[n]; o.last == w.ID && !strings.Contains(o.text, text) {
+					o.text = strings.TrimPrefix(o.text+"; "+text, "; ")
 				}
 			}
 		}

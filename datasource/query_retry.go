@@ -32,7 +32,10 @@ func retry(v *view) (data.Frames, error) {
 				}
 				for _, c := range p.Categories {
 					for _, n := range v.matching(c.Nodes) {
-						if f := fates[n]; f == bos.FateFailed || f == bos.FateUnfinished && w.Verdict.State.Ended() {
+						over := w.Verdict.State.Ended() || w.Verdict.State == bos.StateAbandoned
+						switch {
+						case c.Name == bos.Failed,
+							over && fates[n] == bos.FateUnfinished && c.Name != bos.Succeeded && c.Name != bos.Excluded:
 							nodes = append(nodes, n)
 						}
 					}

@@ -20,7 +20,7 @@ func sessions(v *view) (data.Frames, error) {
 		wide(field("start", "Started", "Start time", of(rows, func(s row) *time.Time { return stamp(s.StartTime) })), 180),
 		wide(field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", of(rows, func(s row) *time.Time { return stamp(s.StopTime) })), 180),
 		unit(field("duration", "Duration", "From the start to the stop, to the last move of a node, or until now",
-			of(rows, func(s row) *float64 { return lasted(s.StartTime, ending(s, v.now)) })), "s"),
+			of(rows, func(s row) *float64 { return lasted(s.StartTime, v.ending(s)) })), "s"),
 		field("nodes", "Nodes", "Distinct nodes", of(rows, func(s row) int64 { return int64(s.Nodes.Nodes()) })),
 		field("succeeded", "Succeeded", "Distinct nodes that made it", of(rows, func(s row) int64 { return int64(s.Nodes.Succeeded) })),
 		field("failed", "Failed", "Distinct nodes that failed in any phase", of(rows, func(s row) int64 { return int64(s.Nodes.Failed) })),

@@ -33,6 +33,15 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"sessions","session":["latest"],"operation":["Boot"]}`, "session", stuck},
 		{`{"queryType":"sessions","session":"` + well + `"}`, "session", well},
 		{`{"queryType":"sessions","session":["` + well + `","latest"]}`, "session", pending + " " + well},
+		{`{"queryType":"sessions","session":["` + pending + `","latest"]}`, "session", pending},
+		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["configure"],"node":"x1000c0s0b[0,1]n0"}`, "node", "x1000c0s0b1n0 x1000c0s0b0n0"},
+		{`{"queryType":"nodes","session":["` + neverReady + `"],"phase":["configure"],"category":["in_progress"],"node":", "}`, "node", "x1000c0s0b1n0 x1000c0s0b1n1"},
+		{`{"queryType":"retry","session":["` + neverReady + `"],"phase":["boot"]}`, "nodes", "2"},
+		{`{"queryType":"retry","session":["` + powerOff + `"],"phase":["configure"]}`, "limit", ""},
+		{`{"queryType":"values","field":"session","bootset":["gpu"]}`, "value", stuck},
+		{`{"queryType":"values","field":"template","phase":["shutdown"],"bootset":["login / uan"]}`, "value", "full-sles15sp4"},
+		{`{"queryType":"values","field":"bootset","phase":["shutdown"]}`, "value", "compute login / uan"},
+		{`{"queryType":"values","field":"category","session":[""]}`, "value", ""},
 		{`{"queryType":"sessions","state":["Partial"]}`, "session", configured + " " + powerOff + " " + neverReady},
 		{`{"queryType":"sessions","template":["full-sles15sp4"]}`, "session", running},
 		{`{"queryType":"sessions","template":["FULL-sles15sp4"]}`, "session", ""},
@@ -123,7 +132,7 @@ var badQueries = []struct {
 	{`{"queryType":`, 400, "not valid JSON"},
 	{`{"queryType":"nodes","session":7}`, 400, "list of strings"},
 	{`{"queryType":"nodes","limit":-1}`, 400, "must be 1 or more"},
-	{`{"queryType":"nodes","limit":"x"}`, 400, "not valid JSON"},
+	{`{"queryType":"nodes","limit":"5"}`, 400, "limit cannot be a string"},
 	{`{"queryType":"nodes","node":"x1000c[0"}`, 400, "is not complete"},
 	{`{"queryType":"nodes","session":["$session"]}`, 400, "$session in the filter session was not filled in"},
 	{`{"queryType":"nodes","bootset":["${bootset:csv}"]}`, 400, "${bootset:csv}"},
@@ -202,7 +211,7 @@ func TestPartialFailure(t *testing.T) {
 	w.query(`{"queryType":"sessions"}`)
 	w.sim.FailSession(well, bossim.Unavailable)
 	r := w.query(`{"queryType":"nodes","phase":["boot"]}`)
-	if n := len(rows(t, r)); n == 0 || !strings.Contains(notices(r), "nodes of session "+well+" are missing") {
+	if n := len(rows(t, r)); n == 0 || !strings.Contains(notices(r), "Sessions whose nodes are missing: 1. The first is "+well) {
 		t.Errorf("%d rows, notices %q", n, notices(r))
 	}
 	r = w.query(`{"queryType":"nodes","session":["` + well + `"]}`)
@@ -273,7 +282,7 @@ func TestOldSession(t *testing.T) {
 	w.clock.Advance(10 * 24 * time.Hour)
 	span := backend.TimeRange{From: day.From, To: w.clock.Now()}
 	r := w.queryIn(span, `{"queryType":"sessions"}`)
-	if n := len(rows(t, r)); n != 8 || !strings.Contains(notices(r), "8 sessions started more than") {
+	if n := len(rows(t, r)); n != 8 || !strings.Contains(notices(r), "more than 7 days ago: 8") {
 		t.Errorf("%d sessions, notices %q", n, notices(r))
 	}
 	for query, want := range map[string]string{"sessions": "succeeded", "phases": "succeeded succeeded succeeded"} {
@@ -296,6 +305,89 @@ func TestPanicTouchesNoOtherQuery(t *testing.T) {
 	}})
 	if b := resp.Responses["B"]; err != nil || resp.Responses["A"].Error != nil || b.Status != backend.StatusInternal || b.ErrorSource != backend.ErrorSourcePlugin {
 		t.Errorf("%v %v %v", err, resp.Responses["A"].Error, resp.Responses["B"].Error)
+	}
+}
+
+// Unfinished sessions go on beyond what is known of them.
+func TestUnfinishedSessionsOverlapLaterRanges(t *testing.T) {
+	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"cacheSeconds":3600}`) })
+	later := backend.TimeRange{From: bossim.GalleryTime.Add(10 * time.Minute), To: bossim.GalleryTime.Add(15 * time.Minute)}
+	if got := column(rows(t, w.queryIn(later, `{"queryType":"sessions"}`)), "session"); got != pending+" "+running+" "+stuck {
+		t.Errorf("%s", got)
+	}
+}
+
+// Annotations of Grafana find the parts of an event by the shown names of fields.
+func TestTimelineMakesRegions(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	frames := w.query(`{"queryType":"timeline","session":["` + well + `"],"field":"session"}`).Frames
+	if len(frames) != 1 {
+		t.Fatalf("%d frames", len(frames))
+	}
+	for _, name := range []string{"time", "timeEnd", "title", "text", "tags"} {
+		f, _ := frames[0].FieldByName(name)
+		if f == nil || f.Config.DisplayNameFromDS != name {
+			t.Errorf("%s is shown as something else", name)
+		}
+	}
+	if end, ok := frames[0].Fields[1].ConcreteAt(0); !ok || !end.(time.Time).After(frames[0].Fields[0].At(0).(time.Time)) {
+		t.Errorf("the end is %v", end)
+	}
+	for _, f := range frames[0].Fields[2:] {
+		lane := f.Name == "state"
+		if hidden := f.Config.Custom["hideFrom"] != nil; hidden == lane {
+			t.Errorf("in a state timeline %s is hidden: %t", f.Name, hidden)
+		}
+	}
+}
+
+func TestBOSHangs(t *testing.T) {
+	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"timeout":1}`) })
+	w.sim.Fail(bossim.Everything, bossim.Hang)
+	if r := w.query(`{"queryType":"sessions"}`); r.Status != backend.StatusTimeout || !strings.Contains(r.Error.Error(), "does not answer in time") {
+		t.Errorf("status %d, %v", r.Status, r.Error)
+	}
+}
+
+// An old session that cannot be read does not take others away.
+func TestUnreadableOldSession(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	w.clock.Advance(10 * 24 * time.Hour)
+	w.query(`{"queryType":"sessions"}`)
+	w.sim.FailSession(stuck, bossim.Unavailable)
+	both := `{"queryType":"sessions","session":["` + well + `","` + stuck + `"]}`
+	r := w.query(both)
+	if got := column(rows(t, r), "session"); got != well || !strings.Contains(notices(r), stuck+" cannot be read") {
+		t.Errorf("%s, notices %q", got, notices(r))
+	}
+	if r := w.query(`{"queryType":"sessions","session":["` + stuck + `"]}`); r.Status != backend.StatusBadGateway {
+		t.Errorf("only that: status %d, %v", r.Status, r.Error)
+	}
+	// Nobody asked for these by their ids, so they are not read.
+	before := w.requests()
+	span := backend.TimeRange{From: day.From, To: w.clock.Now()}
+	if n := len(rows(t, w.queryIn(span, `{"queryType":"nodes"}`))); n != 0 || w.requests() != before {
+		t.Errorf("%d rows for %d requests", n, w.requests()-before)
+	}
+}
+
+func TestFreshReadsSettledSessionsToo(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	nodes := `{"queryType":"nodes","session":["` + well + `"]%s}`
+	w.query(fmt.Sprintf(nodes, ""))
+	read := func() int {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		return w.asked["session/"+well]
+	}
+	before := read()
+	w.query(fmt.Sprintf(nodes, ""))
+	if read() != before {
+		t.Error("read again without being asked to")
+	}
+	w.query(fmt.Sprintf(nodes, `,"fresh":true`))
+	if read() != before+1 {
+		t.Errorf("read %d times", read()-before)
 	}
 }
 

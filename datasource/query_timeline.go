@@ -28,7 +28,7 @@ func timeline(v *view) (data.Frames, error) {
 	if v.query.Field != "phase" {
 		for _, s := range v.sessions {
 			lanes = append(lanes, lane{s, fmt.Sprintf("%s %s %s", s.Operation, s.Template, short(s.ID)), "", "",
-				s.Verdict.State, s.Began(), ending(s, v.now)})
+				s.Verdict.State, s.Began(), v.ending(s)})
 		}
 	}
 	if v.query.Field != "session" {
@@ -45,7 +45,7 @@ func timeline(v *view) (data.Frames, error) {
 	}
 	lanes = fit(v, lanes, "regions")
 	if len(lanes) == 0 {
-		return v.frame(field("time", "Start", "Start time", []time.Time{})), nil
+		return v.frame(field("time", "time", "Start time", []time.Time{})), nil
 	}
 	frames := make(data.Frames, len(lanes))
 	for i, l := range lanes {
@@ -57,12 +57,13 @@ func timeline(v *view) (data.Frames, error) {
 			}
 		}
 		f := data.NewFrame(l.name,
-			field("time", "Start", "Start time", []time.Time{l.from}),
-			field("timeEnd", "End", "End; none while unfinished", []*time.Time{end}),
+			// Annotations find these by the names that are shown.
+			field("time", "time", "Start time", []time.Time{l.from}),
+			field("timeEnd", "timeEnd", "End; none while unfinished", []*time.Time{end}),
 			mapped(field("state", l.name, "Effective state", []string{string(l.state)}), stateColours),
-			aside(field("title", "Title", "What the region is of", []string{l.name})),
-			aside(field("text", "Text", "State and nodes", []string{describe(l.Session, l.state)})),
-			aside(field("tags", "Tags", "Operation, template and state", []string{fmt.Sprintf("%s,%s,%s", l.Operation, l.Template, l.state)})),
+			aside(field("title", "title", "What the region is of", []string{l.name})),
+			aside(field("text", "text", "State and nodes", []string{describe(l.Session, l.state)})),
+			aside(field("tags", "tags", "Operation, template and state", []string{fmt.Sprintf("%s,%s,%s", l.Operation, l.Template, l.state)})),
 			aside(v.sessionField([]string{l.ID})),
 			aside(field("bootset", "Boot set", "Name of the boot set", []string{l.bootSet})),
 			aside(field("phase", "Phase", "Name of the phase", []string{l.phase})),

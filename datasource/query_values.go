@@ -43,36 +43,33 @@ func (v *view) values() ([]value, error) {
 	switch v.query.Field {
 	case "session":
 		for _, s := range v.sessions {
-			found = append(found, value{s.ID, sessionLabel(s)})
+			if v.holds(s) {
+				found = append(found, value{s.ID, sessionLabel(s)})
+			}
 		}
 	case "template":
 		for _, s := range v.sessions {
-			if s.Template != "" {
+			if s.Template != "" && v.holds(s) {
 				add(s.Template)
 			}
 		}
-		slices.SortFunc(found, func(a, b value) int { return strings.Compare(a.value, b.value) })
+		slices.SortFunc(found, byValue)
 	case "bootset":
-		v.eachBootSet(func(_ *inventory.Session, b *bos.BootSet, _ bos.BootSetVerdict) { add(b.Name) })
-		slices.SortFunc(found, func(a, b value) int { return strings.Compare(a.value, b.value) })
+		v.eachPlace(func(b *bos.BootSet, _ *bos.Phase, _ string) { add(b.Name) })
+		slices.SortFunc(found, byValue)
 	case "phase":
-		for _, known := range []string{bos.Shutdown, bos.Boot, bos.Configure} {
-			v.eachPhase(func(_ *inventory.Session, _ *bos.BootSet, p *bos.Phase, _ bos.State) {
-				if p.Name == known {
-					add(p.Name)
-				}
-			})
-		}
-		v.eachPhase(func(_ *inventory.Session, _ *bos.BootSet, p *bos.Phase, _ bos.State) { add(p.Name) })
+		v.eachPlace(func(_ *bos.BootSet, p *bos.Phase, _ string) { add(p.Name) })
+		inOrderOf(found, []string{bos.Shutdown, bos.Boot, bos.Configure})
 	case "category":
-		for _, known := range bos.CategoryOrder {
-			add(known)
-		}
-		v.eachPhase(func(_ *inventory.Session, _ *bos.BootSet, p *bos.Phase, _ bos.State) {
-			for _, c := range p.Categories {
-				add(c.Name)
+		if len(v.sessions) > 0 { // also before the first node is known
+			for _, known := range bos.CategoryOrder {
+				if v.query.Category.hasName(known) {
+					add(known)
+				}
 			}
-		})
+		}
+		v.eachPlace(func(_ *bos.BootSet, _ *bos.Phase, category string) { add(category) })
+		inOrderOf(found, bos.CategoryOrder)
 	case "node":
 		seen := make(map[string]bool)
 		err := v.eachPhaseRoster(func(_ inventory.Whole, _ string, p bos.PhaseRoster) {
@@ -94,6 +91,43 @@ func (v *view) values() ([]value, error) {
 		slices.SortFunc(found, func(a, b value) int { return bos.CompareNodes(a.value, b.value) })
 	}
 	return found, nil
+}
+
+func byValue(a, b value) int { return strings.Compare(a.value, b.value) }
+
+// inOrderOf sorts values as they stand in a list, those that do not behind.
+func inOrderOf(found []value, order []string) {
+	place := func(v value) int {
+		if i := slices.Index(order, v.value); i >= 0 {
+			return i
+		}
+		return len(order)
+	}
+	slices.SortStableFunc(found, func(a, b value) int { return place(a) - place(b) })
+}
+
+// eachPlace calls each with the places where nodes may be that the query takes:
+// boot sets, their phases and the categories of these.
+func (v *view) eachPlace(each func(*bos.BootSet, *bos.Phase, string)) {
+	v.eachPhase(func(_ *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
+		for _, c := range p.Categories {
+			if v.query.Category.hasName(c.Name) {
+				each(b, p, c.Name)
+			}
+		}
+	})
+}
+
+// holds tells whether the session has something that the filters of boot set,
+// phase and category take.
+func (v *view) holds(s *inventory.Session) bool {
+	if v.query.BootSet.empty() && v.query.Phase.empty() && v.query.Category.empty() {
+		return true
+	}
+	one, found := *v, false
+	one.sessions = []*inventory.Session{s}
+	one.eachPlace(func(*bos.BootSet, *bos.Phase, string) { found = true })
+	return found
 }
 
 // sessionLabel is what people choose a session by.

@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"context"
 	"encoding/json"
 	"net/http"
 	"net/url"
@@ -57,7 +58,9 @@ func (d *Datasource) choices(r *http.Request, field string) ([]choice, error) {
 	if err != nil {
 		return nil, err
 	}
-	v, err := d.view(r.Context(), q)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
+	defer cancel()
+	v, err := d.view(ctx, q)
 	if err != nil {
 		return nil, err
 	}

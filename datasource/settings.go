@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"net/url"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -91,7 +92,7 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	c := settings{
 		uid: s.UID, url: s.URL, tenant: j.Tenant,
 		timeout: defaultTimeout, cache: defaultCache, maxRows: defaultMaxRows,
-		bearerToken: s.DecryptedSecureJSONData["bearerToken"],
+		bearerToken: strings.TrimSpace(s.DecryptedSecureJSONData["bearerToken"]),
 	}
 	if j.Timeout.set && j.Timeout.value > 0 {
 		c.timeout = time.Duration(j.Timeout.value) * time.Second
@@ -139,8 +140,9 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	return c, nil
 }
 
-// transport carries requests to BOS with the credentials of the settings.
-func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSettings) (rt http.RoundTripper, err error) {
+// transport carries requests to BOS with the credentials of the settings. Each
+// transport that it opens is told, to be closed one day.
+func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSettings, opened func(*http.Transport)) (rt http.RoundTripper, err error) {
 	defer func() {
 		// The SDK takes the types of jsonData on trust.
 		if r := recover(); r != nil {
@@ -153,6 +155,7 @@ func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSet
 	}
 	// The client has deadlines of its own, for requests one by one.
 	options.Timeouts.Timeout = 0
+	options.ConfigureTransport = func(_ httpclient.Options, t *http.Transport) { opened(t) }
 	client, err := httpclient.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("HTTP settings: %w", err)

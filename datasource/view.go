@@ -46,141 +46,163 @@ func (v *view) choose(within backend.TimeRange) error {
 		v.inform("No session is chosen: the session filter is empty.")
 		return nil
 	}
-	var ids, selected []string
+	var ids []string
+	selects := make(map[string]bool)
 	for _, s := range v.query.Session {
-		switch {
-		case s == "":
-		case slices.Contains(selectors, s):
-			selected = append(selected, s)
-		default:
+		if slices.Contains(selectors, s) {
+			selects[s] = true
+		} else if s != "" {
 			ids = append(ids, s)
 		}
 	}
-	matching := func(s *inventory.Session) bool {
+	matches := func(s *inventory.Session) bool {
 		return v.query.Template.has(s.Template) && v.query.Operation.hasName(s.Operation) && v.query.State.hasName(string(s.Verdict.State))
 	}
-	found := make(map[string]bool)
-	old := 0
+	missing := slices.Clone(ids)
+	var unread error
 	var overlapping []*inventory.Session
 	for i := range v.snapshot.Sessions {
 		s := &v.snapshot.Sessions[i]
 		if slices.Contains(ids, s.ID) {
-			found[s.ID] = true
-			whole, err := v.followed(s)
+			missing = slices.DeleteFunc(missing, func(id string) bool { return id == s.ID })
+			named, err := v.named(s)
 			if err != nil {
-				return err
+				unread = err
+				v.warn("Session %s cannot be read: %s", s.ID, err)
+				continue
 			}
-			if matching(whole) {
-				v.sessions = append(v.sessions, whole)
+			if matches(named) {
+				v.sessions = append(v.sessions, named)
 			}
-			continue
 		}
-		if overlaps(s, within, v.now) && matching(s) {
+		if overlaps(s, within) && matches(s) {
 			overlapping = append(overlapping, s)
 		}
 	}
-	byAge := func(a, b *inventory.Session) int {
+	newestFirst := func(a, b *inventory.Session) int {
 		return cmp.Or(b.Began().Compare(a.Began()), cmp.Compare(a.ID, b.ID))
 	}
-	slices.SortFunc(overlapping, byAge)
-	if len(ids) == 0 && len(selected) == 0 {
-		v.sessions = append(v.sessions, overlapping...)
-	}
+	slices.SortFunc(overlapping, newestFirst)
 	for i, s := range overlapping {
 		state := s.Verdict.State
 		running := state == bos.StatePending || state == bos.StateRunning
-		if slices.Contains(selected, selectLatest) && i == 0 ||
-			slices.Contains(selected, selectRunning) && running ||
-			slices.Contains(selected, selectUnfinished) && !state.Ended() {
-			v.sessions = append(v.sessions, s)
+		if len(ids) == 0 && len(selects) == 0 ||
+			selects[selectLatest] && i == 0 ||
+			selects[selectRunning] && running ||
+			selects[selectUnfinished] && !state.Ended() {
+			if !slices.ContainsFunc(v.sessions, func(o *inventory.Session) bool { return o.ID == s.ID }) {
+				v.sessions = append(v.sessions, s)
+			}
 		}
 	}
-	for _, s := range v.sessions {
-		if !s.Followed {
-			old++
-		}
-	}
-	if old > 0 {
-		v.inform("%d sessions started more than %s ago: of them only the description is known. Choose one by its id to see its nodes.", old, maxAge)
-	}
-	slices.SortFunc(v.sessions, byAge)
-	var missing []string
-	for _, id := range ids {
-		if !found[id] {
-			missing = append(missing, id)
-		}
-	}
+	slices.SortFunc(v.sessions, newestFirst)
+
 	if len(missing) > 0 {
 		text := fmt.Sprintf("BOS lists no session %s: it may have been deleted; choose another one", strings.Join(missing, ", "))
-		if len(found) == 0 && len(selected) == 0 {
+		if len(missing) == len(ids) && len(selects) == 0 {
 			return &bosclient.Error{Reason: bosclient.NotFound, URL: v.inventory.URL() + "/v1/session", Detail: text}
 		}
 		v.warn("%s.", text)
 	}
+	if unread != nil && len(v.sessions) == 0 {
+		return unread
+	}
+	old, bad := 0, []*inventory.Session{}
 	for _, s := range v.sessions {
-		if s.Err != nil {
-			v.warn("Session %s could not be read whole: %s", s.ID, s.Err)
+		if !s.Followed {
+			old++
 		}
+		if s.Err != nil {
+			bad = append(bad, s)
+		}
+	}
+	if old > 0 {
+		v.inform("Sessions that started more than 7 days ago: %d. Of these only the description is known; choose one by its id to see its nodes.", old)
+	}
+	if len(bad) > 0 {
+		v.warn("Sessions that could not be read whole, so that their last good data is shown: %d. The first is %s: %s", len(bad), bad[0].ID, bad[0].Err)
 	}
 	return nil
 }
 
-// followed returns the session with its boot sets, also if it is too old to be
-// followed.
-func (v *view) followed(s *inventory.Session) (*inventory.Session, error) {
+// named returns a session that is asked for by its id with its boot sets, also if
+// it is too old to be followed.
+func (v *view) named(s *inventory.Session) (*inventory.Session, error) {
 	if s.Followed || s.Err != nil {
 		return s, nil
 	}
-	w, err := v.inventory.Whole(v.ctx, v.snapshot, s.ID)
+	w, err := v.inventory.Whole(v.ctx, v.snapshot, s.ID, v.query.Fresh)
 	if err != nil {
 		return nil, err
 	}
 	return &w.Session, nil
 }
 
-// overlaps tells whether any of the session is within the time range.
-func overlaps(s *inventory.Session, r backend.TimeRange, now time.Time) bool {
-	return !s.Began().After(r.To) && !ending(s, now).Before(r.From)
+// overlaps tells whether any of the session is within the time range. One that is
+// unfinished goes on, also beyond what is known of it.
+func overlaps(s *inventory.Session, r backend.TimeRange) bool {
+	end, ended := ended(s)
+	return !s.Began().After(r.To) && (!ended || !end.Before(r.From))
+}
+
+// ended is when the session ended, if it has.
+func ended(s *inventory.Session) (time.Time, bool) {
+	switch {
+	case !s.StopTime.IsZero():
+		return s.StopTime, true
+	case s.Verdict.State.Ended() && !s.Obscure:
+		return s.LastProgress(s.Began().Add(maxAge)), true
+	default:
+		return time.Time{}, false
+	}
 }
 
 // ending is when the session ended; now while it has not.
-func ending(s *inventory.Session, now time.Time) time.Time {
-	switch {
-	case !s.StopTime.IsZero():
-		return s.StopTime
-	case s.Verdict.State.Ended() && len(s.BootSets) > 0:
-		return s.LastProgress(now)
-	default:
-		return now
+func (v *view) ending(s *inventory.Session) time.Time {
+	if end, ok := ended(s); ok {
+		return end
 	}
+	return v.now
 }
 
 // wholes calls each with the selected sessions, in order, with the names of their
-// nodes. Sessions that cannot be read are told in a notice; if none can be, that
-// is an error.
+// nodes. A notice tells of sessions that cannot be read; if none can be, that is
+// an error. Those that are too old to be followed must be named by their ids.
 func (v *view) wholes(each func(inventory.Whole)) error {
-	results := make([]inventory.Whole, len(v.sessions))
-	errs := make([]error, len(v.sessions))
-	g := new(errgroup.Group)
-	g.SetLimit(v.inventory.Concurrency())
-	for i, s := range v.sessions {
-		g.Go(func() error {
-			results[i], errs[i] = v.inventory.Whole(v.ctx, v.snapshot, s.ID)
-			return nil
-		})
-	}
-	_ = g.Wait() // no function returns an error
+	var first error
+	var bad []string
 	good := 0
-	for i, err := range errs {
-		if err != nil {
-			v.warn("The nodes of session %s are missing: %s", v.sessions[i].ID, err)
-			continue
+	for window := range slices.Chunk(v.sessions, v.inventory.Concurrency()) {
+		results := make([]inventory.Whole, len(window))
+		errs := make([]error, len(window))
+		g := new(errgroup.Group)
+		for i, s := range window {
+			if !s.Followed {
+				continue
+			}
+			g.Go(func() error {
+				results[i], errs[i] = v.inventory.Whole(v.ctx, v.snapshot, s.ID, v.query.Fresh)
+				return nil
+			})
 		}
-		good++
-		each(results[i])
+		_ = g.Wait() // no function returns an error
+		for i, s := range window {
+			switch {
+			case errs[i] != nil:
+				first = cmp.Or(first, errs[i])
+				bad = append(bad, s.ID)
+			case results[i].Roster != nil:
+				good++
+				each(results[i])
+			}
+		}
 	}
-	if good == 0 && len(errs) > 0 {
-		return errs[0]
+	if first != nil && good == 0 {
+		return first
+	}
+	if first != nil {
+		_, text := explain(first)
+		v.warn("Sessions whose nodes are missing: %d. The first is %s: %s", len(bad), bad[0], text)
 	}
 	return nil
 }

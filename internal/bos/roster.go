@@ -38,6 +38,49 @@ type ErrorRoster struct {
 	Nodes   []string
 }
 
+// Messages has what the errors say of each node, with ; between.
+func (p *PhaseRoster) Messages() map[string]string {
+	messages := make(map[string]string)
+	for _, e := range p.Errors {
+		for _, n := range e.Nodes {
+			if messages[n] != "" {
+				messages[n] += "; "
+			}
+			messages[n] += e.Message
+		}
+	}
+	return messages
+}
+
+// InTwo has the categories of each node that is in more than one.
+func (p *PhaseRoster) InTwo() map[string][]string {
+	full := 0
+	for _, c := range p.Categories {
+		if len(c.Nodes) > 0 {
+			full++
+		}
+	}
+	in := make(map[string][]string)
+	if full < 2 {
+		return in
+	}
+	first := make(map[string]string)
+	for _, c := range p.Categories {
+		for _, n := range c.Nodes {
+			before, seen := first[n]
+			switch {
+			case !seen:
+				first[n] = c.Name
+			case in[n] == nil:
+				in[n] = []string{before, c.Name}
+			default:
+				in[n] = append(in[n], c.Name)
+			}
+		}
+	}
+	return in
+}
+
 // Size is the number of names in the roster.
 func (r *Roster) Size() (n int) {
 	for _, b := range r.BootSets {

@@ -67,6 +67,7 @@ type Client struct {
 	base  string
 	http  *http.Client
 	slots chan struct{} // one for each request under way
+	list  chan struct{} // the same for the list, of which there is one at a time
 
 	mu      sync.Mutex
 	skew    time.Duration // the clock of BOS minus ours
@@ -91,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = http.DefaultTransport
 	}
-	return &Client{cfg: cfg, base: base, slots: make(chan struct{}, cfg.Concurrency), http: &http.Client{
+	return &Client{cfg: cfg, base: base, slots: make(chan struct{}, cfg.Concurrency), list: make(chan struct{}, 1), http: &http.Client{
 		Transport:     cfg.Transport,
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}}, nil
@@ -152,11 +153,17 @@ func (c *Client) get(ctx context.Context, resource Resource, decode func(*decode
 	if err != nil {
 		return err
 	}
-	select {
-	case c.slots <- struct{}{}:
-		defer func() { <-c.slots }()
-	case <-ctx.Done():
-		return fmt.Errorf("GET %s: %w", address, context.Cause(ctx))
+	waiting := []chan struct{}{c.slots}
+	if resource == List {
+		waiting = []chan struct{}{c.list, c.slots}
+	}
+	for _, slot := range waiting {
+		select {
+		case slot <- struct{}{}:
+			defer func() { <-slot }()
+		case <-ctx.Done():
+			return fmt.Errorf("GET %s: %w", address, context.Cause(ctx))
+		}
 	}
 	start := time.Now()
 	code, err := c.roundTrip(ctx, address, decode)

@@ -13,8 +13,8 @@ import (
 )
 
 // Sessions lists the ids of all sessions, in order and each once. BOS reads all
-// data of all sessions for it and may hang when there are many: have one such
-// request under way at most (bos.md, The list that hangs).
+// data of all sessions for it and may hang when there are many, so there is one such
+// request at a time (bos.md, The list that hangs).
 func (c *Client) Sessions(ctx context.Context) ([]string, error) {
 	var ids []string
 	err := c.get(ctx, List, func(d *decoder) error {

@@ -229,7 +229,10 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 			if ctx.Err() != nil || run.Load() >= giveUp {
 				return nil
 			}
-			r := v.read(ctx, old)
+			r := v.readSafely(ctx, old)
+			if v.settles(r, v.cfg.Client.Now()) {
+				r.roster = nil // not to hold all until the end
+			}
 			if r.err == nil || listed && bosclient.ReasonOf(r.err) == bosclient.NotFound {
 				v.good()
 				read.Add(1)

@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"sync"
 	"time"
@@ -42,6 +43,9 @@ type OnDemand struct {
 type Whole struct {
 	Session
 	Roster *bos.Roster
+	// of is the reading in the snapshot that it was made for. It is of no use for
+	// a later one.
+	of *bos.Session
 }
 
 // NewOnDemand returns an inventory that has seen nothing yet.
@@ -82,17 +86,18 @@ func (d *OnDemand) Fresh(ctx context.Context, age time.Duration) (*Snapshot, err
 }
 
 // Whole returns a session of the snapshot with the names of its nodes. Those of
-// settled sessions are read when they are asked for, and kept for a while.
-func (d *OnDemand) Whole(ctx context.Context, s *Snapshot, id string) (Whole, error) {
+// settled sessions are read when they are asked for, and kept for a while unless
+// they are to be fresh.
+func (d *OnDemand) Whole(ctx context.Context, s *Snapshot, id string, fresh bool) (Whole, error) {
 	i, ok := slices.BinarySearchFunc(s.Sessions, id, func(e Session, id string) int { return cmp.Compare(e.ID, id) })
 	if !ok {
 		return Whole{}, &bosclient.Error{Reason: bosclient.NotFound, URL: d.cfg.Client.URL() + "/v1/session", Detail: "BOS lists no session " + id}
 	}
 	session := s.Sessions[i]
 	if session.roster != nil {
-		return Whole{session, session.roster}, nil
+		return Whole{session, session.roster, session.Session}, nil
 	}
-	if w, ok := d.wholes.Get(id); ok {
+	if w, ok := d.wholes.Get(id); ok && !fresh && w.(Whole).of == session.Session {
 		return w.(Whole), nil
 	}
 	w, err := d.together(ctx, "session "+id, func() (any, error) {
@@ -102,7 +107,7 @@ func (d *OnDemand) Whole(ctx context.Context, s *Snapshot, id string) (Whole, er
 			return nil, r.err
 		}
 		now := d.cfg.Client.Now()
-		w := Whole{Session{Session: r.session, Verdict: bos.Judge(r.session, now, d.cfg.Limits), Err: r.gap, Followed: true, Exposed: session.Exposed}, r.roster}
+		w := Whole{Session{Session: r.session, Verdict: bos.Judge(r.session, now, d.cfg.Limits), Err: r.gap, Followed: true, Exposed: session.Exposed}, r.roster, session.Session}
 		d.remember(w)
 		return w, nil
 	})
@@ -131,7 +136,7 @@ func (d *OnDemand) remember(w Whole) {
 
 // together does work that outlasts ctx, once for all who ask for it at a time.
 func (d *OnDemand) together(ctx context.Context, key string, work func() (any, error)) (any, error) {
-	result := d.flights.DoChan(key, func() (any, error) {
+	result := d.flights.DoChan(key, func() (_ any, err error) {
 		d.mu.Lock()
 		if err := d.life.Err(); err != nil {
 			d.mu.Unlock()
@@ -140,6 +145,11 @@ func (d *OnDemand) together(ctx context.Context, key string, work func() (any, e
 		d.work.Add(1)
 		d.mu.Unlock()
 		defer d.work.Done()
+		defer func() {
+			if r := recover(); r != nil { // or it would end the program
+				err = fmt.Errorf("reading BOS: %v", r)
+			}
+		}()
 		return work()
 	})
 	select {

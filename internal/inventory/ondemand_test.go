@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -119,7 +120,7 @@ func TestWholeSessions(t *testing.T) {
 	}
 	whole := func(id string) (w Whole, requests int) {
 		requests = r.count(func() {
-			if w, err = d.Whole(t.Context(), s, id); err != nil {
+			if w, err = d.Whole(t.Context(), s, id, false); err != nil {
 				t.Fatal(err)
 			}
 		})
@@ -141,14 +142,55 @@ func TestWholeSessions(t *testing.T) {
 	if w, n = whole("old"); n == 0 || w.Verdict.State != bos.StateSucceeded || len(w.BootSets) != 1 {
 		t.Errorf("one that is too old to be followed: %d requests, %+v", n, w)
 	}
-	if _, err := d.Whole(t.Context(), s, "none"); bosclient.ReasonOf(err) != bosclient.NotFound {
+	if _, err := d.Whole(t.Context(), s, "none", false); bosclient.ReasonOf(err) != bosclient.NotFound {
 		t.Errorf("%v", err)
 	}
 	r.sim.FailSession("old", bossim.Unavailable)
 	d.wholes.Flush()
-	if _, err := d.Whole(t.Context(), s, "old"); bosclient.ReasonOf(err) != bosclient.Unavailable {
+	if _, err := d.Whole(t.Context(), s, "old", false); bosclient.ReasonOf(err) != bosclient.Unavailable {
 		t.Errorf("%v", err)
 	}
+}
+
+// What is kept of a session goes when the sweeps have read it anew.
+func TestWholeIsThatOfTheSnapshot(t *testing.T) {
+	r, d := newOnDemand(t, bossim.Scripted(reboot("s1", began)))
+	r.clock.Advance(2 * time.Minute)
+	r.sim.Fail(bossim.BootSet, bossim.ServerError)
+	s, _ := d.Fresh(t.Context(), 0)
+	r.sim.Heal()
+	if w, err := d.Whole(t.Context(), s, "s1", false); err != nil || w.Verdict.State != bos.StateRunning {
+		t.Fatalf("%v %s", err, w.Verdict.State)
+	}
+	r.clock.Advance(time.Hour)
+	for range 3 { // which settles it
+		s, _ = d.Fresh(t.Context(), 0)
+	}
+	if w, err := d.Whole(t.Context(), s, "s1", false); err != nil || w.Verdict.State != bos.StateSucceeded {
+		t.Errorf("%v %s", err, w.Verdict.State)
+	}
+}
+
+// A failure of ours while reading is an error, not the end of the program.
+func TestPanicWhileReading(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(c *Config) {
+		next := &http.Transport{DisableKeepAlives: true}
+		c.Client = newClient(t, c.Client.URL(), panics{next}, time.Second)
+	})
+	r.Sweep(t.Context())
+	if s := r.session("s1"); s.Err == nil {
+		t.Error("no error")
+	}
+}
+
+// panics panics at a description.
+type panics struct{ next http.RoundTripper }
+
+func (p panics) RoundTrip(r *http.Request) (*http.Response, error) {
+	if strings.Contains(r.URL.Path, "/session/") {
+		panic("boom")
+	}
+	return p.next.RoundTrip(r)
 }
 
 func TestNamesAreBounded(t *testing.T) {
@@ -161,7 +203,7 @@ func TestNamesAreBounded(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, id := range []string{"a", "b", "c"} {
-		if _, err := d.Whole(t.Context(), s, id); err != nil {
+		if _, err := d.Whole(t.Context(), s, id, false); err != nil {
 			t.Fatal(err)
 		}
 		if d.names > d.most {

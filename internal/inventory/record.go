@@ -3,6 +3,7 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -72,6 +73,17 @@ func (v *Inventory) settles(r *record, now time.Time) bool {
 	default:
 		return now.Sub(r.session.LastProgress(now)) > v.cfg.Limits.Abandoned
 	}
+}
+
+// readSafely is read, but that a session at which it fails altogether spoils no
+// other.
+func (v *Inventory) readSafely(ctx context.Context, old *record) (r *record) {
+	defer func() {
+		if p := recover(); p != nil {
+			r = v.failed(old, fmt.Errorf("reading session %s: %v", old.session.ID, p))
+		}
+	}()
+	return v.read(ctx, old)
 }
 
 // read reads a session and returns its new record. Of sessions that are not

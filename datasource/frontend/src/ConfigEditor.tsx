@@ -67,7 +67,7 @@ export function ConfigEditor({
         <InlineField
           label="API version"
           {...row}
-          tooltip="Automatic asks BOS which versions it serves. BOS v1 is served up to CSM 1.5."
+          tooltip="The API to read. Both choices read v1 today, which BOS serves up to CSM 1.5."
         >
           <RadioButtonGroup
             options={[
