@@ -4,7 +4,7 @@
 # make test            format, vet, staticcheck and all tests, with the race detector
 # make check-metrics   promtool on what the exporter serves; building it takes minutes
 # make check-plugin    the plugin's archive, and its editors in headless Chromium
-# make fuzz            fuzz the decoders for FUZZTIME each
+# make fuzz            fuzz the decoders, FUZZTIME inputs each
 
 SHELL := bash
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
@@ -14,7 +14,7 @@ VERSION_PKG := github.com/prometheus/common/version
 LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision=$(REVISION) -X $(VERSION_PKG).Branch=$(BRANCH)
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $(or $(shell go env CC),gcc)),-race)
-FUZZTIME ?= 20s
+FUZZTIME ?= 50000x
 TOOL := go tool -modfile=tools/go.mod
 TAGS := promtool,archive
 FRONTEND := datasource/frontend

@@ -121,6 +121,9 @@ func TestArchive(t *testing.T) {
 	if len(module) > 20_000 || !strings.Contains(module[:min(200, len(module))], "define(") {
 		t.Errorf("module.js has %d bytes and begins with %.60q", len(module), module)
 	}
+	if strings.Contains(module, "super(...arguments)") {
+		t.Error("a class of module.js has no parameters: Grafana 9 takes it for an Angular plugin")
+	}
 	for _, bad := range []string{"jsx-runtime", "defaultProps", "findDOMNode", "@grafana/schema"} {
 		if strings.Contains(module, bad) {
 			t.Errorf("module.js holds %s", bad)

@@ -33,6 +33,9 @@ const (
 	queries     = 10                 // queries of a request at once
 	patience    = 25 * time.Second   // of a query with a sweep
 	maxAge      = 7 * 24 * time.Hour // of sessions that are followed
+
+	// staleForAlerts is the age from which old data is no answer to an alert rule.
+	staleForAlerts = 5 * time.Minute
 )
 
 // limits are the defaults of the exporter.
@@ -117,7 +120,7 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 				answer = response(fmt.Errorf("%v", r))
 			}
 		}()
-		frames, err := d.query(ctx, q.DataQuery)
+		frames, err := d.query(ctx, q.DataQuery, req.Headers["FromAlert"] == "true")
 		if err != nil {
 			return response(err)
 		}
@@ -125,7 +128,7 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 	}, queries)
 }
 
-func (d *Datasource) query(ctx context.Context, dq backend.DataQuery) (data.Frames, error) {
+func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool) (data.Frames, error) {
 	if d.broken != nil {
 		return nil, d.broken
 	}
@@ -138,6 +141,9 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery) (data.Fram
 	v, err := d.view(ctx, q)
 	if err != nil {
 		return nil, err
+	}
+	if alert && !v.snapshot.Up && time.Since(v.snapshot.LastGood) > staleForAlerts {
+		return nil, v.snapshot.Err // nobody reads the notice of an alert rule
 	}
 	if err := v.choose(dq.TimeRange); err != nil {
 		return nil, err

@@ -48,6 +48,9 @@ func explain(err error) (backend.Status, string) {
 			}
 			return status, "BOS refuses the credentials: check the token or the OAuth2 client in the datasource's settings: " + bos.Error()
 		case bosclient.Malformed:
+			if bos.Status == http.StatusBadRequest {
+				return backend.StatusBadGateway, "BOS refuses the request: its v1 API knows no tenants, so leave the tenant in the datasource's settings empty: " + bos.Error()
+			}
 			return backend.StatusBadGateway, "What answers is not BOS: check the URL in the datasource's settings: " + bos.Error()
 		default:
 			if bos.Timeout() {

@@ -26,12 +26,6 @@ func unit(f *data.Field, unit string) *data.Field {
 	return f
 }
 
-// wide keeps a column readable where nobody has set widths, as in Explore.
-func wide(f *data.Field, pixels int) *data.Field {
-	f.Config.Custom = map[string]any{"width": pixels}
-	return f
-}
-
 func mapped(f *data.Field, m data.ValueMapper) *data.Field {
 	f.Config.Mappings = data.ValueMappings{m}
 	return f
@@ -93,7 +87,8 @@ func (v *view) toDashboard(title, uid string, variables ...string) data.DataLink
 
 // toQuery links to a query of this datasource in Explore.
 func (v *view) toQuery(title string, q map[string]any) data.DataLink {
-	return data.DataLink{Title: title, Internal: &data.InternalDataLink{DatasourceUID: v.uid, DatasourceName: "BOS", Query: q}}
+	// Grafana 9 wants a URL also where it does not use it.
+	return data.DataLink{Title: title, URL: "/explore", Internal: &data.InternalDataLink{DatasourceUID: v.uid, DatasourceName: "BOS", Query: q}}
 }
 
 const (
@@ -104,7 +99,7 @@ const (
 
 // sessionField is a column of session ids that lead on to their boot sets.
 func (v *view) sessionField(ids []string) *data.Field {
-	return linked(wide(field("session", "Session", "Id of the session", ids), 310),
+	return linked(field("session", "Session", "Id of the session", ids),
 		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}}),
 		v.toDashboard("Dashboard of this session", "bos-session", "session", "${__value.raw:percentencode}"))
 }
@@ -123,7 +118,7 @@ func (v *view) phaseField(names []string) *data.Field {
 
 // nodeField is a column of node names that lead on to all that befell them.
 func (v *view) nodeField(names []string) *data.Field {
-	return linked(wide(field("node", "Node", "Xname of the node", names), 150),
+	return linked(field("node", "Node", "Xname of the node", names),
 		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
 		v.toDashboard("Dashboard of this node", "bos-nodes", "node", "${__value.raw:percentencode}"))
 }

@@ -16,7 +16,7 @@ import (
 
 // Selectors stand in the session filter for sessions that are not named.
 const (
-	selectLatest     = "latest"     // the session that started last
+	selectLatest     = "latest"     // the one that started last before the end of the time range
 	selectRunning    = "running"    // pending or running
 	selectUnfinished = "unfinished" // pending, running, stuck or abandoned
 )
@@ -49,7 +49,7 @@ type list []string
 
 func (l *list) UnmarshalJSON(b []byte) error {
 	var one string
-	if json.Unmarshal(b, &one) == nil {
+	if string(b) != "null" && json.Unmarshal(b, &one) == nil {
 		*l = list{one}
 		return nil
 	}
@@ -80,7 +80,7 @@ func parseQuery(raw []byte, queryType string) (Query, error) {
 	var q Query
 	if err := json.Unmarshal(raw, &q); err != nil {
 		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
-			return q, badRequest("the query is not valid JSON of a BOS query: %s cannot be a %s", wrong.Field, wrong.Value)
+			return q, badRequest("the query cannot be read: %s cannot be a %s", wrong.Field, wrong.Value)
 		}
 		return q, badRequest("the query is not valid JSON of a BOS query: %v", err)
 	}

@@ -53,7 +53,7 @@ func errorTexts(v *view) (data.Frames, error) {
 		v.sessionField(of(found, func(r row) string { return r.session })),
 		v.bootSetField(of(found, func(r row) string { return r.set })),
 		v.phaseField(of(found, func(r row) string { return r.phase })),
-		wide(field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", of(found, func(r row) string { return r.text })), 420),
+		field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", of(found, func(r row) string { return r.text })),
 		field("nodes", "Nodes", "Number of nodes that the error is about", of(found, func(r row) int64 { return int64(len(r.nodes)) })),
 		field("folded", "Which", "The nodes, folded", of(found, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil

@@ -62,7 +62,7 @@ func nodes(v *view) (data.Frames, error) {
 		field("bmc", "BMC", "Xname of the BMC", of(rows, func(r row) string { return r.place.BMC })),
 		field("node_number", "Node number", "Number of the node at its BMC", of(rows, func(r row) *int64 { return r.number })),
 		field("also_in", "Also in", "Other categories that the node is in as well: one that did not become ready is in succeeded and failed of boot", of(rows, func(r row) string { return r.alsoIn })),
-		wide(field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", of(rows, func(r row) string { return r.text })), 420),
+		field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", of(rows, func(r row) string { return r.text })),
 	), nil
 }
 

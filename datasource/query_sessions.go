@@ -14,11 +14,11 @@ func sessions(v *view) (data.Frames, error) {
 	rows := fit(v, v.sessions, "sessions")
 	return v.frame(
 		v.sessionField(of(rows, func(s row) string { return s.ID })),
-		wide(field("template", "Template", "Session template", of(rows, func(s row) string { return s.Template })), 200),
+		field("template", "Template", "Session template", of(rows, func(s row) string { return s.Template })),
 		field("operation", "Operation", "What the session does", of(rows, func(s row) string { return s.Operation })),
 		stateField(of(rows, func(s row) string { return string(s.Verdict.State) })),
-		wide(field("start", "Started", "Start time", of(rows, func(s row) *time.Time { return stamp(s.StartTime) })), 180),
-		wide(field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", of(rows, func(s row) *time.Time { return stamp(s.StopTime) })), 180),
+		field("start", "Started", "Start time", of(rows, func(s row) *time.Time { return stamp(s.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", of(rows, func(s row) *time.Time { return stamp(s.StopTime) })),
 		unit(field("duration", "Duration", "From the start to the stop, to the last move of a node, or until now",
 			of(rows, func(s row) *float64 { return lasted(s.StartTime, v.ending(s)) })), "s"),
 		field("nodes", "Nodes", "Distinct nodes", of(rows, func(s row) int64 { return int64(s.Nodes.Nodes()) })),
@@ -27,6 +27,6 @@ func sessions(v *view) (data.Frames, error) {
 		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", of(rows, func(s row) int64 { return int64(s.Nodes.Unfinished) })),
 		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", of(rows, errorCount)),
 		field("bootsets", "Boot sets", "Number of boot sets", of(rows, func(s row) int64 { return int64(len(s.BootSets)) })),
-		wide(field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", of(rows, func(s row) string { return s.Job })), 330),
+		field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", of(rows, func(s row) string { return s.Job })),
 	), nil
 }

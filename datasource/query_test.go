@@ -47,6 +47,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"sessions","template":["FULL-sles15sp4"]}`, "session", ""},
 		{`{"queryType":"sessions","operation":["boot","shutdown"],"template":[""]}`, "session", pending + " " + stuck + " " + neverReady},
 		{`{"queryType":"sessions","session":[""]}`, "session", ""},
+		{`{"queryType":"sessions","session":null,"limit":1}`, "session", pending},
 		{`{"queryType":"sessions","limit":2}`, "session", pending + " " + running},
 		{`{"queryType":"bootsets","session":["` + running + `"]}`, "bootset", "compute login / uan"},
 		{`{"queryType":"bootsets","session":["` + running + `"],"bootset":["login / uan"]}`, "nodes", "2"},
@@ -95,6 +96,22 @@ func TestTimeRange(t *testing.T) {
 	}
 	if got := column(rows(t, w.queryIn(at(10*time.Hour), `{"queryType":"sessions","session":["`+well+`"]}`)), "session"); got != well {
 		t.Errorf("an id is bound to the time range: %s", got)
+	}
+}
+
+// The latest session is the one that began last before the end of the range, also
+// if it has ended before its beginning while an older one goes on.
+func TestLatestIsNotBoundToTheRange(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	r := backend.TimeRange{From: bossim.GalleryTime.Add(-45 * time.Minute), To: bossim.GalleryTime.Add(-35 * time.Minute)}
+	for query, want := range map[string]string{
+		`{"queryType":"sessions","session":["latest"]}`:                                  stuck,
+		`{"queryType":"sessions","session":["latest"],"template":["compute-sles15sp4"]}`: stillReady,
+		`{"queryType":"sessions"}`:                                                       stuck,
+	} {
+		if got := column(rows(t, w.queryIn(r, query)), "session"); got != want {
+			t.Errorf("%s: %s, want %s", query, got, want)
+		}
 	}
 }
 

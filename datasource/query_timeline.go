@@ -22,13 +22,14 @@ func timeline(v *view) (data.Frames, error) {
 		*inventory.Session
 		name, bootSet, phase string
 		state                bos.State
+		nodes                bos.Tally
 		from, to             time.Time
 	}
 	var lanes []lane
 	if v.query.Field != "phase" {
 		for _, s := range v.sessions {
 			lanes = append(lanes, lane{s, fmt.Sprintf("%s %s %s", s.Operation, s.Template, short(s.ID)), "", "",
-				s.Verdict.State, s.Began(), v.ending(s)})
+				s.Verdict.State, s.Nodes, s.Began(), v.ending(s)})
 		}
 	}
 	if v.query.Field != "session" {
@@ -37,9 +38,12 @@ func timeline(v *view) (data.Frames, error) {
 			if end.IsZero() {
 				end = p.LastProgress
 			}
+			if !end.After(p.StartTime) { // it ended unseen
+				end = v.endedBy(s, b, p)
+			}
 			if !p.StartTime.IsZero() {
 				lanes = append(lanes, lane{s, fmt.Sprintf("%s / %s %s", b.Name, p.Name, short(s.ID)), b.Name, p.Name,
-					state, p.StartTime, end})
+					state, p.Nodes, p.StartTime, end})
 			}
 		})
 	}
@@ -62,7 +66,7 @@ func timeline(v *view) (data.Frames, error) {
 			field("timeEnd", "timeEnd", "End; none while unfinished", []*time.Time{end}),
 			mapped(field("state", l.name, "Effective state", []string{string(l.state)}), stateColours),
 			aside(field("title", "title", "What the region is of", []string{l.name})),
-			aside(field("text", "text", "State and nodes", []string{describe(l.Session, l.state)})),
+			aside(field("text", "text", "State and nodes", []string{describe(l.state, l.nodes)})),
 			aside(field("tags", "tags", "Operation, template and state", []string{fmt.Sprintf("%s,%s,%s", l.Operation, l.Template, l.state)})),
 			aside(v.sessionField([]string{l.ID})),
 			aside(field("bootset", "Boot set", "Name of the boot set", []string{l.bootSet})),
@@ -74,6 +78,18 @@ func timeline(v *view) (data.Frames, error) {
 	return frames, nil
 }
 
+// endedBy is the earliest time by which a phase must have ended: the start of a later
+// phase, or the end of the session.
+func (v *view) endedBy(s *inventory.Session, b *bos.BootSet, p *bos.Phase) time.Time {
+	by := v.ending(s).Truncate(time.Second)
+	for i := range b.Phases {
+		if t := b.Phases[i].StartTime; t.Sub(p.StartTime) > time.Second && t.Before(by) {
+			by = t
+		}
+	}
+	return by
+}
+
 // aside keeps a column out of a state timeline, where it would be a lane.
 func aside(f *data.Field) *data.Field {
 	f.Config.Custom = map[string]any{"hideFrom": map[string]bool{"viz": true, "legend": true, "tooltip": true}}
@@ -83,6 +99,6 @@ func aside(f *data.Field) *data.Field {
 // short is what people call a session by.
 func short(id string) string { return id[:min(8, len(id))] }
 
-func describe(s *inventory.Session, state bos.State) string {
-	return fmt.Sprintf("%s: %d of %d nodes succeeded, %d failed", state, s.Nodes.Succeeded, s.Nodes.Nodes(), s.Nodes.Failed)
+func describe(state bos.State, nodes bos.Tally) string {
+	return fmt.Sprintf("%s: %d of %d nodes succeeded, %d failed", state, nodes.Succeeded, nodes.Nodes(), nodes.Failed)
 }

@@ -40,7 +40,8 @@ func (v *view) inform(format string, args ...any) {
 }
 
 // choose selects the sessions of the query. Ids that are given are taken whenever
-// they ran; all else must overlap the time range.
+// they ran, selectors out of what began before the end of the time range; all else
+// must overlap it.
 func (v *view) choose(within backend.TimeRange) error {
 	if v.query.nothing() {
 		v.inform("No session is chosen: the session filter is empty.")
@@ -60,7 +61,7 @@ func (v *view) choose(within backend.TimeRange) error {
 	}
 	missing := slices.Clone(ids)
 	var unread error
-	var overlapping []*inventory.Session
+	var candidates []*inventory.Session
 	for i := range v.snapshot.Sessions {
 		s := &v.snapshot.Sessions[i]
 		if slices.Contains(ids, s.ID) {
@@ -75,18 +76,18 @@ func (v *view) choose(within backend.TimeRange) error {
 				v.sessions = append(v.sessions, named)
 			}
 		}
-		if overlaps(s, within) && matches(s) {
-			overlapping = append(overlapping, s)
+		if !s.Began().After(within.To) && matches(s) {
+			candidates = append(candidates, s)
 		}
 	}
 	newestFirst := func(a, b *inventory.Session) int {
 		return cmp.Or(b.Began().Compare(a.Began()), cmp.Compare(a.ID, b.ID))
 	}
-	slices.SortFunc(overlapping, newestFirst)
-	for i, s := range overlapping {
+	slices.SortFunc(candidates, newestFirst)
+	for i, s := range candidates {
 		state := s.Verdict.State
 		running := state == bos.StatePending || state == bos.StateRunning
-		if len(ids) == 0 && len(selects) == 0 ||
+		if len(ids) == 0 && len(selects) == 0 && !endedBefore(s, within.From) ||
 			selects[selectLatest] && i == 0 ||
 			selects[selectRunning] && running ||
 			selects[selectUnfinished] && !state.Ended() {
@@ -106,6 +107,9 @@ func (v *view) choose(within backend.TimeRange) error {
 	}
 	if unread != nil && len(v.sessions) == 0 {
 		return unread
+	}
+	if len(v.sessions) == 0 {
+		v.inform("No session matches.")
 	}
 	old, bad := 0, []*inventory.Session{}
 	for _, s := range v.sessions {
@@ -138,11 +142,11 @@ func (v *view) named(s *inventory.Session) (*inventory.Session, error) {
 	return &w.Session, nil
 }
 
-// overlaps tells whether any of the session is within the time range. One that is
-// unfinished goes on, also beyond what is known of it.
-func overlaps(s *inventory.Session, r backend.TimeRange) bool {
+// endedBefore tells whether the session had ended by t. One that is unfinished goes
+// on, also beyond what is known of it.
+func endedBefore(s *inventory.Session, t time.Time) bool {
 	end, ended := ended(s)
-	return !s.Began().After(r.To) && (!ended || !end.Before(r.From))
+	return ended && end.Before(t)
 }
 
 // ended is when the session ended, if it has.

@@ -56,7 +56,11 @@ func (e *Error) Error() string {
 	case Unavailable:
 		b.WriteString("BOS is unavailable")
 	case Malformed:
-		b.WriteString("not an answer of the BOS API, check the URL")
+		if e.Status == http.StatusBadRequest {
+			b.WriteString("BOS refuses the request")
+		} else {
+			b.WriteString("not an answer of the BOS API, check the URL")
+		}
 	}
 	if e.Detail != "" {
 		b.WriteString(": " + e.Detail)

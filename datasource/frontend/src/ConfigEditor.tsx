@@ -81,7 +81,7 @@ export function ConfigEditor({
         <InlineField
           label="Tenant"
           {...row}
-          tooltip="Asks BOS for the sessions of this tenant only. Leave it empty on a system without tenants."
+          tooltip="Sent as Cray-Tenant-Name. BOS v1 knows no tenants, and CSM 1.5 refuses it: leave it empty."
         >
           <Input id="bos-tenant" placeholder="none" {...text(jsonData.tenant, (tenant) => change({ tenant }))} />
         </InlineField>

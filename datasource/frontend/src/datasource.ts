@@ -2,6 +2,7 @@ import {
   DataSourceVariableSupport,
   type AnnotationQuery,
   type AnnotationSupport,
+  type DataSourceInstanceSettings,
   type ScopedVars,
   type SelectableValue,
 } from '@grafana/data';
@@ -17,6 +18,11 @@ export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> 
         : { ...annotation, target: { refId: 'Anno', ...annotation.target, queryType: 'timeline' } },
   };
   variables = new BosVariables();
+
+  // Grafana 9 tells by the number of its parameters that this is no Angular plugin.
+  constructor(settings: DataSourceInstanceSettings<BosSettings>) {
+    super(settings);
+  }
 
   getDefaultQuery(): Partial<BosQuery> {
     return { queryType: 'sessions' };

@@ -108,7 +108,7 @@ export const listFilters: Record<
     label: 'Session',
     help: 'Session ids, or latest, running or unfinished. Without any: the sessions that overlap the time range.',
     options: [
-      { value: 'latest', label: 'latest', description: 'The session that started last' },
+      { value: 'latest', label: 'latest', description: 'The one that started last before the end of the time range' },
       { value: 'running', label: 'running', description: 'Sessions at work' },
       { value: 'unfinished', label: 'unfinished', description: 'Sessions that have not ended, stuck ones too' },
     ],
