@@ -1,7 +1,10 @@
 package datasource
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -234,5 +237,41 @@ func TestPickLists(t *testing.T) {
 	w.sim.Fail(bossim.Everything, bossim.Forbidden)
 	if status, body := w.resource("sessions"); status != http.StatusForbidden || !strings.Contains(body, "credentials") {
 		t.Errorf("%d %s", status, body)
+	}
+}
+
+// A server with a private CA that wants a client certificate.
+func TestTLS(t *testing.T) {
+	sim := bossim.New(bossim.Gallery(), bossim.EraC, bossim.NewSteppedClock(bossim.GalleryTime).Now)
+	server := httptest.NewUnstartedServer(sim)
+	server.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	server.StartTLS()
+	defer server.Close()
+	defer sim.Close()
+	pair := server.TLS.Certificates[0]
+	cert := string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: pair.Certificate[0]}))
+	der, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	key := string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))
+	for name, tt := range map[string]struct {
+		json   string
+		secure map[string]string
+		ok     bool
+	}{
+		"CA and client":  {`{"tlsAuth":true,"tlsAuthWithCACert":true,"serverName":"example.com"}`, map[string]string{"tlsCACert": cert, "tlsClientCert": cert, "tlsClientKey": key}, true},
+		"no client":      {`{"tlsAuthWithCACert":true}`, map[string]string{"tlsCACert": cert}, false},
+		"unknown CA":     {`{}`, nil, false},
+		"not verified":   {`{"tlsAuth":true,"tlsSkipVerify":true}`, map[string]string{"tlsClientCert": cert, "tlsClientKey": key}, true},
+		"another server": {`{"tlsAuth":true,"tlsAuthWithCACert":true,"serverName":"elsewhere.test"}`, map[string]string{"tlsCACert": cert, "tlsClientCert": cert, "tlsClientKey": key}, false},
+	} {
+		w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) {
+			s.URL, s.JSONData, s.DecryptedSecureJSONData = server.URL, json.RawMessage(tt.json), tt.secure
+		})
+		r := w.query(`{"queryType":"sessions"}`)
+		if (r.Error == nil) != tt.ok {
+			t.Errorf("%s: %v", name, r.Error)
+		}
 	}
 }

@@ -17,7 +17,7 @@ import { listFilters, queryTypes, type BosQuery, type BosSettings, type ListFilt
 type Props = QueryEditorProps<BosDatasource, BosQuery, BosSettings> & { annotation?: unknown };
 
 const labelWidth = 14;
-const width = 36;
+const width = 26;
 const doubleWidth = width + labelWidth + width + 1; // in line with two columns, for what is long
 
 const typeOptions = (Object.keys(queryTypes) as QueryType[]).map((value) => ({
