@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"encoding/json"
 	"fmt"
 	"math"
 	"net/url"
@@ -85,10 +86,27 @@ func (v *view) toDashboard(title, uid string, variables ...string) data.DataLink
 	return data.DataLink{Title: title, URL: address + "&from=${__from}&to=${__to}"}
 }
 
-// toQuery links to a query of this datasource in Explore.
+// toQuery links to a query of this datasource in Explore. Grafana 9 follows the URL
+// even where there is an internal link, and fails without one.
 func (v *view) toQuery(title string, q map[string]any) data.DataLink {
-	// Grafana 9 wants a URL also where it does not use it.
-	return data.DataLink{Title: title, URL: "/explore", Internal: &data.InternalDataLink{DatasourceUID: v.uid, DatasourceName: "BOS", Query: q}}
+	left, err := json.Marshal(map[string]any{
+		"datasource": v.uid,
+		"queries":    []any{q},
+		"range":      map[string]string{"from": "${__from}", "to": "${__to}"},
+	})
+	if err != nil {
+		panic(err) // maps of strings always can be
+	}
+	address := url.QueryEscape(string(left))
+	for _, template := range []string{thisValue, rowSession, rowBootSet, "${__from}", "${__to}"} {
+		filled := strings.TrimSuffix(template, "}") + ":percentencode}"
+		address = strings.ReplaceAll(address, url.QueryEscape(template), filled)
+	}
+	return data.DataLink{
+		Title:    title,
+		URL:      "/explore?left=" + address,
+		Internal: &data.InternalDataLink{DatasourceUID: v.uid, DatasourceName: "BOS", Query: q},
+	}
 }
 
 const (
