@@ -17,7 +17,7 @@ import { listFilters, queryTypes, type BosQuery, type BosSettings, type ListFilt
 type Props = QueryEditorProps<BosDatasource, BosQuery, BosSettings> & { annotation?: unknown };
 
 const labelWidth = 14;
-const width = 26;
+const width = 22;
 const doubleWidth = width + labelWidth + width + 1; // in line with two columns, for what is long
 
 const typeOptions = (Object.keys(queryTypes) as QueryType[]).map((value) => ({
@@ -198,7 +198,9 @@ function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListP
   const variables = getTemplateSrv()
     .getVariables()
     .map((variable) => ({ value: `$${variable.name}`, label: `$${variable.name}`, description: 'Variable' }));
-  const always = [...options, ...variables];
+  const selected = [query[name] ?? []].flat().map((value) => ({ value, label: value }));
+  // Grafana 9 shows only those of the selected values that are among the options.
+  const all = [...options, ...variables, ...found, ...selected];
 
   return (
     <InlineField label={label} labelWidth={labelWidth} tooltip={help}>
@@ -210,8 +212,8 @@ function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListP
         isClearable
         isLoading={typed !== undefined && loading}
         filterOption={hasAllWords}
-        options={[...always, ...found.filter(({ value }) => always.every((option) => option.value !== value))]}
-        value={[query[name] ?? []].flat().map((value) => ({ value, label: value }))}
+        options={all.filter(({ value }, i) => all.findIndex((option) => option.value === value) === i)}
+        value={selected}
         onOpenMenu={() => setTyped('')}
         onCloseMenu={() => setTyped(undefined)}
         onInputChange={(text, { action }) => {
