@@ -53,6 +53,10 @@ const (
 	// verifyAfter is how long a settled session is taken to stay as it is; up
 	// to as much again is added, so that sessions settled together part.
 	verifyAfter = 6 * time.Hour
+	// maxNames bounds how many names of nodes are kept of sessions at work, and as
+	// many of settled ones: the three phases of 50 sessions of the largest known
+	// machine.
+	maxNames = 2_000_000
 	// hangAfter is how long a list may take to fail without being a hang.
 	hangAfter = 5 * time.Second
 	// orphanAfter is how long a session that is listed and not found is left alone.
@@ -69,6 +73,7 @@ type Inventory struct {
 	snapshot atomic.Pointer[Snapshot]
 	lastGood atomic.Pointer[time.Time]
 	censuses sync.Pool
+	maxNames int // names of nodes that a sweep may keep
 
 	mu      sync.Mutex         // held during a sweep; guards what follows
 	records map[string]*record // all listed sessions, by id
@@ -94,6 +99,7 @@ type listHealth struct {
 func New(cfg Config) *Inventory {
 	v := &Inventory{
 		cfg:       cfg,
+		maxNames:  maxNames,
 		censuses:  sync.Pool{New: func() any { return bos.NewCensus() }},
 		records:   make(map[string]*record),
 		settled:   cache.New(verifyAfter, 0),
@@ -218,7 +224,7 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 		return cmp.Or(a.failures-b.failures, cmp.Compare(a.session.ID, b.session.ID))
 	})
 	records := make([]*record, len(due))
-	var read, failed, run atomic.Int64
+	var read, failed, run, names atomic.Int64
 	// A run of sessions that hang, or, while the list fails too, that cannot be
 	// read, means that BOS is down: do not spend a time-out on every session.
 	giveUp := int64(max(2*v.cfg.Client.Concurrency(), 8))
@@ -232,6 +238,9 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 			r := v.readSafely(ctx, old)
 			if v.settles(r, v.cfg.Client.Now()) {
 				r.roster = nil // not to hold all until the end
+			}
+			if r.roster != nil && names.Add(int64(r.roster.Size())) > int64(v.maxNames) {
+				r.roster = nil // to be read again by who asks for it
 			}
 			if r.err == nil || listed && bosclient.ReasonOf(r.err) == bosclient.NotFound {
 				v.good()

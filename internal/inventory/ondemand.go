@@ -15,14 +15,9 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
 
-const (
-	// wholeTTL is how long the names of a settled session are kept after they
-	// were asked for.
-	wholeTTL = time.Hour
-	// maxNames bounds how many names of settled sessions are kept: the three
-	// phases of 50 sessions of the largest known machine.
-	maxNames = 2_000_000
-)
+// wholeTTL is how long the names of a settled session are kept after they were
+// asked for.
+const wholeTTL = time.Hour
 
 // OnDemand is an inventory that sweeps when it is asked, and knows the names of
 // nodes. It must be closed.
@@ -36,7 +31,6 @@ type OnDemand struct {
 	mu     sync.Mutex   // guards the end of life, and names
 	wholes *cache.Cache // id -> Whole, of settled sessions
 	names  int          // in wholes, at most
-	most   int          // names that are kept
 }
 
 // Whole is a session with the names of its nodes.
@@ -51,7 +45,7 @@ type Whole struct {
 // NewOnDemand returns an inventory that has seen nothing yet.
 func NewOnDemand(cfg Config) *OnDemand {
 	cfg.KeepNames = true
-	d := &OnDemand{Inventory: New(cfg), wholes: cache.New(wholeTTL, 0), most: maxNames}
+	d := &OnDemand{Inventory: New(cfg), wholes: cache.New(wholeTTL, 0)}
 	d.life, d.end = context.WithCancel(context.Background())
 	return d
 }
@@ -86,7 +80,7 @@ func (d *OnDemand) Fresh(ctx context.Context, age time.Duration) (*Snapshot, err
 }
 
 // Whole returns a session of the snapshot with the names of its nodes. Those of
-// settled sessions are read when they are asked for, and kept for a while unless
+// sessions whose names the sweeps do not keep, settled ones above all, are read when they are asked for, and kept for a while unless
 // they are to be fresh.
 func (d *OnDemand) Whole(ctx context.Context, s *Snapshot, id string, fresh bool) (Whole, error) {
 	i, ok := slices.BinarySearchFunc(s.Sessions, id, func(e Session, id string) int { return cmp.Compare(e.ID, id) })
@@ -127,7 +121,7 @@ func (d *OnDemand) remember(w Whole) {
 	if d.wholes.ItemCount() == 0 {
 		d.names = 0
 	}
-	if d.names += size; d.names > d.most {
+	if d.names += size; d.names > d.maxNames {
 		d.wholes.Flush()
 		d.names = size
 	}

@@ -197,7 +197,7 @@ func TestNamesAreBounded(t *testing.T) {
 	_, d := newOnDemand(t, bossim.Scripted(
 		reboot("a", began.Add(-2*time.Hour)), reboot("b", began.Add(-2*time.Hour)), reboot("c", began.Add(-2*time.Hour)),
 	))
-	d.most = 30 // each has three phases of four nodes
+	d.maxNames = 30 // each has three phases of four nodes
 	s, err := d.Fresh(t.Context(), 0)
 	if err != nil {
 		t.Fatal(err)
@@ -206,11 +206,39 @@ func TestNamesAreBounded(t *testing.T) {
 		if _, err := d.Whole(t.Context(), s, id, false); err != nil {
 			t.Fatal(err)
 		}
-		if d.names > d.most {
+		if d.names > d.maxNames {
 			t.Errorf("%d names are kept", d.names)
 		}
 	}
 	if n := d.wholes.ItemCount(); n != 1 {
 		t.Errorf("%d sessions are kept, want the last one", n)
+	}
+}
+
+func TestNamesOfASweepAreBounded(t *testing.T) {
+	r, d := newOnDemand(t, bossim.Scripted(reboot("a", began.Add(-2*time.Minute)), reboot("b", began.Add(-2*time.Minute))))
+	d.maxNames = 12 // each has three phases of four nodes
+	s, err := d.Fresh(t.Context(), 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	kept := 0
+	for _, e := range s.Sessions {
+		if e.roster != nil {
+			kept++
+		}
+	}
+	if kept != 1 {
+		t.Errorf("the names of %d sessions are kept, want one", kept)
+	}
+	requests := r.count(func() {
+		for _, id := range []string{"a", "b"} {
+			if w, err := d.Whole(t.Context(), s, id, false); err != nil || w.Roster.Size() != 12 {
+				t.Errorf("%s: %v", id, err)
+			}
+		}
+	})
+	if requests == 0 {
+		t.Error("names that are not kept were not read")
 	}
 }
