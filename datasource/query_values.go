@@ -59,7 +59,7 @@ func (v *view) values() ([]value, error) {
 		slices.SortFunc(found, byValue)
 	case "phase":
 		v.eachPlace(func(_ *bos.BootSet, p *bos.Phase, _ string) { add(p.Name) })
-		inOrderOf(found, []string{bos.Shutdown, bos.Boot, bos.Configure})
+		inOrderOf(found, bos.PhaseOrder)
 	case "category":
 		if len(v.sessions) > 0 { // also before the first node is known
 			for _, known := range bos.CategoryOrder {
@@ -95,15 +95,9 @@ func (v *view) values() ([]value, error) {
 
 func byValue(a, b value) int { return strings.Compare(a.value, b.value) }
 
-// inOrderOf sorts values as they stand in a list, those that do not behind.
+// inOrderOf sorts values as they stand in an order.
 func inOrderOf(found []value, order []string) {
-	place := func(v value) int {
-		if i := slices.Index(order, v.value); i >= 0 {
-			return i
-		}
-		return len(order)
-	}
-	slices.SortStableFunc(found, func(a, b value) int { return place(a) - place(b) })
+	slices.SortStableFunc(found, func(a, b value) int { return bos.PlaceIn(order, a.value) - bos.PlaceIn(order, b.value) })
 }
 
 // eachPlace calls each with the places where nodes may be that the query takes:

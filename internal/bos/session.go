@@ -22,8 +22,18 @@ const (
 // Operations lists the operations, by name.
 var Operations = []string{Boot, Configure, Reboot, Shutdown}
 
-// The phases in the order in which they are worked through are shutdown, boot
-// and configure; they bear the names of the operations.
+// PhaseOrder is the order in which phases are worked through. They bear the names
+// of operations.
+var PhaseOrder = []string{Shutdown, Boot, Configure}
+
+// PlaceIn is where a name stands in an order, such as PhaseOrder or CategoryOrder;
+// names that do not stand in it come behind.
+func PlaceIn(order []string, name string) int {
+	if i := slices.Index(order, name); i >= 0 {
+		return i
+	}
+	return len(order)
+}
 
 // APIv1 is the value of Session.API for sessions of the BOS v1 API.
 const APIv1 = "v1"
@@ -121,22 +131,9 @@ func (b *BootSet) workOrder() []int {
 		order[i] = i
 	}
 	slices.SortStableFunc(order, func(i, j int) int {
-		return place(b.Phases[i].Name) - place(b.Phases[j].Name)
+		return PlaceIn(PhaseOrder, b.Phases[i].Name) - PlaceIn(PhaseOrder, b.Phases[j].Name)
 	})
 	return order
-}
-
-func place(phase string) int {
-	switch phase {
-	case Shutdown:
-		return 0
-	case Boot:
-		return 1
-	case Configure:
-		return 2
-	default:
-		return 3
-	}
 }
 
 // untouchedConfigure returns the index of the configure phase if none of its

@@ -240,18 +240,10 @@ func (d *decoder) phase(index int, names Names) (bos.Phase, error) {
 	if err == nil && p.Name == "" {
 		err = errors.New("a phase has no name")
 	}
-	slices.SortStableFunc(p.Categories, func(a, b bos.Category) int {
-		return place(a.Name) - place(b.Name)
+	slices.SortStableFunc(p.Categories, func(x, y bos.Category) int {
+		return bos.PlaceIn(bos.CategoryOrder, x.Name) - bos.PlaceIn(bos.CategoryOrder, y.Name)
 	})
 	return p, err
-}
-
-// place orders categories: known ones first, in their order.
-func place(category string) int {
-	if i := slices.Index(bos.CategoryOrder, category); i >= 0 {
-		return i
-	}
-	return len(bos.CategoryOrder)
 }
 
 func (d *decoder) category(phase int, names Names) (bos.Category, error) {
