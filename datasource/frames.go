@@ -117,7 +117,11 @@ const (
 
 // sessionField is a column of session ids that lead on to their boot sets.
 func (v *view) sessionField(ids []string) *data.Field {
-	return linked(field("session", "Session", "Id of the session", ids),
+	return v.sessionFieldAs("session", "Session", "Id of the session", ids)
+}
+
+func (v *view) sessionFieldAs(name, title, description string, ids []string) *data.Field {
+	return linked(field(name, title, description, ids),
 		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}}),
 		v.toDashboard("Dashboard of this session", "bos-session", "session", "${__value.raw:percentencode}"))
 }

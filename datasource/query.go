@@ -71,6 +71,7 @@ var queryTypes = map[string]func(*view) (data.Frames, error){
 	"errors":    errorTexts,
 	"retry":     retry,
 	"offenders": offenders,
+	"overlaps":  overlaps,
 	"timeline":  timeline,
 	"values":    values,
 }

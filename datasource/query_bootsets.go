@@ -14,16 +14,18 @@ import (
 func bootsets(v *view) (data.Frames, error) {
 	type row struct {
 		*bos.BootSet
-		session string
-		state   bos.State
+		of    *inventory.Session
+		state bos.State
 	}
 	var rows []row
 	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, verdict bos.BootSetVerdict) {
-		rows = append(rows, row{b, s.ID, verdict.State})
+		rows = append(rows, row{b, s, verdict.State})
 	})
 	rows = fit(v, rows, "boot sets")
 	return v.frame(
-		v.sessionField(of(rows, func(r row) string { return r.session })),
+		v.sessionField(of(rows, func(r row) string { return r.of.ID })),
+		field("template", "Template", "Session template", of(rows, func(r row) string { return r.of.Template })),
+		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.of.Operation })),
 		v.bootSetField(of(rows, func(r row) string { return r.Name })),
 		stateField(of(rows, func(r row) string { return string(r.state) })),
 		field("nodes", "Nodes", "Distinct nodes", of(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),

@@ -1,6 +1,8 @@
 package datasource
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -11,16 +13,16 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// nodes has one row for each node, phase and category: a node that is in two
-// categories of a phase has two rows, which say so.
+// nodes has one row for each node, phase and category, those that ask to be looked
+// at first: a node that is in two categories of a phase has two rows, which say so.
 func nodes(v *view) (data.Frames, error) {
 	type row struct {
 		session, bootSet, phase, category, node, alsoIn, text string
 		place                                                 bos.Place
 		number                                                *int64
 	}
-	var rows []row
-	total := 0 // rows, of which only so many as are shown are made
+	found := make(map[string][]row) // by category, of each no more than are shown
+	total := 0
 	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
 		in, messages := p.InTwo(), p.Messages()
 		fates := sync.OnceValue(func() map[string]bos.Fate { return w.Roster.Fates(w.Session.Session) })
@@ -28,12 +30,14 @@ func nodes(v *view) (data.Frames, error) {
 			if !v.query.Category.hasName(c.Name) {
 				continue
 			}
+			rows := found[c.Name]
 			rows = slices.Grow(rows, min(len(c.Nodes), max(0, v.max-len(rows))))
 			for _, n := range c.Nodes {
 				if !v.query.hasNode(n) {
 					continue
 				}
-				if total++; total > v.max {
+				total++
+				if len(rows) == v.max {
 					continue
 				}
 				r := row{session: w.ID, bootSet: set, phase: p.Name, category: c.Name, node: n,
@@ -44,12 +48,19 @@ func nodes(v *view) (data.Frames, error) {
 				}
 				rows = append(rows, r)
 			}
+			found[c.Name] = rows
 		}
 	})
 	if err != nil {
 		return nil, err
 	}
 	v.tellCut(total, "rows of nodes")
+	var rows []row
+	for _, category := range slices.SortedFunc(maps.Keys(found), func(a, b string) int {
+		return cmp.Or(bos.WorstFirst(a, b), cmp.Compare(a, b))
+	}) {
+		rows = append(rows, found[category][:min(len(found[category]), v.max-len(rows))]...)
+	}
 	return v.frame(
 		v.sessionField(of(rows, func(r row) string { return r.session })),
 		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),

@@ -48,12 +48,10 @@ func offenders(v *view) (data.Frames, error) {
 		return cmp.Or(len(found[b].sessions)-len(found[a].sessions), bos.CompareNodes(a, b))
 	})
 	worst = fit(v, worst, "nodes")
-	last := v.sessionField(of(worst, func(n string) string { return found[n].last }))
-	last.Name, last.Config.DisplayNameFromDS, last.Config.Description = "last_session", "Last session", "The newest session in which the node failed"
 	return v.frame(
 		v.nodeField(worst),
 		field("sessions", "Sessions", "Number of sessions in which the node failed", of(worst, func(n string) int64 { return int64(len(found[n].sessions)) })),
-		last,
+		v.sessionFieldAs("last_session", "Last session", "The newest session in which the node failed", of(worst, func(n string) string { return found[n].last })),
 		field("phases", "Phases", "The phases in which it failed", of(worst, func(n string) string { return strings.Join(slices.Sorted(maps.Keys(found[n].phases)), ", ") })),
 		field("last_error", "Last error", "What BOS said in the newest session", of(worst, func(n string) string { return cmp.Or(found[n].text, noMessage) })),
 	), nil

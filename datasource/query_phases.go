@@ -13,12 +13,13 @@ import (
 func phases(v *view) (data.Frames, error) {
 	type row struct {
 		*bos.Phase
-		session, bootSet string
-		state            bos.State
+		of      *inventory.Session
+		bootSet string
+		state   bos.State
 	}
 	var rows []row
 	v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, state bos.State) {
-		rows = append(rows, row{p, s.ID, b.Name, state})
+		rows = append(rows, row{p, s, b.Name, state})
 	})
 	rows = fit(v, rows, "phases")
 	in := func(category, title, description string) *data.Field {
@@ -26,7 +27,9 @@ func phases(v *view) (data.Frames, error) {
 			of(rows, func(r row) int64 { return int64(r.Count(category)) }))
 	}
 	return v.frame(
-		v.sessionField(of(rows, func(r row) string { return r.session })),
+		v.sessionField(of(rows, func(r row) string { return r.of.ID })),
+		field("template", "Template", "Session template", of(rows, func(r row) string { return r.of.Template })),
+		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.of.Operation })),
 		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(of(rows, func(r row) string { return r.Name })),
 		stateField(of(rows, func(r row) string { return string(r.state) })),

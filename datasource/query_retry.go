@@ -1,6 +1,8 @@
 package datasource
 
 import (
+	"fmt"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -58,5 +60,23 @@ func retry(v *view) (data.Frames, error) {
 		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended session left unfinished", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
 		field("limit", "Limit", "The nodes as the limit of a BOS session takes them", of(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
 		field("folded", "Which", "The nodes, folded", of(rows, func(r row) string { return bos.Fold(r.nodes) })),
+		field("command", "Command", "The line that retries the nodes, for a shell", of(rows, func(r row) string { return command(r.Operation, r.Template, r.nodes) })),
 	), nil
+}
+
+// command is the line that the boot agent itself logs as the way to try again.
+func command(operation, template string, nodes []string) string {
+	return fmt.Sprintf("cray bos v1 session create --template-uuid %s --operation %s --limit %s",
+		quote(template), quote(operation), quote(strings.Join(nodes, ",")))
+}
+
+// plain finds what a shell takes as it is.
+var plain = regexp.MustCompile(`^[A-Za-z0-9_.,:/@%+=-]+$`)
+
+// quote keeps a shell from making anything of a word.
+func quote(word string) string {
+	if plain.MatchString(word) {
+		return word
+	}
+	return "'" + strings.ReplaceAll(word, "'", `'\''`) + "'"
 }

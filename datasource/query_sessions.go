@@ -10,34 +10,88 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// sessions has one row a session, the newest first.
+// sessionRow is a session and the numbers that are shown of it, where any node is
+// known.
+type sessionRow struct {
+	*inventory.Session
+	tally  *bos.Tally
+	errors *int64
+}
+
+// sessions has one row a session, the newest first. With a node pattern these are
+// the sessions that hold such nodes, and only these nodes are counted.
 func sessions(v *view) (data.Frames, error) {
-	type row = *inventory.Session
-	rows := fit(v, v.sessions, "sessions")
+	type row = sessionRow
+	rows, err := v.sessionRows()
+	if err != nil {
+		return nil, err
+	}
+	rows = fit(v, rows, "sessions")
 	tallied := func(n func(bos.Tally) int) []*int64 {
-		return of(rows, func(s row) *int64 {
-			if !slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return b.Reported }) {
-				return nil // no node is known
+		return of(rows, func(r row) *int64 {
+			if r.tally == nil {
+				return nil
 			}
-			i := int64(n(s.Nodes))
+			i := int64(n(*r.tally))
 			return &i
 		})
 	}
 	return v.frame(
-		v.sessionField(of(rows, func(s row) string { return s.ID })),
-		field("template", "Template", "Session template", of(rows, func(s row) string { return s.Template })),
-		field("operation", "Operation", "What the session does", of(rows, func(s row) string { return s.Operation })),
-		stateField(of(rows, func(s row) string { return string(s.Verdict.State) })),
-		field("start", "Started", "Start time", of(rows, func(s row) *time.Time { return stamp(s.StartTime) })),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", of(rows, func(s row) *time.Time { return stamp(s.StopTime) })),
+		v.sessionField(of(rows, func(r row) string { return r.ID })),
+		field("template", "Template", "Session template", of(rows, func(r row) string { return r.Template })),
+		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.Operation })),
+		stateField(of(rows, func(r row) string { return string(r.Verdict.State) })),
+		field("start", "Started", "Start time", of(rows, func(r row) *time.Time { return stamp(r.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", of(rows, func(r row) *time.Time { return stamp(r.StopTime) })),
 		unit(field("duration", "Duration", "From the start to the stop, to the last move of a node, or until now",
-			of(rows, func(s row) *float64 { return lasted(s.StartTime, v.ending(s)) })), "s"),
+			of(rows, func(r row) *float64 { return lasted(r.StartTime, v.ending(r.Session)) })), "s"),
 		field("nodes", "Nodes", "Distinct nodes", tallied(bos.Tally.Nodes)),
 		field("succeeded", "Succeeded", "Distinct nodes that made it", tallied(func(t bos.Tally) int { return t.Succeeded })),
 		field("failed", "Failed", "Distinct nodes that failed in any phase", tallied(func(t bos.Tally) int { return t.Failed })),
 		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", tallied(func(t bos.Tally) int { return t.Unfinished })),
-		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", of(rows, errorCount)),
-		field("bootsets", "Boot sets", "Number of boot sets", of(rows, func(s row) int64 { return int64(len(s.BootSets)) })),
-		field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", of(rows, func(s row) string { return s.Job })),
+		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", of(rows, func(r row) *int64 { return r.errors })),
+		field("bootsets", "Boot sets", "Number of boot sets", of(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
+		field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", of(rows, func(r row) string { return r.Job })),
 	), nil
+}
+
+func (v *view) sessionRows() (rows []sessionRow, err error) {
+	if v.query.Node != "" {
+		err = v.wholes(func(w inventory.Whole) {
+			if r, some := v.ofMatching(w); some {
+				rows = append(rows, r)
+			}
+		})
+		return rows, err
+	}
+	for _, s := range v.sessions {
+		r := sessionRow{Session: s, errors: errorCount(s)}
+		if slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return b.Reported }) {
+			r.tally = &s.Nodes
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
+// ofMatching is the row of a session in which only the nodes count that the query's
+// pattern takes, if there are any.
+func (v *view) ofMatching(w inventory.Whole) (r sessionRow, some bool) {
+	var tally bos.Tally
+	for n, fate := range w.Roster.Fates(w.Session.Session) {
+		if v.query.hasNode(n) {
+			tally.Add(fate)
+		}
+	}
+	var failures int64
+	for _, b := range w.Roster.BootSets {
+		for _, p := range b.Phases {
+			for _, c := range p.Categories {
+				if c.Name == bos.Failed {
+					failures += int64(len(v.matching(c.Nodes)))
+				}
+			}
+		}
+	}
+	return sessionRow{&w.Session, &tally, &failures}, tally.Nodes() > 0
 }

@@ -44,6 +44,11 @@ func rankOf(category string) rank {
 	}
 }
 
+// WorstFirst compares categories by how much their nodes ask to be looked at:
+// failed, in progress, not started, succeeded, excluded, and then those that are
+// not known here.
+func WorstFirst(a, b string) int { return int(rankOf(b)) - int(rankOf(a)) }
+
 // Fate is what became of a node.
 type Fate uint8
 
@@ -81,7 +86,8 @@ type Tally struct {
 // Nodes is the number of distinct nodes.
 func (t Tally) Nodes() int { return t.Failed + t.Unfinished + t.Succeeded + t.Excluded }
 
-func (t *Tally) add(f Fate) {
+// Add counts a node.
+func (t *Tally) Add(f Fate) {
 	switch f {
 	case FateFailed:
 		t.Failed++

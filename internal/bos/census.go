@@ -77,11 +77,11 @@ func (c *Census) EndBootSet(b *BootSet) {
 	for node, ranks := range c.ranks {
 		for i := range b.Phases {
 			if r := ranks.in(i); r != rankAbsent {
-				b.Phases[i].Nodes.add(r.fate())
+				b.Phases[i].Nodes.Add(r.fate())
 			}
 		}
 		f := ranks.fate(order, skip)
-		b.Nodes.add(f)
+		b.Nodes.Add(f)
 		if old, seen := c.fates[node]; !seen || f > old {
 			c.fates[node] = f
 		}
@@ -101,7 +101,7 @@ func (c *Census) EndBootSet(b *BootSet) {
 func (c *Census) EndSession() Tally {
 	var t Tally
 	for _, f := range c.fates {
-		t.add(f)
+		t.Add(f)
 	}
 	c.Reset()
 	return t

@@ -60,7 +60,7 @@ func TestFatesAreThoseOfTheCensus(t *testing.T) {
 	s := &Session{BootSets: []BootSet{b}, Nodes: c.EndSession()}
 	var tally Tally
 	for _, fate := range r.Roster().Fates(s) {
-		tally.add(fate)
+		tally.Add(fate)
 	}
 	if want := (Tally{Succeeded: 1, Unfinished: 1, Failed: 2}); tally != want || s.Nodes != want {
 		t.Errorf("names tell %+v, counts %+v, want %+v", tally, s.Nodes, want)

@@ -4,7 +4,17 @@ export type ListFilter = 'session' | 'bootset' | 'phase' | 'category' | 'templat
 export type Filter = ListFilter | 'node';
 export type Field = 'session' | 'bootset' | 'phase' | 'category' | 'template' | 'node';
 export type QueryType =
-  'sessions' | 'bootsets' | 'phases' | 'nodes' | 'counts' | 'errors' | 'retry' | 'offenders' | 'timeline' | 'values';
+  | 'sessions'
+  | 'bootsets'
+  | 'phases'
+  | 'nodes'
+  | 'counts'
+  | 'errors'
+  | 'retry'
+  | 'offenders'
+  | 'overlaps'
+  | 'timeline'
+  | 'values';
 
 /**
  * What the backend is asked. A filter that is empty or missing takes everything. Written
@@ -29,7 +39,7 @@ export const queryTypes: Record<
   sessions: {
     label: 'Sessions',
     description: 'One row per session: its state, times and numbers of nodes',
-    filters: ['session', 'template', 'operation', 'state'],
+    filters: ['session', 'node', 'template', 'operation', 'state'],
   },
   bootsets: {
     label: 'Boot sets',
@@ -58,13 +68,18 @@ export const queryTypes: Record<
   },
   retry: {
     label: 'Retry lists',
-    description: 'The nodes of a session to try again, as the limit of the next one',
+    description: 'The nodes of a session to try again, and the line that does it',
     filters: ['session', 'bootset', 'phase', 'node', 'template', 'operation', 'state'],
   },
   offenders: {
     label: 'Offenders',
     description: 'The nodes that failed in the most sessions, worst first',
     filters: ['session', 'bootset', 'phase', 'node', 'template', 'operation', 'state'],
+  },
+  overlaps: {
+    label: 'Overlaps',
+    description: 'The nodes that two sessions hold at once, for each two sessions',
+    filters: ['session', 'bootset', 'node', 'template', 'operation', 'state'],
   },
   timeline: {
     label: 'Timeline',
