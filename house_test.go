@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"internal/bosclient":     {"internal/bos"},
 	"internal/bossim":        {"internal/bos"},
 	"internal/bos":           {},
+	"internal/programs":      {}, // for tests
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -43,8 +44,8 @@ func TestImportsPointOneWay(t *testing.T) {
 		for _, wrong := range wrongImports(p.ImportPath, p.Imports) {
 			t.Error(wrong)
 		}
-		// Tests of all may use the simulator, and what they test.
-		for _, wrong := range wrongImports(p.ImportPath, slices.Concat(p.TestImports, p.XTestImports), "internal/bossim", strings.TrimPrefix(p.ImportPath, module)) {
+		// Tests of all may use the simulator, programs, and what they test.
+		for _, wrong := range wrongImports(p.ImportPath, slices.Concat(p.TestImports, p.XTestImports), "internal/bossim", "internal/programs", strings.TrimPrefix(p.ImportPath, module)) {
 			t.Error("a test of " + wrong)
 		}
 	}

@@ -5,74 +5,28 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
-	"os/exec"
-	"path/filepath"
-	"runtime/debug"
-	"slices"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
-	"github.com/grafana/grafana-plugin-sdk-go/backend/grpcplugin"
 	"github.com/grafana/grafana-plugin-sdk-go/genproto/pluginv2"
-	"github.com/hashicorp/go-hclog"
-	"github.com/hashicorp/go-plugin"
 
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
-
-// pluginProcess is the built backend in a process of its own, as Grafana runs it.
-type pluginProcess struct {
-	data        pluginv2.DataClient
-	diagnostics pluginv2.DiagnosticsClient
-	resource    pluginv2.ResourceClient
-}
 
 // startPlugin builds the backend and starts it.
 func startPlugin(t testing.TB) pluginProcess {
 	t.Helper()
-	binary := filepath.Join(t.TempDir(), "gpx_bos_datasource")
-	args := []string{"build", "-o", binary}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
-	}
-	if out, err := exec.Command("go", append(args, "../cmd/gpx_bos_datasource")...).CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
-	}
-	client := plugin.NewClient(&plugin.ClientConfig{
-		HandshakeConfig: plugin.HandshakeConfig{
-			ProtocolVersion:  grpcplugin.ProtocolVersion,
-			MagicCookieKey:   grpcplugin.MagicCookieKey,
-			MagicCookieValue: grpcplugin.MagicCookieValue,
-		},
-		VersionedPlugins: map[int]plugin.PluginSet{grpcplugin.ProtocolVersion: {
-			"data":        &grpcplugin.DataGRPCPlugin{},
-			"diagnostics": &grpcplugin.DiagnosticsGRPCPlugin{},
-			"resource":    &grpcplugin.ResourceGRPCPlugin{},
-		}},
-		Cmd:              exec.Command(binary),
-		AllowedProtocols: []plugin.Protocol{plugin.ProtocolGRPC},
-		Logger:           hclog.NewNullLogger(),
-	})
-	t.Cleanup(client.Kill)
-	rpc, err := client.Client()
+	binary, err := programs.Build(t.TempDir(), "../cmd/gpx_bos_datasource")
 	if err != nil {
 		t.Fatal(err)
 	}
-	dispense := func(name string) any {
-		raw, err := rpc.Dispense(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return raw
-	}
-	return pluginProcess{
-		data:        dispense("data").(pluginv2.DataClient),
-		diagnostics: dispense("diagnostics").(pluginv2.DiagnosticsClient),
-		resource:    dispense("resource").(pluginv2.ResourceClient),
-	}
+	return pluginProcess{programs.StartPlugin(t, binary)}
 }
+
+type pluginProcess struct{ programs.Plugin }
 
 // pluginContext is what Grafana sends along with each request.
 func pluginContext(s backend.DataSourceInstanceSettings) backend.PluginContext {
@@ -83,7 +37,7 @@ func pluginContext(s backend.DataSourceInstanceSettings) backend.PluginContext {
 func (p pluginProcess) through(w *world, s backend.DataSourceInstanceSettings) *world {
 	w.ask = func(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
 		req.PluginContext = pluginContext(s)
-		resp, err := p.data.QueryData(ctx, backend.ToProto().QueryDataRequest(req))
+		resp, err := p.Data.QueryData(ctx, backend.ToProto().QueryDataRequest(req))
 		if err != nil {
 			return nil, err
 		}
@@ -146,14 +100,14 @@ func TestPlugin(t *testing.T) {
 	})
 	t.Run("health", func(t *testing.T) {
 		_, s := world(t)
-		h, err := p.diagnostics.CheckHealth(t.Context(), &pluginv2.CheckHealthRequest{PluginContext: backend.ToProto().PluginContext(pluginContext(s))})
+		h, err := p.Diagnostics.CheckHealth(t.Context(), &pluginv2.CheckHealthRequest{PluginContext: backend.ToProto().PluginContext(pluginContext(s))})
 		if err != nil || h.Status != pluginv2.CheckHealthResponse_OK || !strings.Contains(h.Message, "8 sessions") {
 			t.Errorf("%v %v", h, err)
 		}
 	})
 	t.Run("pick list", func(t *testing.T) {
 		_, s := world(t)
-		stream, err := p.resource.CallResource(t.Context(), &pluginv2.CallResourceRequest{
+		stream, err := p.Resource.CallResource(t.Context(), &pluginv2.CallResourceRequest{
 			PluginContext: backend.ToProto().PluginContext(pluginContext(s)), Path: "templates", Url: "templates?q=gpu", Method: http.MethodGet,
 		})
 		if err != nil {
@@ -189,7 +143,7 @@ func BenchmarkNodes(b *testing.B) {
 				Queries:       []backend.DataQuery{{RefID: "A", TimeRange: day, JSON: json.RawMessage(query)}},
 			})
 			for b.Loop() {
-				if r, err := p.data.QueryData(b.Context(), req); err != nil || r.Responses["A"].Error != "" {
+				if r, err := p.Data.QueryData(b.Context(), req); err != nil || r.Responses["A"].Error != "" {
 					b.Fatalf("%v %v", err, r)
 				}
 			}

@@ -20,7 +20,7 @@ func documented(t *testing.T) string {
 	t.Helper()
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url) // whose second sweep is half a minute away
-	p.ready()
+	p.Ready()
 	return p.metrics().text
 }
 

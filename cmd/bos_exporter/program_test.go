@@ -17,6 +17,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
 
 // Flags that make no sense: one clear line on stderr, and no service.
@@ -99,11 +100,11 @@ func TestBOSInTrouble(t *testing.T) {
 			t.Parallel()
 			w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 			p := start(t, "--bos.url="+w.url, "--bos.interval=20ms", "--bos.timeout=2s")
-			p.ready()
+			p.Ready()
 			p.metrics().want(t, "bos_up", 1)
 			w.sim.Fail(bossim.Everything, fault)
 			var m metrics
-			eventually(t, func() string {
+			programs.Eventually(t, func() string {
 				begin := time.Now()
 				m = p.metrics()
 				if took := time.Since(begin); took > time.Second {
@@ -120,17 +121,17 @@ func TestBOSInTrouble(t *testing.T) {
 				w.swept()
 				w.swept()
 			}
-			if got := strings.Count(p.log(), "cannot be listed"); got != 1 {
+			if got := strings.Count(p.Log(), "cannot be listed"); got != 1 {
 				t.Errorf("said %d times that BOS is down, want once", got)
 			}
 			w.sim.Heal()
-			eventually(t, func() string {
+			programs.Eventually(t, func() string {
 				if p.metrics().values["bos_list_up"] != 1 {
 					return "bos_list_up is 0"
 				}
 				return ""
 			})
-			if got := strings.Count(p.log(), "BOS answers"); got != 2 {
+			if got := strings.Count(p.Log(), "BOS answers"); got != 2 {
 				t.Errorf("said %d times that BOS answers, want 2", got)
 			}
 		})
@@ -142,26 +143,26 @@ func TestNotReadyUntilAGoodSweep(t *testing.T) {
 	w.sim.Fail(bossim.Everything, bossim.Unavailable)
 	p := start(t, "--bos.url="+w.url, "--bos.interval=20ms")
 	w.swept()
-	if code, _ := p.get("/-/ready"); code != http.StatusServiceUnavailable {
+	if code, _ := p.Get("/-/ready"); code != http.StatusServiceUnavailable {
 		t.Errorf("ready: %d", code)
 	}
-	if code, _ := p.get("/-/healthy"); code != http.StatusOK {
+	if code, _ := p.Get("/-/healthy"); code != http.StatusOK {
 		t.Errorf("healthy: %d", code)
 	}
 	p.metrics().want(t, "bos_up", 0)
-	if code, page := p.get("/"); code != http.StatusOK || !strings.Contains(page, "down") || !strings.Contains(page, "cannot be listed") {
+	if code, page := p.Get("/"); code != http.StatusOK || !strings.Contains(page, "down") || !strings.Contains(page, "cannot be listed") {
 		t.Errorf("landing page: %d %s", code, page)
 	}
 	w.sim.Heal()
-	p.ready()
+	p.Ready()
 }
 
 func TestStaleSeriesEnd(t *testing.T) {
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url, "--bos.interval=20ms", "--bos.stale-after=300ms")
-	p.ready()
+	p.Ready()
 	w.sim.Fail(bossim.Everything, bossim.Reset)
-	eventually(t, func() string {
+	programs.Eventually(t, func() string {
 		if m := p.metrics().text; strings.Contains(m, `session="`) || strings.Contains(m, "\nbos_sessions") {
 			return "series of sessions are still there"
 		}
@@ -172,11 +173,11 @@ func TestStaleSeriesEnd(t *testing.T) {
 	if m.values["bos_exporter_last_sweep_timestamp_seconds"] == 0 {
 		t.Error("the age of the view is not told")
 	}
-	if _, page := p.get("/"); !strings.Contains(page, "What follows is old") {
+	if _, page := p.Get("/"); !strings.Contains(page, "What follows is old") {
 		t.Error("the landing page does not say that it is old")
 	}
 	w.sim.Heal()
-	eventually(t, func() string {
+	programs.Eventually(t, func() string {
 		if !strings.Contains(p.metrics().text, `session="f4eebe51`) {
 			return "the series have not come back"
 		}
@@ -189,7 +190,7 @@ func TestStop(t *testing.T) {
 		w := newWorld(t, bossim.Live(time.Now(), 10), time.Now())
 		w.sim.Fail(bossim.Everything, fault)
 		p := start(t, "--bos.url="+w.url, "--bos.interval=20ms")
-		eventually(t, func() string {
+		programs.Eventually(t, func() string {
 			w.mu.Lock()
 			defer w.mu.Unlock()
 			if w.lists == 0 {
@@ -197,7 +198,7 @@ func TestStop(t *testing.T) {
 			}
 			return ""
 		})
-		if took, err := p.stop(); err != nil || took > 5*time.Second {
+		if took, err := p.Stop(); err != nil || took > 5*time.Second {
 			t.Errorf("fault %s: it took %s to stop: %v", fault, took, err)
 		}
 	}
@@ -205,9 +206,9 @@ func TestStop(t *testing.T) {
 
 func TestDemo(t *testing.T) {
 	p := start(t, "--demo")
-	p.ready()
-	said := p.said()
-	if !strings.Contains(said, p.url+"/") || !strings.Contains(said, p.url+"/metrics") {
+	p.Ready()
+	said := p.Said()
+	if !strings.Contains(said, p.URL+"/") || !strings.Contains(said, p.URL+"/metrics") {
 		t.Errorf("it says %q", said)
 	}
 	m := regexp.MustCompile(`http://127\.0\.0\.1:\d+/apis/bos/v1/session`).FindString(said)
@@ -219,14 +220,14 @@ func TestDemo(t *testing.T) {
 	if n := p.metrics().values["bos_sessions_listed"]; n < 10 {
 		t.Errorf("%v sessions", n)
 	}
-	_, page := p.get("/")
+	_, page := p.Get("/")
 	for _, word := range []string{"(simulated)", "running", "stuck", "succeeded", "partial", "failed", "x1000", "<script"} {
 		there := strings.Contains(page, word)
 		if wanted := word != "x1000" && word != "<script"; there != wanted {
 			t.Errorf("landing page: %q is there: %t", word, there)
 		}
 	}
-	if took, err := p.stop(); err != nil || took > 5*time.Second {
+	if took, err := p.Stop(); err != nil || took > 5*time.Second {
 		t.Errorf("it took %s to stop: %v", took, err)
 	}
 }
@@ -234,19 +235,19 @@ func TestDemo(t *testing.T) {
 func TestEndpoints(t *testing.T) {
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url, "--web.telemetry-path=/bos")
-	p.ready()
+	p.Ready()
 	for path, want := range map[string]int{
 		"/": 200, "/bos": 200, "/-/healthy": 200, "/-/ready": 200,
 		"/metrics": 404, "/debug/pprof/": 404, "/debug/pprof/cmdline": 404, "/nowhere": 404,
 	} {
-		if code, _ := p.get(path); code != want {
+		if code, _ := p.Get(path); code != want {
 			t.Errorf("%s: %d, want %d", path, code, want)
 		}
 	}
-	if _, page := p.get("/"); !strings.Contains(page, `href="/bos"`) || !strings.Contains(page, "f4eebe51-a217-46d0-8733-b9499a092042") || strings.Contains(page, "pprof") {
+	if _, page := p.Get("/"); !strings.Contains(page, `href="/bos"`) || !strings.Contains(page, "f4eebe51-a217-46d0-8733-b9499a092042") || strings.Contains(page, "pprof") {
 		t.Errorf("landing page: %s", page)
 	}
-	resp, err := http.Post(p.url+"/bos", "text/plain", nil)
+	resp, err := http.Post(p.URL+"/bos", "text/plain", nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -255,7 +256,7 @@ func TestEndpoints(t *testing.T) {
 		t.Errorf("POST: %d", resp.StatusCode)
 	}
 	asked := start(t, "--bos.url="+w.url, "--web.enable-pprof")
-	if code, _ := asked.get("/debug/pprof/cmdline"); code != 200 {
+	if code, _ := asked.Get("/debug/pprof/cmdline"); code != 200 {
 		t.Errorf("pprof, asked for: %d", code)
 	}
 }
@@ -266,7 +267,7 @@ func TestCollectorSwitches(t *testing.T) {
 		t.Run(c.Name, func(t *testing.T) {
 			t.Parallel()
 			p := start(t, "--bos.url="+w.url, "--no-collector."+c.Name)
-			p.ready()
+			p.Ready()
 			m := p.metrics().text
 			for _, metric := range c.Metrics {
 				if strings.Contains(m, "# TYPE "+metric.Name+" ") {
@@ -295,7 +296,7 @@ func TestCredentials(t *testing.T) {
 	}
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url, "--bos.http-config="+config, "--bos.interval=20ms", "--log.level=debug")
-	p.ready()
+	p.Ready()
 	w.mu.Lock()
 	for _, h := range w.heads {
 		if h.Get("Authorization") != "Bearer hunter2" {
@@ -305,13 +306,13 @@ func TestCredentials(t *testing.T) {
 	w.mu.Unlock()
 	w.sim.Fail(bossim.Everything, bossim.Forbidden)
 	w.swept()
-	_, page := p.get("/")
-	for where, text := range map[string]string{"metrics": p.metrics().text, "landing page": page, "log": p.log()} {
+	_, page := p.Get("/")
+	for where, text := range map[string]string{"metrics": p.metrics().text, "landing page": page, "log": p.Log()} {
 		if strings.Contains(text, "hunter2") {
 			t.Errorf("the secret is in the %s", where)
 		}
 	}
-	if !strings.Contains(p.log(), "check the credentials") {
+	if !strings.Contains(p.Log(), "check the credentials") {
 		t.Error("the log does not say what to do")
 	}
 }
@@ -333,14 +334,14 @@ func TestTokenServerHangs(t *testing.T) {
 	}
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url, "--bos.http-config="+config, "--bos.interval=20ms", "--bos.timeout=500ms")
-	eventually(t, func() string {
-		if !strings.Contains(p.log(), "no answer within 500ms") {
+	programs.Eventually(t, func() string {
+		if !strings.Contains(p.Log(), "no answer within 500ms") {
 			return "nothing in the log"
 		}
 		return ""
 	})
 	p.metrics().want(t, "bos_up", 0)
-	if took, err := p.stop(); err != nil || took > 5*time.Second {
+	if took, err := p.Stop(); err != nil || took > 5*time.Second {
 		t.Errorf("it took %s to stop: %v", took, err)
 	}
 }
@@ -356,10 +357,10 @@ func TestBasicAuth(t *testing.T) {
 	}
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url, "--web.config.file="+config)
-	if code, _ := p.get("/metrics"); code != http.StatusUnauthorized {
+	if code, _ := p.Get("/metrics"); code != http.StatusUnauthorized {
 		t.Errorf("without a password: %d", code)
 	}
-	req, err := http.NewRequest(http.MethodGet, p.url+"/metrics", nil)
+	req, err := http.NewRequest(http.MethodGet, p.URL+"/metrics", nil)
 	if err != nil {
 		t.Fatal(err)
 	}

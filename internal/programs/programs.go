@@ -1,0 +1,183 @@
+// Package programs builds and runs programs for tests, which talk to them over their
+// real protocols. Only tests use it.
+package programs
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// Build builds the program of a package into a folder, with the race detector if the
+// test has it, and returns its path.
+func Build(folder, pkg string) (string, error) {
+	binary := filepath.Join(folder, filepath.Base(pkg))
+	args := []string{"build", "-o", binary}
+	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		args = append(args, "-race")
+	}
+	if out, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return binary, nil
+}
+
+// Program is a running program that serves HTTP.
+type Program struct {
+	URL string
+
+	t      testing.TB
+	cmd    *exec.Cmd
+	exited chan error
+
+	mu             sync.Mutex
+	stdout, stderr bytes.Buffer
+}
+
+// listening finds the address in what the programs of Prometheus log.
+var listening = regexp.MustCompile(`msg="?Listening on"? address=(\S+)`)
+
+// Start starts a program and waits until it says that it listens. It is killed when
+// the test ends.
+func Start(t testing.TB, binary string, args ...string) *Program {
+	t.Helper()
+	p := &Program{t: t, cmd: exec.Command(binary, args...), exited: make(chan error, 1)}
+	stderr, err := p.cmd.StderrPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	p.cmd.Stdout = writer(func(b []byte) (int, error) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		return p.stdout.Write(b)
+	})
+	if err := p.cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+		if t.Failed() {
+			t.Logf("stderr of %s:\n%s", filepath.Base(binary), p.Log())
+		}
+	})
+	address := make(chan string, 1)
+	go func() {
+		lines := bufio.NewScanner(stderr)
+		for lines.Scan() {
+			p.mu.Lock()
+			p.stderr.WriteString(lines.Text() + "\n")
+			p.mu.Unlock()
+			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
+				select {
+				case address <- m[1]:
+				default: // it listens at several
+				}
+			}
+		}
+		p.exited <- p.cmd.Wait()
+		close(p.exited)
+	}()
+	select {
+	case a := <-address:
+		p.URL = "http://" + a
+	case err := <-p.exited:
+		t.Fatalf("%s did not start: %v\n%s", binary, err, p.Log())
+	case <-time.After(30 * time.Second):
+		t.Fatalf("%s does not listen\n%s", binary, p.Log())
+	}
+	return p
+}
+
+type writer func([]byte) (int, error)
+
+func (f writer) Write(b []byte) (int, error) { return f(b) }
+
+// Log is what it has written to stderr.
+func (p *Program) Log() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stderr.String()
+}
+
+// Said is what it has written to stdout.
+func (p *Program) Said() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.stdout.String()
+}
+
+// Get returns the status code and body of a page.
+func (p *Program) Get(path string) (int, string) {
+	p.t.Helper()
+	resp, err := http.Get(p.URL + path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	defer resp.Body.Close()
+	body, err := io.ReadAll(resp.Body)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return resp.StatusCode, string(body)
+}
+
+// Ready waits until the page /-/ready says so.
+func (p *Program) Ready() {
+	p.t.Helper()
+	Eventually(p.t, func() string {
+		if code, body := p.Get("/-/ready"); code != http.StatusOK {
+			return body
+		}
+		return ""
+	})
+}
+
+// Stop sends SIGTERM and returns how long the program took to exit, and how.
+func (p *Program) Stop() (time.Duration, error) {
+	p.t.Helper()
+	begin := time.Now()
+	if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+		p.t.Fatal(err)
+	}
+	select {
+	case err := <-p.exited:
+		return time.Since(begin), err
+	case <-time.After(20 * time.Second):
+		p.t.Fatal("it does not stop")
+		return 0, nil
+	}
+}
+
+// Eventually waits until the condition holds, which returns "" then, and what is
+// amiss before.
+func Eventually(t testing.TB, condition func() string) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	tick := time.NewTicker(5 * time.Millisecond)
+	defer tick.Stop()
+	for {
+		amiss := condition()
+		if amiss == "" {
+			return
+		}
+		select {
+		case <-tick.C:
+		case <-ctx.Done():
+			t.Fatalf("after a minute still: %s", amiss)
+		}
+	}
+}
