@@ -18,6 +18,7 @@ var mayImport = map[string][]string{
 	"cmd/gpx_bos_datasource": {"datasource"},
 	"datasource":             {"internal/inventory", "internal/bosclient", "internal/bos"},
 	"exporter":               {"collectors", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
+	"dashboards":             {"datasource", "exporter", "collectors", "internal/bos"}, // in tests alone
 	"collectors":             {"internal/inventory", "internal/bosclient", "internal/bos"},
 	"internal/inventory":     {"internal/bosclient", "internal/bos"},
 	"internal/bosclient":     {"internal/bos"},

@@ -32,6 +32,9 @@ type Config struct {
 	Concurrency int           // --bos.concurrency
 	StaleAfter  time.Duration // --bos.stale-after
 
+	// Transport carries requests to BOS. Without one HTTPConfig makes it.
+	Transport http.RoundTripper
+
 	MaxAge      time.Duration // --sessions.max-age
 	Linger      time.Duration // --sessions.linger
 	MaxSessions int           // --sessions.max

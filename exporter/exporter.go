@@ -64,9 +64,12 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 		e.cfg.URL = d.url
 		e.cfg.Interval = min(cfg.Interval, demoInterval)
 	}
-	transport, err := e.cfg.transport()
-	if err != nil {
-		return nil, err
+	transport := cfg.Transport
+	if transport == nil {
+		var err error
+		if transport, err = e.cfg.transport(); err != nil {
+			return nil, err
+		}
 	}
 	requests := newRequestMetrics()
 	e.self.MustRegister(
@@ -75,6 +78,7 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 		promcollectors.NewGoCollector(),
 		promcollectors.NewProcessCollector(promcollectors.ProcessCollectorOpts{}),
 	)
+	var err error
 	e.client, err = bosclient.New(bosclient.Config{
 		URL:         e.cfg.URL,
 		Transport:   transport,
@@ -103,7 +107,7 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 // returns an error if it cannot serve.
 func (e *Exporter) Run(ctx context.Context) error {
 	server := &http.Server{
-		Handler:           e.handler(),
+		Handler:           e.Handler(),
 		ReadHeaderTimeout: 10 * time.Second,
 		WriteTimeout:      writeTimeout,
 		ErrorLog:          slog.NewLogLogger(e.logger.Handler(), slog.LevelWarn),
@@ -133,7 +137,7 @@ func (e *Exporter) Run(ctx context.Context) error {
 		return nil
 	})
 	g.Go(func() error {
-		e.sweep(ctx)
+		e.Sweep(ctx)
 		return nil
 	})
 	if e.demo != nil {
@@ -144,9 +148,9 @@ func (e *Exporter) Run(ctx context.Context) error {
 	return err
 }
 
-// sweep sweeps BOS until ctx ends, with the interval between two sweeps: however
+// Sweep sweeps BOS until ctx ends, with the interval between two sweeps: however
 // long they take, BOS has a rest.
-func (e *Exporter) sweep(ctx context.Context) {
+func (e *Exporter) Sweep(ctx context.Context) {
 	rest := time.NewTimer(0)
 	defer rest.Stop()
 	for {
@@ -160,9 +164,9 @@ func (e *Exporter) sweep(ctx context.Context) {
 	}
 }
 
-// handler routes all requests. The default mux is not used: packages hang
+// Handler routes all requests. The default mux is not used: packages hang
 // profiling onto it.
-func (e *Exporter) handler() http.Handler {
+func (e *Exporter) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+e.cfg.TelemetryPath, e.metrics())
 	mux.HandleFunc("GET "+healthyPath, func(w http.ResponseWriter, _ *http.Request) {

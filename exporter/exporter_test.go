@@ -83,7 +83,7 @@ func scrape(t *testing.T, e *Exporter, path string, header map[string]string) *h
 	for k, v := range header {
 		r.Header.Set(k, v)
 	}
-	e.handler().ServeHTTP(w, r)
+	e.Handler().ServeHTTP(w, r)
 	if w.Code != http.StatusOK {
 		t.Fatalf("%s: %d %s", path, w.Code, w.Body)
 	}

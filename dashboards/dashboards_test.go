@@ -1,0 +1,125 @@
+// Package dashboards checks the dashboards, rules and provisioning files of this
+// folder.
+package dashboards
+
+import (
+	"encoding/json"
+	"flag"
+	"os"
+	"path/filepath"
+	"testing"
+)
+
+var update = flag.Bool("update", false, "format the dashboards")
+
+// dashboard is the part of a dashboard that is checked.
+type dashboard struct {
+	file string
+	raw  map[string]any
+
+	UID, Title, Description, Refresh string
+	SchemaVersion                    int
+	Tags                             []string
+	Panels                           []panel
+	Templating                       struct{ List []variable }
+	Annotations                      struct{ List []annotation }
+	Links                            []struct {
+		Type                  string
+		Tags                  []string
+		IncludeVars, KeepTime bool
+	}
+}
+
+type panel struct {
+	ID                       int
+	Type, Title, Description string
+	GridPos                  struct{ X, Y, W, H int }
+	Collapsed                bool
+	Repeat                   string
+	Panels                   []panel // of a collapsed row
+	Datasource               datasourceRef
+	Targets                  []json.RawMessage
+	Options                  json.RawMessage
+	FieldConfig              struct {
+		Defaults  fieldConfig
+		Overrides []struct {
+			Matcher    struct{ ID, Options string }
+			Properties []struct {
+				ID    string
+				Value json.RawMessage
+			}
+		}
+	}
+}
+
+type fieldConfig struct {
+	NoValue  string
+	Mappings []mapping
+}
+
+type mapping struct {
+	Options map[string]struct{ Text, Color string }
+}
+
+type datasourceRef struct{ Type, UID string }
+
+type variable struct {
+	Name, Label, Type, AllValue string
+	Datasource                  datasourceRef
+	Query                       json.RawMessage
+	Multi, IncludeAll           bool
+}
+
+type annotation struct {
+	Name       string
+	BuiltIn    int
+	Datasource datasourceRef
+	Target     json.RawMessage
+}
+
+const (
+	prometheusType = "prometheus"
+	bosType        = "bosexporter-bos-datasource"
+)
+
+// load reads all dashboards.
+func load(t *testing.T) []dashboard {
+	t.Helper()
+	files, err := filepath.Glob("*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no dashboards: %v", err)
+	}
+	all := make([]dashboard, len(files))
+	for i, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		all[i].file = file
+		for _, into := range []any{&all[i], &all[i].raw} {
+			if err := json.Unmarshal(text, into); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+		}
+	}
+	return all
+}
+
+// panels are all panels of a dashboard, those in collapsed rows too.
+func (d *dashboard) panels() []panel {
+	var all []panel
+	for _, p := range d.Panels {
+		all = append(append(all, p), p.Panels...)
+	}
+	return all
+}
+
+// variable finds a variable of the dashboard.
+func (d *dashboard) variable(name string) (variable, bool) {
+	for _, v := range d.Templating.List {
+		if v.Name == name {
+			return v, true
+		}
+	}
+	return variable{}, false
+}

@@ -1,0 +1,95 @@
+package dashboards
+
+import (
+	"errors"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/expfmt"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/exporter-toolkit/web"
+
+	"github.com/bos-exporter/bos-exporter/collectors"
+	"github.com/bos-exporter/bos-exporter/exporter"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// inMemory carries requests to a simulated BOS without a network, so that both can
+// run in the time of a synctest bubble.
+type inMemory struct{ sim *bossim.Server }
+
+func (m inMemory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
+	defer func() {
+		if recover() != nil { // the server has closed the connection
+			resp, err = nil, errors.Join(errors.New("connection closed"), r.Context().Err())
+		}
+	}()
+	w := httptest.NewRecorder()
+	m.sim.ServeHTTP(w, r)
+	return w.Result(), nil
+}
+
+// newExporter is an exporter as its flags are by default, but for a change.
+func newExporter(t *testing.T, sim *bossim.Server, change func(*exporter.Config)) *exporter.Exporter {
+	t.Helper()
+	file := ""
+	cfg := exporter.Config{
+		URL: "http://bos.test", Transport: inMemory{sim},
+		Interval: 30 * time.Second, Timeout: 10 * time.Second, Concurrency: 4, StaleAfter: 5 * time.Minute,
+		MaxAge: 168 * time.Hour, Linger: 24 * time.Hour, MaxSessions: 1000,
+		Limits:        bos.Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour},
+		Collectors:    collectors.All,
+		Web:           &web.FlagConfig{WebConfigFile: &file},
+		TelemetryPath: "/metrics",
+	}
+	if change != nil {
+		change(&cfg)
+	}
+	e, err := exporter.New(cfg, slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return e
+}
+
+// scrape returns what the exporter serves, by the names of the families.
+func scrape(t *testing.T, e *exporter.Exporter) map[string]*dto.MetricFamily {
+	t.Helper()
+	w := httptest.NewRecorder()
+	e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+	parser := expfmt.NewTextParser(model.UTF8Validation)
+	families, err := parser.TextToMetricFamilies(w.Body)
+	if err != nil || w.Code != http.StatusOK {
+		t.Fatalf("status %d, %v", w.Code, err)
+	}
+	return families
+}
+
+// watch scrapes an exporter again and again, in a time of its own, which starts with
+// the first scrape. act is called before each scrape and may break BOS.
+func watch(t *testing.T, scenario func(start time.Time) bossim.Scenario, era bossim.Era, change func(*exporter.Config),
+	every time.Duration, times int, act func(sim *bossim.Server, at time.Duration), see func(at time.Duration, families map[string]*dto.MetricFamily)) {
+	synctest.Test(t, func(t *testing.T) {
+		start := time.Now()
+		sim := bossim.New(scenario(start), era, time.Now)
+		defer sim.Close()
+		e := newExporter(t, sim, change)
+		go e.Sweep(t.Context())
+		for i := range times {
+			at := time.Duration(i) * every
+			if act != nil {
+				act(sim, at)
+			}
+			synctest.Wait()
+			see(at, scrape(t, e))
+			time.Sleep(every)
+		}
+	})
+}

@@ -1,0 +1,135 @@
+package dashboards
+
+import (
+	"encoding/json"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+// chosen is what a variable stands on.
+type chosen struct {
+	values   []string
+	all      bool
+	allValue string // what All stands for, if not for all values
+}
+
+// variableUse finds variables as Grafana does.
+var variableUse = regexp.MustCompile(`\$(\w+)|\$\{(\w+)(?:[.:][^}]*)?\}|\[\[(\w+)(?::\w+)?\]\]`)
+
+// variablesIn lists the variables that a text uses, but for those of Grafana.
+func variablesIn(text string) (names []string) {
+	for _, m := range variableUse.FindAllStringSubmatch(text, -1) {
+		if name := m[1] + m[2] + m[3]; !strings.HasPrefix(name, "__") && name != "1" { // $1 is of label_replace
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// fillPromQL fills variables into an expression as the Prometheus datasource does.
+func fillPromQL(expr string, vars map[string]chosen) string {
+	return variableUse.ReplaceAllStringFunc(expr, func(use string) string {
+		m := variableUse.FindStringSubmatch(use)
+		name := m[1] + m[2] + m[3]
+		switch name {
+		case "__rate_interval", "__interval":
+			return "1m"
+		case "__range":
+			return "1h"
+		}
+		c, ok := vars[name]
+		switch {
+		case !ok:
+			return use
+		case c.all && c.allValue != "":
+			return c.allValue
+		case len(c.values) == 1:
+			return escape(c.values[0])
+		}
+		var each []string
+		for _, v := range c.values {
+			each = append(each, escape(v))
+		}
+		return "(" + strings.Join(each, "|") + ")"
+	})
+}
+
+func escape(v string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(regexp.QuoteMeta(v), `\`, `\\`), `"`, `\"`)
+}
+
+// fillQuery fills variables into a query as the frontend of the BOS datasource does:
+// a list entry may become several, All takes the filter away, and an empty session
+// filter means none.
+func fillQuery(t *testing.T, raw json.RawMessage, vars map[string]chosen) json.RawMessage {
+	t.Helper()
+	var q map[string]any
+	if err := json.Unmarshal(raw, &q); err != nil {
+		t.Fatal(err)
+	}
+	for key, v := range q {
+		switch v := v.(type) {
+		case string:
+			if key == "node" {
+				for _, name := range variablesIn(v) {
+					v = strings.Join(vars[name].values, ",")
+				}
+				q[key] = v
+			}
+		case []any:
+			filled := []string{}
+			all := false
+			for _, e := range v {
+				names := variablesIn(e.(string))
+				if len(names) == 0 {
+					filled = append(filled, e.(string))
+				}
+				for _, name := range names {
+					all = all || vars[name].all
+					filled = append(filled, vars[name].values...)
+				}
+			}
+			switch {
+			case all:
+				delete(q, key)
+			case key == "session" && len(filled) == 0:
+				q[key] = []string{""}
+			default:
+				q[key] = filled
+			}
+		}
+	}
+	filled, err := json.Marshal(q)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return filled
+}
+
+func TestFill(t *testing.T) {
+	vars := map[string]chosen{
+		"one":  {values: []string{"a.b"}},
+		"two":  {values: []string{"a", "b c"}},
+		"all":  {values: []string{"a", "b"}, all: true},
+		"any":  {all: true, allValue: ".*"},
+		"none": {},
+	}
+	const expr = `rate(m{x="$one",y=~"${two:regex}",z=~"[[all]]",t=~"$any"}[$__rate_interval])`
+	const want = `rate(m{x="a\\.b",y=~"(a|b c)",z=~"(a|b)",t=~".*"}[1m])`
+	if got := fillPromQL(expr, vars); got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+	for in, want := range map[string]string{
+		`{"session":["$two","c"]}`:  `{"session":["a","b c","c"]}`,
+		`{"session":["$none"]}`:     `{"session":[""]}`,
+		`{"phase":["$all"]}`:        `{}`,
+		`{"node":"$none"}`:          `{"node":""}`,
+		`{"queryType":"sessions"}`:  `{"queryType":"sessions"}`,
+		`{"bootset":["$none","x"]}`: `{"bootset":["x"]}`,
+	} {
+		if got := string(fillQuery(t, json.RawMessage(in), vars)); got != want {
+			t.Errorf("%s: got %s, want %s", in, got, want)
+		}
+	}
+}

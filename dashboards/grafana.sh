@@ -1,0 +1,55 @@
+#!/usr/bin/env bash
+# Runs Grafana with the datasource and the dashboards on top of a simulated BOS, with
+# bos_exporter, Prometheus and Alertmanager, all on loopback, until Ctrl-C.
+#
+#   dashboards/grafana.sh GRAFANA_HOME [flags of bos_exporter]
+#
+# GRAFANA_HOME is an unpacked Grafana, with bin, conf and public in it. Without flags
+# bos_exporter watches its demo; with --bos.url=URL, any BOS.
+set -euo pipefail
+home=$(realpath "${1:?which Grafana? make grafana GRAFANA=<folder with bin, conf and public>}")
+shift
+cd "$(dirname "$0")/.."
+grafana=("$home/bin/grafana" server)
+[[ -x ${grafana[0]} ]] || grafana=("$home/bin/grafana-server")
+[[ -x ${grafana[0]} ]] || { echo "$home/bin holds no grafana: give the folder of an unpacked Grafana" >&2; exit 1; }
+host=127.0.0.1 exporter=${EXPORTER_PORT:-9936} prometheus=${PROMETHEUS_PORT:-9090} alertmanager=${ALERTMANAGER_PORT:-9093} port=${GRAFANA_PORT:-3000}
+
+data=$(mktemp -d)
+trap 'trap - EXIT; kill $(jobs -p) 2>/dev/null; wait; rm -rf "$data"' EXIT
+trap exit INT TERM
+
+cat >"$data/alertmanager.yml" <<-EOF
+	route: {receiver: nobody}
+	receivers: [{name: nobody}]
+EOF
+cat >"$data/prometheus.yml" <<-EOF
+	global: {scrape_interval: 5s, evaluation_interval: 5s, external_labels: {grafana: "http://$host:$port"}}
+	rule_files: ["$PWD/dashboards/rules/*.yml"]
+	alerting: {alertmanagers: [{static_configs: [{targets: ["$host:$alertmanager"]}]}]}
+	scrape_configs:
+	  - job_name: bos
+	    static_configs: [{targets: ["$host:$exporter"]}]
+EOF
+
+(($#)) || set -- --demo
+build/bos_exporter --web.listen-address=$host:$exporter "$@" >"$data/demo" 2>"$data/bos_exporter.log" &
+for flag; do [[ $flag == --bos.url=* ]] && bos=${flag#*=}; done
+until [[ -n ${bos:-} ]]; do # the demo tells where its BOS is
+	kill -0 $! || { cat "$data/bos_exporter.log" >&2; exit 1; }
+	sleep 0.1
+	bos=$(grep -o 'http://[^ ]*/apis/bos' "$data/demo") || true
+done
+build/alertmanager --config.file="$data/alertmanager.yml" --storage.path="$data/alertmanager" \
+	--web.listen-address=$host:$alertmanager --cluster.listen-address= >"$data/alertmanager.log" 2>&1 &
+build/prometheus --config.file="$data/prometheus.yml" --storage.tsdb.path="$data/prometheus" \
+	--web.listen-address=$host:$prometheus >"$data/prometheus.log" 2>&1 &
+export PROMETHEUS_URL=http://$host:$prometheus BOS_URL=$bos BOS_DASHBOARDS=$PWD/dashboards
+export GF_SERVER_HTTP_ADDR=$host GF_SERVER_HTTP_PORT=$port
+export GF_PATHS_DATA=$data/grafana GF_PATHS_LOGS=$data/grafana GF_PATHS_PLUGINS=$PWD/build/plugin GF_PATHS_PROVISIONING=$PWD/dashboards/provisioning
+export GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS=bosexporter-bos-datasource GF_PLUGINS_PREINSTALL_DISABLED=true
+export GF_AUTH_ANONYMOUS_ENABLED=true GF_AUTH_ANONYMOUS_ORG_ROLE=Admin GF_ANALYTICS_REPORTING_ENABLED=false GF_ANALYTICS_CHECK_FOR_UPDATES=false
+export GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=$PWD/dashboards/bos-overview.json
+"${grafana[@]}" --homepath "$home" >"$data/grafana.log" 2>&1 &
+echo "Grafana will be at http://$host:$port/ in a moment, Prometheus at $PROMETHEUS_URL/, Alertmanager at http://$host:$alertmanager/; logs are in $data. Stop with Ctrl-C."
+wait -n || { tail -n 20 "$data"/*.log >&2; exit 1; } # none of them ends of itself

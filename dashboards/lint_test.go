@@ -1,0 +1,413 @@
+package dashboards
+
+import (
+	"bytes"
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/bos-exporter/bos-exporter/datasource"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// A dashboard is what file provisioning of Grafana 9.3 and later loads as it is, and
+// what links rely on.
+func TestDashboards(t *testing.T) {
+	var uids []string
+	for _, d := range load(t) {
+		uids = append(uids, d.UID)
+		if d.file != d.UID+".json" || d.Title == "" || d.Description == "" || d.SchemaVersion != 37 || !slices.Contains(d.Tags, "bos") {
+			t.Errorf("%s: uid %q, title %q, description %q, schema version %d, tags %v", d.file, d.UID, d.Title, d.Description, d.SchemaVersion, d.Tags)
+		}
+		for _, key := range []string{"__inputs", "__requires", "__elements", "id", "gnetId"} {
+			if _, there := d.raw[key]; there {
+				t.Errorf("%s has %s, which is of an export", d.file, key)
+			}
+		}
+		if every, err := time.ParseDuration(d.Refresh); err != nil || every < 30*time.Second {
+			t.Errorf("%s refreshes every %q", d.file, d.Refresh)
+		}
+		if len(d.Links) != 1 || d.Links[0].Type != "dashboards" || !slices.Equal(d.Links[0].Tags, []string{"bos"}) || !d.Links[0].IncludeVars || !d.Links[0].KeepTime {
+			t.Errorf("%s does not link to the others with its variables and time: %+v", d.file, d.Links)
+		}
+	}
+	if want := []string{"bos-nodes", "bos-overview", "bos-session"}; !slices.Equal(uids, want) {
+		t.Errorf("dashboards %v, want %v", uids, want)
+	}
+}
+
+func TestPanels(t *testing.T) {
+	for _, d := range load(t) {
+		seen := make(map[int]string)
+		for _, p := range d.panels() {
+			where := fmt.Sprintf("%s: panel %d %q", d.file, p.ID, p.Title)
+			if other, twice := seen[p.ID]; twice || p.ID == 0 {
+				t.Errorf("%s has the id of %q", where, other)
+			}
+			seen[p.ID] = p.Title
+			if p.Title == "" {
+				t.Errorf("%s has no title", where)
+			}
+			g := p.GridPos
+			if g.X < 0 || g.Y < 0 || g.W < 1 || g.H < 1 || g.X+g.W > 24 {
+				t.Errorf("%s is out of the grid: %+v", where, g)
+			}
+			if p.Type == "row" {
+				if p.Collapsed != (len(p.Panels) > 0) {
+					t.Errorf("%s: a row has its panels in it if it is collapsed, and only then", where)
+				}
+				continue
+			}
+			if p.Description == "" {
+				t.Errorf("%s has no description", where)
+			}
+			if p.Type == "text" {
+				continue
+			}
+			if shows, todo, _ := strings.Cut(p.Description, "\n\n"); shows == "" || todo == "" {
+				t.Errorf("%s: the description says what the panel shows and, in a second paragraph, what to do", where)
+			}
+			if p.FieldConfig.Defaults.NoValue == "" {
+				t.Errorf("%s shows an empty box where there is no value: it has no noValue", where)
+			}
+			if len(p.Targets) == 0 {
+				t.Errorf("%s asks for nothing", where)
+			}
+			for _, target := range p.Targets {
+				var of struct{ Datasource datasourceRef }
+				if err := json.Unmarshal(target, &of); err != nil {
+					t.Fatal(err)
+				}
+				if of.Datasource != p.Datasource || !viaVariable(of.Datasource) {
+					t.Errorf("%s asks %+v, and a target %+v", where, p.Datasource, of.Datasource)
+				}
+			}
+		}
+		all := d.panels()
+		for i, a := range all {
+			for _, b := range all[i+1:] {
+				if overlap(a, b) {
+					t.Errorf("%s: %q and %q overlap", d.file, a.Title, b.Title)
+				}
+			}
+		}
+	}
+}
+
+func viaVariable(d datasourceRef) bool {
+	return d == datasourceRef{prometheusType, "${prometheus}"} || d == datasourceRef{bosType, "${bos}"}
+}
+
+func overlap(a, b panel) bool {
+	x, y := a.GridPos, b.GridPos
+	return x.X < y.X+y.W && y.X < x.X+x.W && x.Y < y.Y+y.H && y.Y < x.Y+x.H
+}
+
+// Every variable that is used is defined, and before it is used by another.
+func TestVariables(t *testing.T) {
+	for _, d := range load(t) {
+		defined := []string{}
+		for _, v := range d.Templating.List {
+			for _, used := range append(variablesIn(string(v.Query)), variablesIn(v.Datasource.UID)...) {
+				if !slices.Contains(defined, used) {
+					t.Errorf("%s: the variable %s uses %s, which is not defined before it", d.file, v.Name, used)
+				}
+			}
+			if slices.Contains(defined, v.Name) || v.Label == "" {
+				t.Errorf("%s: the variable %s is there twice or has no label", d.file, v.Name)
+			}
+			if v.Type == "query" && !viaVariable(v.Datasource) {
+				t.Errorf("%s: the variable %s asks %+v", d.file, v.Name, v.Datasource)
+			}
+			// The BOS datasource takes All for no filter, and any other text for a value.
+			if v.AllValue != "" && v.Datasource.Type == bosType {
+				t.Errorf("%s: the variable %s has a text for All", d.file, v.Name)
+			}
+			defined = append(defined, v.Name)
+		}
+		if !slices.Equal(defined[:2], []string{"prometheus", "bos"}) {
+			t.Errorf("%s: the first variables are %v, want the datasources", d.file, defined[:2])
+		}
+		for _, text := range texts(d.raw) {
+			for _, name := range variablesIn(text) {
+				if !slices.Contains(defined, name) {
+					t.Errorf("%s: %s is not defined, in %q", d.file, name, text)
+				}
+			}
+		}
+	}
+}
+
+// texts are all strings in a JSON value.
+func texts(v any) (all []string) {
+	switch v := v.(type) {
+	case string:
+		return []string{v}
+	case []any:
+		for _, e := range v {
+			all = append(all, texts(e)...)
+		}
+	case map[string]any:
+		for _, e := range v {
+			all = append(all, texts(e)...)
+		}
+	}
+	return all
+}
+
+// Every link leads to a dashboard, with variables that it has, and with the time.
+func TestLinks(t *testing.T) {
+	targets := make(map[string]dashboard)
+	for _, d := range load(t) {
+		targets[d.UID] = d
+	}
+	links := 0
+	check := func(where, link string) {
+		_, path, isDashboard := strings.Cut(link, "/d/")
+		if !isDashboard {
+			return
+		}
+		links++
+		uid, query, _ := strings.Cut(path, "?")
+		target, known := targets[uid]
+		if !known {
+			t.Errorf("%s: no dashboard has the uid %s", where, uid)
+			return
+		}
+		time := false
+		for part := range strings.SplitSeq(query, "&") {
+			name, _, _ := strings.Cut(part, "=")
+			if used := variablesIn(part); len(used) == 1 && strings.HasSuffix(part, ":queryparam}") {
+				name = "var-" + used[0]
+			}
+			time = time || name == "from" || name == "${__url_time_range}"
+			if name, isVariable := strings.CutPrefix(name, "var-"); isVariable {
+				if _, there := target.variable(name); !there {
+					t.Errorf("%s: %s has no variable %s", where, uid, name)
+				}
+			}
+		}
+		if !time && query != "" {
+			t.Errorf("%s: the link %s loses the time range", where, link)
+		}
+	}
+	for _, d := range targets {
+		for _, text := range texts(d.raw) {
+			check(d.file, text)
+		}
+	}
+	ds, ask := gallery(t)
+	for _, queryType := range []string{"sessions", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "timeline"} {
+		for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames {
+			for _, field := range f.Fields {
+				for _, l := range field.Config.Links {
+					check("query type "+queryType, l.URL)
+				}
+			}
+		}
+	}
+	for _, r := range loadRules(t) {
+		check("alert "+r.Alert, r.Annotations["dashboard"])
+	}
+	if links < 30 {
+		t.Errorf("only %d links were found", links)
+	}
+}
+
+// States and categories have one colour each, that of the datasource.
+func TestColours(t *testing.T) {
+	colours := make(map[string]string)
+	ds, ask := gallery(t)
+	for _, query := range []string{`{"queryType":"sessions"}`, `{"queryType":"nodes"}`} {
+		for _, field := range ask(ds, query).Frames[0].Fields {
+			for _, m := range field.Config.Mappings {
+				for name, result := range m.(data.ValueMapper) {
+					colours[name] = result.Color
+				}
+			}
+		}
+	}
+	for _, name := range append(slices.Clone(bos.CategoryOrder), string(bos.StateStuck)) {
+		if colours[name] == "" {
+			t.Fatalf("the datasource has no colour for %s", name)
+		}
+	}
+	coloured := 0
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			check := func(name, colour string) {
+				if want, known := colours[strings.ReplaceAll(strings.Trim(name, " ^$"), " ", "_")]; known {
+					coloured++
+					if colour != want {
+						t.Errorf("%s: %q shows %s in %s, want %s", d.file, p.Title, name, colour, want)
+					}
+				}
+			}
+			mappings := p.FieldConfig.Defaults.Mappings
+			for _, o := range p.FieldConfig.Overrides {
+				for _, property := range o.Properties {
+					switch property.ID {
+					case "color":
+						var c struct{ Mode, FixedColor string }
+						if err := json.Unmarshal(property.Value, &c); err != nil {
+							t.Fatal(err)
+						}
+						if c.Mode == "fixed" && p.Type != "table" && p.Type != "stat" {
+							check(o.Matcher.Options, c.FixedColor)
+						}
+					case "mappings":
+						var more []mapping
+						if err := json.Unmarshal(property.Value, &more); err != nil {
+							t.Fatal(err)
+						}
+						mappings = append(mappings, more...)
+					}
+				}
+			}
+			for _, m := range mappings {
+				for _, result := range m.Options {
+					check(result.Text, result.Color)
+				}
+			}
+		}
+	}
+	if coloured < 40 {
+		t.Errorf("only %d colours were found", coloured)
+	}
+}
+
+// Every query of the BOS datasource is one that it knows, to the letter, and that it
+// answers.
+func TestQueries(t *testing.T) {
+	vars := map[string]chosen{
+		"session": {values: []string{bossim.GalleryID("never-ready")}}, "template": {values: []string{"compute-sles15sp4"}},
+		"bootset": {all: true}, "phase": {all: true}, "category": {values: []string{"failed"}}, "node": {},
+	}
+	ds, ask := gallery(t)
+	queries := 0
+	for _, d := range load(t) {
+		check := func(where string, raw json.RawMessage) {
+			queries++
+			decoder := json.NewDecoder(bytes.NewReader(raw))
+			decoder.DisallowUnknownFields()
+			var q struct {
+				datasource.Query
+				RefID      string        `json:"refId"`
+				Datasource datasourceRef `json:"datasource"`
+			}
+			if err := decoder.Decode(&q); err != nil {
+				t.Errorf("%s: %s: %v", d.file, where, err)
+			}
+			if r := ask(ds, string(fillQuery(t, raw, vars))); r.Error != nil {
+				t.Errorf("%s: %s: %v", d.file, where, r.Error)
+			}
+		}
+		for _, p := range d.panels() {
+			for _, target := range p.Targets {
+				if p.Datasource.Type == bosType {
+					check(p.Title, target)
+				}
+			}
+		}
+		for _, v := range d.Templating.List {
+			if v.Datasource.Type == bosType {
+				check("variable "+v.Name, v.Query)
+			}
+		}
+		for _, a := range d.Annotations.List {
+			if a.BuiltIn == 0 {
+				check("annotation "+a.Name, a.Target)
+			}
+		}
+	}
+	if queries < 20 {
+		t.Errorf("only %d queries were found", queries)
+	}
+}
+
+// gallery is an instance of the datasource that looks at a session of each kind, and
+// a way to ask it.
+func gallery(t *testing.T) (backend.QueryDataHandler, func(backend.QueryDataHandler, string) backend.DataResponse) {
+	t.Helper()
+	clock := bossim.NewSteppedClock(bossim.GalleryTime)
+	server := httptest.NewServer(bossim.New(bossim.Gallery(), bossim.EraC, clock.Now))
+	t.Cleanup(server.Close)
+	instance, err := datasource.New(t.Context(), backend.DataSourceInstanceSettings{UID: "bos", URL: server.URL, JSONData: json.RawMessage(`{}`)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(instance.(interface{ Dispose() }).Dispose)
+	return instance.(backend.QueryDataHandler), func(h backend.QueryDataHandler, query string) backend.DataResponse {
+		resp, err := h.QueryData(t.Context(), &backend.QueryDataRequest{Queries: []backend.DataQuery{{RefID: "A",
+			TimeRange: backend.TimeRange{From: bossim.GalleryTime.Add(-24 * time.Hour), To: bossim.GalleryTime}, JSON: json.RawMessage(query)}}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return resp.Responses["A"]
+	}
+}
+
+// The plugin comes with the dashboards.
+func TestPluginIncludesDashboards(t *testing.T) {
+	text, err := os.ReadFile("../datasource/frontend/src/plugin.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	var plugin struct {
+		ID       string
+		Includes []struct{ Type, Name, Path string }
+	}
+	if err := json.Unmarshal(text, &plugin); err != nil {
+		t.Fatal(err)
+	}
+	if plugin.ID != bosType {
+		t.Errorf("the plugin is %s", plugin.ID)
+	}
+	for _, d := range load(t) {
+		if !slices.ContainsFunc(plugin.Includes, func(i struct{ Type, Name, Path string }) bool {
+			return i.Type == "dashboard" && i.Name == d.Title && i.Path == "dashboards/"+d.file
+		}) {
+			t.Errorf("plugin.json does not include %s as %q", d.file, d.Title)
+		}
+	}
+}
+
+// The provisioning files name what the dashboards ask for, and the environment that
+// they say they need.
+func TestProvisioning(t *testing.T) {
+	files, err := filepath.Glob("provisioning/*/*.yaml")
+	if err != nil || len(files) != 2 {
+		t.Fatalf("%v %v", files, err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		comment := regexp.MustCompile(`(?m)^#.*$`)
+		said := strings.Join(comment.FindAllString(string(text), -1), "\n")
+		used := regexp.MustCompile(`\$(\w+)`).FindAllStringSubmatch(comment.ReplaceAllString(string(text), ""), -1)
+		if len(used) == 0 {
+			t.Errorf("%s uses nothing of the environment", file)
+		}
+		for _, m := range used {
+			if !strings.Contains(said, m[1]) {
+				t.Errorf("%s does not say what %s is", file, m[1])
+			}
+		}
+		if strings.Contains(file, "datasources") && !strings.Contains(string(text), "type: "+bosType) {
+			t.Errorf("%s provisions no BOS datasource", file)
+		}
+	}
+}

@@ -1,0 +1,212 @@
+package dashboards
+
+import (
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"github.com/prometheus/common/model"
+	"github.com/prometheus/prometheus/promql/parser"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+type rule struct {
+	Alert, Record, Expr string
+	Labels, Annotations map[string]string
+}
+
+// loadRules reads all rules, in order.
+func loadRules(t *testing.T) (all []rule) {
+	t.Helper()
+	files, err := filepath.Glob("rules/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, file := range files {
+		text, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var f struct{ Groups []struct{ Rules []rule } }
+		if err := yaml.Unmarshal(text, &f); err != nil {
+			t.Fatalf("%s: %v", file, err)
+		}
+		for _, g := range f.Groups {
+			all = append(all, g.Rules...)
+		}
+	}
+	if len(all) == 0 {
+		t.Fatal("no rules")
+	}
+	return all
+}
+
+// targetLabels are the labels that a scrape adds.
+var targetLabels = []string{"job", "instance"}
+
+// served are the metrics that an exporter really serves, with their labels.
+func served(t *testing.T) map[string][]string {
+	labels := map[string][]string{"up": targetLabels}
+	for _, era := range []bossim.Era{bossim.EraA, bossim.EraC} {
+		watch(t, func(start time.Time) bossim.Scenario { return bossim.Live(start, 1) }, era, nil, time.Minute, 90, nil,
+			func(_ time.Duration, families map[string]*dto.MetricFamily) {
+				for name, f := range families {
+					names := []string{name}
+					if f.GetType() == dto.MetricType_HISTOGRAM {
+						names = []string{name + "_bucket", name + "_sum", name + "_count"}
+					}
+					for _, n := range names {
+						if labels[n] != nil {
+							continue
+						}
+						labels[n] = targetLabels
+						if strings.HasSuffix(n, "_bucket") {
+							labels[n] = append(labels[n], model.BucketLabel)
+						}
+						for _, l := range f.Metric[0].Label {
+							labels[n] = append(labels[n], l.GetName())
+						}
+					}
+				}
+			})
+	}
+	return labels
+}
+
+// wrongPromQL says what is wrong with an expression: it must parse, and use only
+// metrics and labels that there are. It also returns the labels that it uses.
+func wrongPromQL(text string, metrics map[string][]string) (labels, wrong []string) {
+	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
+	if err != nil {
+		return nil, []string{err.Error()}
+	}
+	labels = slices.Clone(targetLabels)
+	var used []string
+	literal := func(e parser.Expr) string {
+		if s, ok := e.(*parser.StringLiteral); ok {
+			return s.Val
+		}
+		return ""
+	}
+	parser.Inspect(expr, func(n parser.Node, _ []parser.Node) error {
+		switch n := n.(type) {
+		case *parser.VectorSelector:
+			has, known := metrics[n.Name]
+			if !known {
+				wrong = append(wrong, fmt.Sprintf("there is no metric %q", n.Name))
+			}
+			labels = append(labels, has...)
+			for _, m := range n.LabelMatchers {
+				if m.Name != model.MetricNameLabel && !slices.Contains(has, m.Name) {
+					wrong = append(wrong, fmt.Sprintf("%s has no label %q", n.Name, m.Name))
+				}
+			}
+		case *parser.AggregateExpr:
+			used = append(used, n.Grouping...)
+		case *parser.BinaryExpr:
+			if n.VectorMatching != nil {
+				used = append(append(used, n.VectorMatching.MatchingLabels...), n.VectorMatching.Include...)
+			}
+		case *parser.Call:
+			switch n.Func.Name {
+			case "label_replace":
+				labels = append(labels, literal(n.Args[1]))
+				used = append(used, literal(n.Args[3]))
+			case "label_join":
+				labels = append(labels, literal(n.Args[1]))
+				for _, source := range n.Args[3:] {
+					used = append(used, literal(source))
+				}
+			}
+		}
+		return nil
+	})
+	for _, l := range used {
+		if !slices.Contains(labels, l) {
+			wrong = append(wrong, fmt.Sprintf("no metric of the expression has the label %q", l))
+		}
+	}
+	return labels, wrong
+}
+
+func TestWrongPromQLIsFound(t *testing.T) {
+	metrics := map[string][]string{"m": {"a"}}
+	for expr, want := range map[string]int{
+		`sum by (a) (m{a="x"})`: 0, `sum by (b) (m)`: 1, `n`: 1, `m{b="x"}`: 1, `m{`: 1, `m * on (a, c) m`: 1,
+		`sum by (d) (label_replace(m, "d", "$1", "a", ".*"))`: 0, `label_replace(m, "d", "$1", "e", ".*")`: 1,
+	} {
+		if _, wrong := wrongPromQL(expr, metrics); len(wrong) != want {
+			t.Errorf("%s: %q, want %d", expr, wrong, want)
+		}
+	}
+}
+
+// Dashboards and rules ask for what the exporter has.
+func TestPromQL(t *testing.T) {
+	metrics := served(t)
+	vars := map[string]chosen{"session": {values: []string{"s"}}, "tenant": {all: true, allValue: ".*"}, "bootset": {values: []string{"a", "b"}}, "phase": {values: []string{"boot"}}}
+	found := 0
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			for _, raw := range p.Targets {
+				var target struct{ Expr string }
+				if err := json.Unmarshal(raw, &target); err != nil {
+					t.Fatal(err)
+				}
+				if p.Datasource.Type != prometheusType {
+					continue
+				}
+				found++
+				if _, wrong := wrongPromQL(fillPromQL(target.Expr, vars), metrics); len(wrong) > 0 {
+					t.Errorf("%s: %s: %s", d.file, p.Title, strings.Join(wrong, "; "))
+				}
+			}
+		}
+	}
+	if found < 15 {
+		t.Errorf("only %d expressions were found", found)
+	}
+	for _, r := range loadRules(t) {
+		labels, wrong := wrongPromQL(r.Expr, metrics)
+		if len(wrong) > 0 {
+			t.Errorf("%s: %s", r.Alert+r.Record, strings.Join(wrong, "; "))
+		}
+		if r.Record != "" {
+			metrics[r.Record] = labels
+		}
+	}
+}
+
+// Each alert says how bad it is, what is the matter with numbers, what to do next,
+// and where to look.
+func TestAlerts(t *testing.T) {
+	for _, r := range loadRules(t) {
+		if r.Alert == "" {
+			continue
+		}
+		if s := r.Labels["severity"]; s != "warning" && s != "critical" {
+			t.Errorf("%s: severity %q", r.Alert, s)
+		}
+		if s := r.Annotations["summary"]; !strings.Contains(s, "$value") && !strings.ContainsAny(s, "0123456789") {
+			t.Errorf("%s: no number in the summary %q", r.Alert, s)
+		}
+		if len(r.Annotations["description"]) < 50 {
+			t.Errorf("%s: description %q", r.Alert, r.Annotations["description"])
+		}
+		want := "{{ $externalLabels.grafana }}/d/bos-overview"
+		if strings.HasPrefix(r.Alert, "BOSSession") && r.Alert != "BOSSessionsDropped" {
+			want = "{{ $externalLabels.grafana }}/d/bos-session?var-session={{ $labels.session | urlquery }}&"
+		}
+		if !strings.HasPrefix(r.Annotations["dashboard"], want) {
+			t.Errorf("%s: dashboard %q", r.Alert, r.Annotations["dashboard"])
+		}
+	}
+}
