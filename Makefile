@@ -3,7 +3,10 @@
 # make plugin          the Grafana plugin, as a folder and a zip in build/plugin
 # make test            format, vet, staticcheck and all tests, with the race detector
 # make check-metrics   promtool on what the exporter serves; building it takes minutes
+# make check-rules     promtool on the alert and recording rules
 # make check-plugin    the plugin's archive, and its editors in headless Chromium
+# make e2e             all programs together, with a real Prometheus and Alertmanager
+# make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>
 # make fuzz            fuzz the decoders, FUZZTIME inputs each
 
 SHELL := bash
@@ -16,11 +19,11 @@ LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision
 RACE := $(if $(shell command -v $(or $(shell go env CC),gcc)),-race)
 FUZZTIME ?= 50000x
 TOOL := go tool -modfile=tools/go.mod
-TAGS := promtool,archive
+TAGS := promtool,archive,e2e
 FRONTEND := datasource/frontend
 PLUGIN := build/plugin/bosexporter-bos-datasource
 
-.PHONY: all build demo plugin test lint test-go test-frontend check-metrics check-plugin fuzz clean
+.PHONY: all build demo plugin test lint test-go test-frontend check-metrics check-rules check-plugin e2e grafana fuzz clean
 
 all: build plugin
 
@@ -62,9 +65,26 @@ test-frontend: $(FRONTEND)/node_modules
 check-metrics:
 	PROMTOOL="$$($(TOOL) -n promtool)" && export PROMTOOL && go test -tags promtool -count=1 -run TestPromtool ./cmd/bos_exporter
 
+check-rules:
+	PROMTOOL="$$($(TOOL) -n promtool)" && export PROMTOOL && go test $(RACE) -tags promtool -count=1 -run TestAlertRules ./dashboards
+
 check-plugin: plugin
 	go test -tags archive -count=1 -run TestArchive ./datasource
 	cd $(FRONTEND) && npm run --silent e2e
+
+# What the programs are tested together with. Later versions of Alertmanager cannot be
+# built from the module proxy, for they lack their web pages there.
+build/prometheus: tools/go.mod
+	go build -modfile=tools/go.mod -tags remove_all_sd -o $@ github.com/prometheus/prometheus/cmd/prometheus
+
+build/alertmanager: Makefile
+	GOBIN=$(CURDIR)/build go install github.com/prometheus/alertmanager/cmd/alertmanager@v0.31.1
+
+e2e: build/prometheus build/alertmanager
+	go test $(RACE) -tags e2e -count=1 -timeout 15m -run TestEndToEnd ./dashboards
+
+grafana: build plugin build/prometheus build/alertmanager
+	dashboards/grafana.sh "$(GRAFANA)"
 
 fuzz:
 	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./internal/bosclient

@@ -1,11 +1,13 @@
 package dashboards
 
 import (
+	"context"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -72,22 +74,28 @@ func scrape(t *testing.T, e *exporter.Exporter) map[string]*dto.MetricFamily {
 	return families
 }
 
-// watch scrapes an exporter again and again, in a time of its own, which starts with
-// the first scrape. act is called before each scrape and may break BOS.
+// watch has an exporter watch a simulated BOS in a time of its own, and scrapes it
+// again and again from start on. act is called before each scrape, and at 0 before all else; it may break BOS.
 func watch(t *testing.T, scenario func(start time.Time) bossim.Scenario, era bossim.Era, change func(*exporter.Config),
 	every time.Duration, times int, act func(sim *bossim.Server, at time.Duration), see func(at time.Duration, families map[string]*dto.MetricFamily)) {
 	synctest.Test(t, func(t *testing.T) {
-		start := time.Now()
-		sim := bossim.New(scenario(start), era, time.Now)
-		defer sim.Close()
+		const apart = 10 * time.Second // scrapes and sweeps do not fall together
+		sim := bossim.New(scenario(time.Now().Add(apart)), era, time.Now)
+		if act != nil {
+			act(sim, 0)
+		}
 		e := newExporter(t, sim, change)
-		go e.Sweep(t.Context())
+		ctx, cancel := context.WithCancel(t.Context())
+		var sweeps sync.WaitGroup
+		sweeps.Go(func() { e.Sweep(ctx) })
+		defer sweeps.Wait()
+		defer cancel()
+		time.Sleep(apart)
 		for i := range times {
 			at := time.Duration(i) * every
-			if act != nil {
+			if act != nil && i > 0 {
 				act(sim, at)
 			}
-			synctest.Wait()
 			see(at, scrape(t, e))
 			time.Sleep(every)
 		}

@@ -1,0 +1,442 @@
+//go:build promtool
+
+package dashboards
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	dto "github.com/prometheus/client_model/go"
+	"go.yaml.in/yaml/v3"
+
+	"github.com/bos-exporter/bos-exporter/exporter"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// alertCase is a story of a BOS, and all alerts that fire at moments of it.
+type alertCase struct {
+	name     string
+	sessions []bossim.Spec // created so long after the start as their Created is after the year 1
+	minutes  int
+	change   func(*exporter.Config)
+	act      func(sim *bossim.Server, at time.Duration)
+	scraped  func(at time.Duration) scraped
+	want     []moment
+}
+
+// scraped is what becomes of a scrape.
+type scraped int
+
+const (
+	well       scraped = iota
+	failed             // the target is down
+	notAtAll           // there is no target
+	minute     = time.Minute
+	grafanaURL = "https://grafana.test"
+)
+
+// moment is a time, and the alerts that fire at it, all others being silent.
+type moment struct {
+	at     time.Duration
+	alerts []firing
+}
+
+type firing struct {
+	name, summary string
+	labels        map[string]string
+}
+
+func at(m time.Duration, alerts ...firing) moment { return moment{m, alerts} }
+
+// ofSession is an alert about a session.
+func ofSession(name, session, operation, template, summary string) firing {
+	return firing{name, summary, map[string]string{"job": "bos", "instance": "exporter:9936",
+		"session": session, "operation": operation, "template": template}}
+}
+
+// ofExporter is an alert about BOS or the exporter, with more labels given in pairs.
+func ofExporter(name, summary string, more ...string) firing {
+	labels := map[string]string{"job": "bos", "instance": "exporter:9936"}
+	for i := 0; i < len(more); i += 2 {
+		labels[more[i]] = more[i+1]
+	}
+	return firing{name, summary, labels}
+}
+
+func session(id, operation string, after time.Duration, nodes int, troubles ...bossim.Trouble) bossim.Spec {
+	return bossim.Spec{ID: id, Operation: operation, Template: "compute", Created: time.Time{}.Add(after),
+		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(nodes), Troubles: troubles}}}
+}
+
+func with(s bossim.Spec, change func(*bossim.Spec)) bossim.Spec {
+	change(&s)
+	return s
+}
+
+func several(n int, spec bossim.Spec) (all []bossim.Spec) {
+	for i := range n {
+		all = append(all, with(spec, func(s *bossim.Spec) { s.ID += strconv.Itoa(i) }))
+	}
+	return all
+}
+
+// from calls do once, at a time.
+func from(when time.Duration, do func(*bossim.Server)) func(*bossim.Server, time.Duration) {
+	return func(sim *bossim.Server, at time.Duration) {
+		if at == when {
+			do(sim)
+		}
+	}
+}
+
+func fail(r bossim.Resource, f bossim.Fault) func(*bossim.Server) {
+	return func(sim *bossim.Server) { sim.Fail(r, f) }
+}
+
+// slow has BOS take its time for each answer.
+func slow(d time.Duration) func(*bossim.Server) {
+	return func(sim *bossim.Server) { sim.Observe(func(*http.Request) { time.Sleep(d) }) }
+}
+
+func only(minutes time.Duration, what scraped) func(time.Duration) scraped {
+	return func(at time.Duration) scraped {
+		if at >= minutes {
+			return what
+		}
+		return well
+	}
+}
+
+var alertCases = []alertCase{
+	{name: "all is well", minutes: 40,
+		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 8)},
+		want:     []moment{at(5 * minute), at(12 * minute), at(24 * minute), at(39 * minute)}},
+
+	{name: "one node fails, and the session goes on", minutes: 40,
+		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 8, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1), Message: "NodeBMC Communication Error"})},
+		want: []moment{
+			at(9 * minute),
+			at(11*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
+			at(24*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
+			at(35*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute ended in part: 1 of 8 nodes failed")),
+		}},
+
+	{name: "no node makes it", minutes: 30,
+		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Message: "NodeBMC Communication Error"})},
+		want: []moment{
+			at(5 * minute),
+			at(20*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
+		}},
+
+	{name: "some are left unfinished", minutes: 30,
+		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4), func(s *bossim.Spec) {
+			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.StillReady, Nodes: bossim.LoginNodes(1)}}})
+		})},
+		want: []moment{
+			at(20 * minute),
+			at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute ended in part: 0 of 6 nodes failed, others were left unfinished")),
+		}},
+
+	{name: "the agent is killed", minutes: 26 * 60,
+		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.Agent.Killed = 15 * minute })},
+		want: []moment{
+			at(47 * minute),
+			at(60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 45m 10s")),
+			at(24*60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 23h 45m 10s")),
+			at(25*60*minute + 30*minute),
+		}},
+
+	{name: "the agent never starts", minutes: 30,
+		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.Agent.Never = true })},
+		want: []moment{
+			at(9 * minute),
+			at(15*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 15m 0s")),
+		}},
+
+	{name: "far slower than before", minutes: 150,
+		sessions: []bossim.Spec{
+			session("before", bos.Reboot, 0, 8),
+			with(session("s", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace = 0.4 }),
+			with(session("new", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Template = 0.4, "without history" }),
+		},
+		want: []moment{
+			at(78 * minute),
+			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has run for 58m 0s, twice as long as any of the last week")),
+			at(149 * minute),
+		}},
+
+	{name: "BOS is down", minutes: 30,
+		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1)})},
+		act: func(sim *bossim.Server, at time.Duration) {
+			from(3*minute, fail(bossim.Everything, bossim.Unavailable))(sim, at)
+			from(14*minute, (*bossim.Server).Heal)(sim, at)
+		},
+		want: []moment{
+			at(7 * minute),
+			at(13*minute, ofExporter("BOSDown", "BOS does not answer; its last good answer was 10m 10s ago")),
+			at(16*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
+		}},
+
+	{name: "BOS has never answered", minutes: 20,
+		act: from(0, fail(bossim.Everything, bossim.Reset)),
+		want: []moment{
+			at(4 * minute),
+			at(10*minute, ofExporter("BOSDown", "BOS does not answer; its last good answer was never")),
+		}},
+
+	{name: "the exporter is down", minutes: 20, scraped: only(3*minute, failed),
+		want: []moment{
+			at(7 * minute),
+			at(10*minute, ofExporter("BOSExporterDown", "bos_exporter exporter:9936 has not been scraped for 5 minutes")),
+		}},
+
+	{name: "the exporter is no target any more", minutes: 20, scraped: only(3*minute, notAtAll),
+		want: []moment{
+			at(7 * minute),
+			at(10*minute, firing{"BOSExporterDown", "bos_exporter has not been scraped for 5 minutes", map[string]string{}}),
+		}},
+
+	{name: "BOS is so slow that a sweep takes long", minutes: 30,
+		sessions: several(100, session("s", bos.Reboot, 0, 2)),
+		act:      from(5*minute, slow(9*time.Second)),
+		want: []moment{
+			at(9 * minute),
+			at(12*minute, ofExporter("BOSViewStale", "What is known of BOS is 7m 10s old")),
+		}},
+
+	{name: "BOS is slow, but sweeps end in time", minutes: 30,
+		sessions: several(100, session("s", bos.Reboot, 0, 2)),
+		act:      from(5*minute, slow(3*time.Second)),
+		want:     []moment{at(9 * minute), at(12 * minute), at(20 * minute)}},
+
+	{name: "the list hangs", minutes: 24,
+		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 4)},
+		act:      from(3*minute, fail(bossim.List, bossim.Hang)),
+		want: []moment{
+			at(7 * minute),
+			at(12*minute, ofExporter("BOSListUnhealthy", "BOS does not list its sessions, 1 when it last did")),
+		}},
+
+	{name: "the list nears its limit", minutes: 30,
+		sessions: several(8, with(session("s", bos.Reboot, 0, 9000), func(s *bossim.Spec) { s.Pace = 100 })),
+		want: []moment{
+			at(12 * minute),
+			at(20*minute, ofExporter("BOSListNearLimit", "The sessions of BOS fill about 83% of what it can list")),
+		}},
+
+	{name: "the list is below its limit", minutes: 30,
+		sessions: several(7, with(session("s", bos.Reboot, 0, 9000), func(s *bossim.Spec) { s.Pace = 100 })),
+		want:     []moment{at(20 * minute)}},
+
+	{name: "sessions are dropped", minutes: 20,
+		sessions: several(3, session("s", bos.Reboot, 0, 2)),
+		change:   func(c *exporter.Config) { c.MaxSessions = 1 },
+		want: []moment{
+			at(3 * minute),
+			at(10*minute, ofExporter("BOSSessionsDropped", "2 BOS sessions have no series", "reason", "max")),
+		}},
+
+	{name: "the budget is just enough", minutes: 20,
+		sessions: several(3, session("s", bos.Reboot, 0, 2)),
+		change:   func(c *exporter.Config) { c.MaxSessions = 3 },
+		want:     []moment{at(10 * minute)}},
+}
+
+// TestAlertRules has the real promtool check the rules, and test them on what an
+// exporter serves while it watches a simulated BOS.
+func TestAlertRules(t *testing.T) {
+	promtool := os.Getenv("PROMTOOL")
+	if promtool == "" {
+		t.Fatal("PROMTOOL names no promtool: make check-rules does")
+	}
+	files, err := filepath.Glob("rules/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range files {
+		if files[i], err = filepath.Abs(files[i]); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.Command(promtool, append([]string{"check", "rules"}, files...)...).CombinedOutput(); err != nil {
+		t.Fatalf("promtool check rules: %v\n%s", err, out)
+	}
+	alerts := make(map[string]rule)
+	for _, r := range loadRules(t) {
+		if r.Alert != "" {
+			alerts[r.Alert] = r
+		}
+	}
+	fired := make(map[string]bool)
+	for _, c := range alertCases {
+		for _, m := range c.want {
+			for _, f := range m.alerts {
+				fired[f.name] = true
+			}
+		}
+	}
+	for name := range alerts {
+		if !fired[name] {
+			t.Errorf("%s fires in no case", name)
+		}
+	}
+	for _, c := range alertCases {
+		t.Run(c.name, func(t *testing.T) {
+			test := promtoolTest{Interval: "1m", Series: c.series(t), External: map[string]string{"grafana": grafanaURL}}
+			for _, m := range c.want {
+				for _, name := range slices.Sorted(maps.Keys(alerts)) {
+					expect := expectation{At: m.at.String(), Alert: name}
+					for _, f := range m.alerts {
+						if f.name == name {
+							expect.Alerts = append(expect.Alerts, f.expected(alerts[name]))
+						}
+					}
+					test.Alerts = append(test.Alerts, expect)
+				}
+			}
+			text, err := yaml.Marshal(map[string]any{"rule_files": files, "evaluation_interval": "1m", "tests": []promtoolTest{test}})
+			if err != nil {
+				t.Fatal(err)
+			}
+			file := filepath.Join(t.TempDir(), "alerts.yml")
+			if err := os.WriteFile(file, text, 0o600); err != nil {
+				t.Fatal(err)
+			}
+			if out, err := exec.Command(promtool, "test", "rules", file).CombinedOutput(); err != nil {
+				t.Errorf("promtool test rules: %v\n%s", err, out)
+			}
+		})
+	}
+}
+
+// The format of promtool's tests.
+type (
+	promtoolTest struct {
+		Interval string            `yaml:"interval"`
+		Series   []inputSeries     `yaml:"input_series"`
+		External map[string]string `yaml:"external_labels"`
+		Alerts   []expectation     `yaml:"alert_rule_test"`
+	}
+	inputSeries struct {
+		Series string `yaml:"series"`
+		Values string `yaml:"values"`
+	}
+	expectation struct {
+		At     string          `yaml:"eval_time"`
+		Alert  string          `yaml:"alertname"`
+		Alerts []expectedAlert `yaml:"exp_alerts"`
+	}
+	expectedAlert struct {
+		Labels      map[string]string `yaml:"exp_labels"`
+		Annotations map[string]string `yaml:"exp_annotations"`
+	}
+)
+
+var ofLabel = regexp.MustCompile(`\{\{ \$(?:labels\.(\w+)|externalLabels\.grafana)(?: \| urlquery)? \}\}`)
+
+// expected fills in the annotations of the rule but for the summary, which is given.
+func (f firing) expected(r rule) expectedAlert {
+	e := expectedAlert{Labels: maps.Clone(f.labels), Annotations: maps.Clone(r.Annotations)}
+	e.Labels["severity"] = r.Labels["severity"]
+	for name, text := range e.Annotations {
+		e.Annotations[name] = ofLabel.ReplaceAllStringFunc(text, func(use string) string {
+			if label := ofLabel.FindStringSubmatch(use)[1]; label != "" {
+				return f.labels[label]
+			}
+			return grafanaURL
+		})
+	}
+	e.Annotations["summary"] = f.summary
+	return e
+}
+
+// series are what a Prometheus has of an exporter that watches the case, a sample a
+// minute, in promtool's notation.
+func (c alertCase) series(t *testing.T) (all []inputSeries) {
+	samples := make(map[string][]string)
+	n := 0
+	add := func(series, value string) {
+		for len(samples[series]) < n {
+			samples[series] = append(samples[series], "_")
+		}
+		samples[series] = append(samples[series], value)
+	}
+	var start time.Time
+	watch(t, func(now time.Time) bossim.Scenario {
+		start = now
+		specs := slices.Clone(c.sessions)
+		for i := range specs {
+			specs[i].Created = now.Add(specs[i].Created.Sub(time.Time{}))
+		}
+		return bossim.Scripted(specs...)
+	}, bossim.EraC, c.change, minute, c.minutes, c.act, func(at time.Duration, families map[string]*dto.MetricFamily) {
+		what := well
+		if c.scraped != nil {
+			what = c.scraped(at)
+		}
+		switch what {
+		case well:
+			add(`up{job="bos",instance="exporter:9936"}`, "1")
+			for name, f := range families {
+				if !strings.HasPrefix(name, "bos_") || f.GetType() == dto.MetricType_HISTOGRAM {
+					continue
+				}
+				for _, m := range f.Metric {
+					value := m.GetGauge().GetValue() + m.GetCounter().GetValue()
+					if strings.HasSuffix(name, "_time_seconds") || strings.HasSuffix(name, "_timestamp_seconds") {
+						value -= float64(start.Unix()) // promtool's time begins at 0
+					}
+					labels := `job="bos",instance="exporter:9936"`
+					for _, l := range m.Label {
+						labels += fmt.Sprintf(",%s=%q", l.GetName(), l.GetValue())
+					}
+					add(name+"{"+labels+"}", strconv.FormatFloat(value, 'f', -1, 64))
+				}
+			}
+		case failed:
+			add(`up{job="bos",instance="exporter:9936"}`, "0")
+		}
+		n++
+		for series, values := range samples { // as Prometheus marks the end of a series
+			if last := values[len(values)-1]; len(values) < n && last != "_" && last != "stale" {
+				samples[series] = append(values, "stale")
+			}
+		}
+	})
+	for _, series := range slices.Sorted(maps.Keys(samples)) {
+		all = append(all, inputSeries{series, runs(samples[series])})
+	}
+	return all
+}
+
+// runs writes values that repeat as promtool does: 1x2 is 1 1 1.
+func runs(values []string) string {
+	var parts []string
+	for i := 0; i < len(values); {
+		n := 1
+		for i+n < len(values) && values[i+n] == values[i] {
+			n++
+		}
+		switch {
+		case values[i] == "_":
+			parts = append(parts, fmt.Sprintf("_x%d", n))
+		case n == 1 || values[i] == "stale":
+			parts = append(parts, values[i])
+		default:
+			parts = append(parts, fmt.Sprintf("%sx%d", values[i], n-1))
+		}
+		i += n
+	}
+	return strings.Join(parts, " ")
+}
