@@ -50,15 +50,17 @@ func TestDashboards(t *testing.T) {
 func TestPanels(t *testing.T) {
 	for _, d := range load(t) {
 		seen := make(map[int]string)
+		var titles []string
 		for _, p := range d.panels() {
 			where := fmt.Sprintf("%s: panel %d %q", d.file, p.ID, p.Title)
 			if other, twice := seen[p.ID]; twice || p.ID == 0 {
 				t.Errorf("%s has the id of %q", where, other)
 			}
 			seen[p.ID] = p.Title
-			if p.Title == "" {
-				t.Errorf("%s has no title", where)
+			if p.Title == "" || slices.Contains(titles, p.Title) {
+				t.Errorf("%s has no title of its own", where)
 			}
+			titles = append(titles, p.Title)
 			g := p.GridPos
 			if g.X < 0 || g.Y < 0 || g.W < 1 || g.H < 1 || g.X+g.W > 24 {
 				t.Errorf("%s is out of the grid: %+v", where, g)

@@ -66,6 +66,7 @@ func TestArchive(t *testing.T) {
 			Screenshots                   []struct{ Name, Path string }
 			Links                         []struct{ Name, URL string }
 		}
+		Includes     []struct{ Type, Path string }
 		Dependencies struct{ GrafanaDependency string }
 	}
 	if err := json.Unmarshal(files["plugin.json"], &p); err != nil {
@@ -96,6 +97,15 @@ func TestArchive(t *testing.T) {
 		}
 		if svg := string(files[image]); strings.HasSuffix(image, ".svg") && regexp.MustCompile(`<script|<foreignObject|\son\w+=|href=`).MatchString(svg) {
 			t.Errorf("%s is not a safe SVG", image)
+		}
+	}
+
+	if len(p.Includes) == 0 {
+		t.Error("no dashboard is included")
+	}
+	for _, i := range p.Includes {
+		if i.Type != "dashboard" || !json.Valid(files[i.Path]) {
+			t.Errorf("%s %s is not there", i.Type, i.Path)
 		}
 	}
 

@@ -47,7 +47,7 @@ type Program struct {
 }
 
 // listening finds the address in what the programs of Prometheus log.
-var listening = regexp.MustCompile(`msg="?Listening on"? address=(\S+)`)
+var listening = regexp.MustCompile(`msg="Listening on"(?: component=\w+)? address=(\S+)`)
 
 // Start starts a program and waits until it says that it listens. It is killed when
 // the test ends.
@@ -165,7 +165,7 @@ func (p *Program) Stop() (time.Duration, error) {
 // amiss before.
 func Eventually(t testing.TB, condition func() string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
@@ -177,7 +177,7 @@ func Eventually(t testing.TB, condition func() string) {
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("after a minute still: %s", amiss)
+			t.Fatalf("after two minutes still: %s", amiss)
 		}
 	}
 }

@@ -1,0 +1,306 @@
+//go:build e2e
+
+package dashboards
+
+import (
+	"encoding/json"
+	"fmt"
+	"net/http/httptest"
+	"net/url"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/programs"
+)
+
+// situation is a BOS that everything looks at together.
+type situation struct {
+	sessions func(now time.Time) []bossim.Spec
+	alerts   []string // that reach Alertmanager, sorted
+}
+
+// ago is a session that began so long ago.
+func ago(now time.Time, id, operation string, began time.Duration, nodes []string, troubles ...bossim.Trouble) bossim.Spec {
+	return bossim.Spec{ID: id, Operation: operation, Template: "compute", Created: now.Add(-began),
+		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: nodes, Troubles: troubles}}}
+}
+
+var situations = map[string]situation{
+	"quiet": {sessions: func(now time.Time) []bossim.Spec {
+		ends := ago(now, "ends", bos.Shutdown, 5*time.Minute+36*time.Second, bossim.Nodes(8)) // in a few seconds
+		return []bossim.Spec{ago(now, "well", bos.Reboot, 2*time.Hour, bossim.Nodes(8)), ends}
+	}},
+	"running": {sessions: func(now time.Time) []bossim.Spec {
+		return []bossim.Spec{ago(now, "well", bos.Reboot, 2*time.Hour, bossim.Nodes(8)), ago(now, "running", bos.Reboot, 20*time.Minute, bossim.Nodes(8))}
+	}},
+	"failing": {
+		sessions: func(now time.Time) []bossim.Spec {
+			trouble := bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1), Message: "NodeBMC Communication Error"}
+			return []bossim.Spec{ago(now, "partial", bos.Reboot, 2*time.Hour, bossim.Nodes(8), trouble), ago(now, "failing", bos.Reboot, 20*time.Minute, bossim.Nodes(8), trouble)}
+		},
+		alerts: []string{"BOSSessionErrors failing", "BOSSessionPartial partial"},
+	},
+	"stuck": {
+		sessions: func(now time.Time) []bossim.Spec {
+			killed := ago(now, "stuck", bos.Boot, time.Hour, bossim.Nodes(4))
+			killed.Agent.Killed = 15 * time.Minute
+			return []bossim.Spec{ago(now, "well", bos.Reboot, 2*time.Hour, bossim.Nodes(8)), killed, ago(now, "running", bos.Reboot, 20*time.Minute, bossim.Nodes(8))}
+		},
+		alerts: []string{"BOSSessionStuck stuck"},
+	},
+}
+
+// rowsOnlyIn says in which situations a panel has rows; all others always have.
+var rowsOnlyIn = map[string][]string{
+	"BOS overview: Running sessions":                  {"running", "failing", "stuck"},
+	"BOS overview: Sessions with errors":              {"failing"},
+	"BOS overview: Error counts over time":            {"failing"},
+	"BOS overview: Stuck and abandoned sessions":      {"stuck"},
+	"BOS overview: Ends by outcome":                   {"quiet"},
+	"BOS session: No move for":                        {"running", "failing", "stuck"},
+	"BOS session: Retry":                              {"failing"},
+	"BOS session: Errors":                             {"failing"},
+	"BOS session: Failed nodes by cabinet":            {"failing"},
+	"BOS session: Failed nodes by chassis":            {"failing"},
+	"BOS session: Failed nodes by slot":               {"failing"},
+	"BOS nodes: Nodes that two sessions hold at once": {"stuck"},
+	"BOS nodes: Repeat offenders":                     {"failing"},
+	"BOS nodes: Repeated errors":                      {"failing"},
+}
+
+// TestEndToEnd has the built exporter watch a simulated BOS, a real Prometheus scrape
+// it, a real Alertmanager get its alerts, and asks for what every panel of every
+// dashboard shows, of Prometheus and of the built plugin.
+func TestEndToEnd(t *testing.T) {
+	folder := t.TempDir()
+	build := func(pkg string) string {
+		binary, err := programs.Build(folder, pkg)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return binary
+	}
+	exporter, plugin := build("../cmd/bos_exporter"), programs.StartPlugin(t, build("../cmd/gpx_bos_datasource"))
+	panels := make(map[string]bool)
+	for i, name := range []string{"quiet", "running", "failing", "stuck"} {
+		t.Run(name, func(t *testing.T) {
+			s := start(t, exporter, situations[name], int64(i+1))
+			s.plugin = plugin
+			for _, d := range load(t) {
+				vars := s.choose(d)
+				for _, p := range d.panels() {
+					panel := d.Title + ": " + p.Title
+					panels[panel] = true
+					if len(p.Targets) == 0 {
+						continue
+					}
+					only, some := rowsOnlyIn[panel]
+					want := !some || slices.Contains(only, name)
+					programs.Eventually(t, func() string {
+						if n := s.rows(p, vars); (n > 0) != want {
+							return fmt.Sprintf("%s has %d rows", panel, n)
+						}
+						return ""
+					})
+				}
+			}
+			s.checkAlerts(situations[name].alerts)
+		})
+	}
+	for panel := range rowsOnlyIn {
+		if !panels[panel] {
+			t.Errorf("there is no panel %q", panel)
+		}
+	}
+}
+
+// stack is a simulated BOS and all that looks at it.
+type stack struct {
+	t                        *testing.T
+	plugin                   programs.Plugin
+	datasource               backend.DataSourceInstanceSettings
+	prometheus, alertmanager *programs.Program
+}
+
+func start(t *testing.T, exporter string, s situation, instance int64) *stack {
+	t.Helper()
+	folder := t.TempDir()
+	file := func(name, format string, args ...any) string {
+		path := filepath.Join(folder, name)
+		if err := os.WriteFile(path, fmt.Appendf(nil, format, args...), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		return path
+	}
+	rules, err := filepath.Abs("rules/*.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	sim := httptest.NewServer(bossim.New(bossim.Scripted(s.sessions(time.Now())...), bossim.EraC, time.Now))
+	t.Cleanup(sim.Close)
+	bosExporter := programs.Start(t, exporter, "--bos.url="+sim.URL, "--bos.interval=1s", "--web.listen-address=127.0.0.1:0")
+	bosExporter.Ready()
+	alertmanager := programs.Start(t, "../build/alertmanager", "--config.file="+file("alertmanager.yml", "route: {receiver: nobody}\nreceivers: [{name: nobody}]\n"),
+		"--storage.path="+folder, "--web.listen-address=127.0.0.1:0", "--cluster.listen-address=")
+	prometheus := programs.Start(t, "../build/prometheus", "--config.file="+file("prometheus.yml", `
+global: {scrape_interval: 1s, evaluation_interval: 1s, external_labels: {grafana: "https://grafana.test"}}
+rule_files: [%q]
+alerting: {alertmanagers: [{static_configs: [{targets: [%q]}]}]}
+scrape_configs: [{job_name: bos, static_configs: [{targets: [%q]}]}]
+`, rules, strings.TrimPrefix(alertmanager.URL, "http://"), strings.TrimPrefix(bosExporter.URL, "http://")),
+		"--storage.tsdb.path="+filepath.Join(folder, "tsdb"), "--web.listen-address=127.0.0.1:0")
+	prometheus.Ready()
+	return &stack{t: t, prometheus: prometheus, alertmanager: alertmanager, datasource: backend.DataSourceInstanceSettings{
+		ID: instance, UID: "bos", Name: "BOS", Type: bosType, URL: sim.URL, JSONData: json.RawMessage(`{"cacheSeconds":1}`), Updated: time.Now(),
+	}}
+}
+
+// choose has the variables of a dashboard stand where a newcomer finds them: lists on
+// All, others on the first value.
+func (s *stack) choose(d dashboard) map[string]chosen {
+	vars := make(map[string]chosen)
+	for _, v := range d.Templating.List {
+		switch {
+		case v.Type != "query":
+			vars[v.Name] = chosen{}
+		case v.Datasource.Type == prometheusType:
+			vars[v.Name] = chosen{all: true, allValue: v.AllValue}
+		default:
+			r := s.ask(fillQuery(s.t, v.Query, vars))
+			var values []string
+			for i := range r.Frames[0].Fields[1].Len() {
+				values = append(values, r.Frames[0].Fields[1].At(i).(string))
+			}
+			if len(values) == 0 {
+				s.t.Fatalf("%s: the variable %s has no values", d.Title, v.Name)
+			}
+			if !v.IncludeAll {
+				values = values[:1]
+			}
+			vars[v.Name] = chosen{values: values, all: v.IncludeAll}
+		}
+	}
+	return vars
+}
+
+// rows counts what a panel has to show.
+func (s *stack) rows(p panel, vars map[string]chosen) (n int) {
+	if of := vars[p.Repeat]; p.Repeat != "" {
+		vars = map[string]chosen{p.Repeat: {values: of.values[:1]}, "session": vars["session"], "bootset": vars["bootset"], "tenant": vars["tenant"]}
+	}
+	for _, raw := range p.Targets {
+		if p.Datasource.Type == bosType {
+			for _, f := range s.ask(fillQuery(s.t, raw, vars)).Frames {
+				if len(f.Fields) > 0 {
+					n += f.Rows()
+				}
+			}
+			continue
+		}
+		var target struct {
+			Expr    string
+			Instant bool
+		}
+		if err := json.Unmarshal(raw, &target); err != nil {
+			s.t.Fatal(err)
+		}
+		query := url.Values{"query": {fillPromQL(target.Expr, vars)}}
+		path := "/api/v1/query?"
+		if !target.Instant {
+			now := time.Now().Unix()
+			query.Set("start", strconv.FormatInt(now-300, 10))
+			query.Set("end", strconv.FormatInt(now, 10))
+			query.Set("step", "1")
+			path = "/api/v1/query_range?"
+		}
+		var answer struct {
+			Status, Error string
+			Data          struct{ Result []json.RawMessage }
+		}
+		get(s.t, s.prometheus, path+query.Encode(), &answer)
+		if answer.Status != "success" {
+			s.t.Fatalf("%s: %s", p.Title, answer.Error)
+		}
+		n += len(answer.Data.Result)
+	}
+	return n
+}
+
+func get(t *testing.T, p *programs.Program, path string, into any) {
+	t.Helper()
+	_, body := p.Get(path)
+	if err := json.Unmarshal([]byte(body), into); err != nil {
+		t.Fatalf("%s: %v in %s", path, err, body)
+	}
+}
+
+// ask asks the plugin over gRPC, as Grafana does.
+func (s *stack) ask(query json.RawMessage) backend.DataResponse {
+	s.t.Helper()
+	now := time.Now()
+	resp, err := s.plugin.Data.QueryData(s.t.Context(), backend.ToProto().QueryDataRequest(&backend.QueryDataRequest{
+		PluginContext: backend.PluginContext{PluginID: bosType, DataSourceInstanceSettings: &s.datasource},
+		Queries:       []backend.DataQuery{{RefID: "A", TimeRange: backend.TimeRange{From: now.Add(-6 * time.Hour), To: now}, JSON: query}},
+	}))
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	answers, err := backend.FromProto().QueryDataResponse(resp)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	r := answers.Responses["A"]
+	if r.Error != nil {
+		s.t.Fatalf("%s: %v", query, r.Error)
+	}
+	return r
+}
+
+// checkAlerts waits until just these alerts have reached Alertmanager, and checks that
+// all rules are healthy.
+func (s *stack) checkAlerts(want []string) {
+	s.t.Helper()
+	var rules struct {
+		Data struct {
+			Groups []struct {
+				Rules []struct{ Name, Health, LastError string }
+			}
+		}
+	}
+	programs.Eventually(s.t, func() string {
+		get(s.t, s.prometheus, "/api/v1/rules", &rules)
+		for _, g := range rules.Data.Groups {
+			for _, r := range g.Rules {
+				if r.Health != "ok" {
+					return fmt.Sprintf("rule %s is %s: %s", r.Name, r.Health, r.LastError)
+				}
+			}
+		}
+		return ""
+	})
+	programs.Eventually(s.t, func() string {
+		var alerts []struct{ Labels, Annotations map[string]string }
+		get(s.t, s.alertmanager, "/api/v2/alerts", &alerts)
+		var got []string
+		for _, a := range alerts {
+			got = append(got, a.Labels["alertname"]+" "+a.Labels["session"])
+			if link := "https://grafana.test/d/bos-session?var-session=" + a.Labels["session"]; !strings.HasPrefix(a.Annotations["dashboard"], link) || a.Annotations["summary"] == "" {
+				s.t.Errorf("%s: annotations %v", got, a.Annotations)
+			}
+		}
+		slices.Sort(got)
+		if !slices.Equal(got, want) {
+			return fmt.Sprintf("Alertmanager has the alerts %q, want %q", got, want)
+		}
+		return ""
+	})
+}
