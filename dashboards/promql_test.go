@@ -188,9 +188,16 @@ func TestPromQL(t *testing.T) {
 // Each alert says how bad it is, what is the matter with numbers, what to do next,
 // and where to look.
 func TestAlerts(t *testing.T) {
+	readme, err := os.ReadFile("../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
 	for _, r := range loadRules(t) {
 		if r.Alert == "" {
 			continue
+		}
+		if !strings.Contains(string(readme), "| `"+r.Alert+"` |") {
+			t.Errorf("README.md does not list %s", r.Alert)
 		}
 		if s := r.Labels["severity"]; s != "warning" && s != "critical" {
 			t.Errorf("%s: severity %q", r.Alert, s)
