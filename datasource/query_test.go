@@ -432,6 +432,35 @@ func TestLinksLeadOn(t *testing.T) {
 	}
 }
 
+// Panels show their sentence for no value only where there are no columns.
+func TestNoRowsHaveNoColumns(t *testing.T) {
+	w := newWorld(t, bossim.Scripted())
+	for name := range queryTypes {
+		f := w.query(`{"queryType":"` + name + `","field":"session"}`)
+		if f.Error != nil {
+			f = w.query(`{"queryType":"` + name + `"}`)
+		}
+		keeps := name == "counts" || name == "values" // which alert rules and variables need
+		if f.Error != nil || len(f.Frames) != 1 || (len(f.Frames[0].Fields) > 0) != keeps || !strings.Contains(notices(f), "No session matches") {
+			t.Errorf("%s: %v, %d frames, notices %q", name, f.Error, len(f.Frames), notices(f))
+		}
+	}
+}
+
+func TestCommandIsSafeInAShell(t *testing.T) {
+	for template, want := range map[string]string{
+		"cle-1.3.0":      "cle-1.3.0",
+		"":               "''",
+		"my template":    "'my template'",
+		"$(reboot) 'x' ": `'$(reboot) '\''x'\'' '`,
+	} {
+		got := command("reboot", template, []string{"x1000c0s0b0n0", "x1000c0s0b0n1"})
+		if want = "cray bos v1 session create --template-uuid " + want + " --operation reboot --limit x1000c0s0b0n0,x1000c0s0b0n1"; got != want {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
 func TestCountsIsShapedForAlerting(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
 	f := w.query(`{"queryType":"counts"}`).Frames[0]

@@ -39,6 +39,7 @@ const config: Configuration = {
       patterns: [
         { from: 'plugin.json', transform: fillIn },
         { from: 'img', to: 'img' },
+        { from: path.join(root, '../../docs/img'), to: 'img' },
         { from: '*.json', context: path.join(root, '../../dashboards'), to: 'dashboards' },
         { from: path.join(root, 'README.md') },
         { from: path.join(root, 'CHANGELOG.md') },
