@@ -12,6 +12,8 @@ var (
 		"Whether the last list of sessions was answered (1) or not (0). The list hangs when BOS holds too many sessions, while known ones can still be read.")
 	sessionsListed = gauge("bos_sessions_listed",
 		"Number of sessions in the last list that was answered.")
+	sessionsStored = gauge("bos_sessions_stored_bytes",
+		"Estimated size of what BOS stores of its sessions: 2400 bytes for each, and 16 for each of its nodes in each phase; one whose nodes are not known counts as the average of the others. At 4 MiB their list begins to hang.")
 	sweepDuration = gauge("bos_exporter_sweep_duration_seconds",
 		"How long the last sweep took, in seconds.")
 	lastSweep = gauge("bos_exporter_last_sweep_timestamp_seconds",
@@ -25,7 +27,7 @@ var (
 var sweep = Collector{
 	Name:    "sweep",
 	Help:    "health of BOS and of the view of it",
-	Metrics: []*Metric{up, listUp, sessionsListed, sweepDuration, lastSweep, sessionErrors, sessionsDropped},
+	Metrics: []*Metric{up, listUp, sessionsListed, sessionsStored, sweepDuration, lastSweep, sessionErrors, sessionsDropped},
 	collect: func(s *inventory.Snapshot, out families) {
 		if s.Up || !s.Swept.IsZero() { // else nothing is known yet
 			out.add(up, truth(s.Up))
@@ -33,6 +35,9 @@ var sweep = Collector{
 		}
 		if s.Listed.Present {
 			out.add(sessionsListed, float64(s.Listed.Value))
+			if !s.Swept.IsZero() {
+				out.add(sessionsStored, stored(s))
+			}
 		}
 		if !s.Swept.IsZero() {
 			out.add(sweepDuration, s.SweepDuration.Seconds())
@@ -56,4 +61,28 @@ var sweep = Collector{
 			out.add(sessionsDropped, float64(s.Dropped[reason]), reason)
 		}
 	},
+}
+
+// stored estimates what BOS stores of its sessions, in bytes (docs/bos.md, The list
+// that hangs).
+func stored(s *inventory.Snapshot) float64 {
+	known, nodes := 0, 0
+	for i := range s.Sessions {
+		reported := false
+		for _, b := range s.Sessions[i].BootSets {
+			reported = reported || b.Reported
+			for _, p := range b.Phases {
+				for _, c := range p.Categories {
+					nodes += c.Nodes
+				}
+			}
+		}
+		if reported {
+			known++
+		}
+	}
+	if known == 0 {
+		return 2400 * float64(s.Listed.Value)
+	}
+	return float64(s.Listed.Value) * (2400 + 16*float64(nodes)/float64(known))
 }

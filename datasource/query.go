@@ -104,6 +104,9 @@ func parseQuery(raw []byte, queryType string) (Query, error) {
 			}
 		}
 	}
+	if len(globs(q.Node)) == 0 {
+		q.Node = "" // only blanks and commas
+	}
 	for _, glob := range globs(q.Node) {
 		if _, err := path.Match(glob, ""); err != nil {
 			return q, badRequest("the node pattern %q is not complete: close its [ with ], or write \\[ for the character itself", glob)

@@ -10,67 +10,81 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// overlaps has one row for each two sessions that held the same nodes at the same
-// time, those that share the most first. BOS v1 keeps no two sessions from acting on
-// a node at once (docs/bos.md, Shapes).
+// overlaps has one row for each two of the sessions that held the same nodes at the
+// same time, those that share the most first. BOS v1 keeps no two sessions from acting
+// on a node at once (docs/bos.md, Shapes).
 func overlaps(v *view) (data.Frames, error) {
-	type pair struct{ newer, older *inventory.Session }
-	holders := make(map[string][]*inventory.Session) // by node, the newest first
-	err := v.wholes(func(w inventory.Whole) {
-		for _, b := range w.Roster.BootSets {
-			if !v.query.BootSet.has(b.Name) {
-				continue
-			}
-			for _, p := range b.Phases {
-				for _, c := range p.Categories {
-					for _, n := range v.matching(c.Nodes) {
-						if of := holders[n]; len(of) == 0 || of[len(of)-1].ID != w.ID {
-							holders[n] = append(of, &w.Session)
-						}
-					}
-				}
+	type pair struct{ newer, older string }
+	var pairs []pair
+	meets := make(map[string]bool)
+	for i, newer := range v.sessions { // the newest first
+		for _, older := range v.sessions[i+1:] {
+			if newer.Began().Before(v.ending(older)) {
+				pairs = append(pairs, pair{newer.ID, older.ID})
+				meets[newer.ID], meets[older.ID] = true, true
 			}
 		}
-	})
-	if err != nil {
-		return nil, err
 	}
-	shared := make(map[pair][]string)
-	total := 0
-	for n, sessions := range holders {
-		for i, newer := range sessions {
-			for _, older := range sessions[i+1:] {
-				if !newer.Began().Before(v.ending(older)) {
-					continue
-				}
-				if total++; total > maxShared {
-					return nil, badRequest("more than %d times two sessions shared a node: narrow the query by session, boot set or node, or shorten the time range", maxShared)
-				}
-				p := pair{newer, older}
-				shared[p] = append(shared[p], n)
-			}
-		}
+	// The others need not be read.
+	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !meets[s.ID] })
+	nodes := make(map[string]map[string]bool) // of each session
+	if err := v.wholes(func(w inventory.Whole) { nodes[w.ID] = v.held(w) }); err != nil {
+		return nil, err
 	}
 	type row struct {
 		pair
 		nodes []string
 	}
 	var rows []row
-	for p, nodes := range shared {
-		slices.SortFunc(nodes, bos.CompareNodes)
-		rows = append(rows, row{p, nodes})
+	total := 0
+	for _, p := range pairs {
+		if err := v.ctx.Err(); err != nil {
+			return nil, err
+		}
+		var both []string
+		for n := range nodes[p.newer] {
+			if nodes[p.older][n] {
+				both = append(both, n)
+			}
+		}
+		if total += len(both); total > maxShared {
+			return nil, badRequest("more than %d times two sessions shared a node: narrow the query by session, boot set or node, or shorten the time range", maxShared)
+		}
+		if len(both) > 0 {
+			slices.SortFunc(both, bos.CompareNodes)
+			rows = append(rows, row{p, both})
+		}
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(len(b.nodes)-len(a.nodes), b.newer.Began().Compare(a.newer.Began()), cmp.Compare(a.newer.ID, b.newer.ID), cmp.Compare(a.older.ID, b.older.ID))
-	})
+	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
 	rows = fit(v, rows, "pairs of sessions")
 	return v.frame(
-		v.sessionField(of(rows, func(r row) string { return r.newer.ID })),
-		v.sessionFieldAs("other_session", "Other session", "The older session that holds the same nodes", of(rows, func(r row) string { return r.older.ID })),
-		field("nodes", "Nodes", "Number of nodes that both sessions hold", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
+		v.sessionField(of(rows, func(r row) string { return r.newer })),
+		v.sessionFieldAs("other_session", "Other session", "The older session that held the same nodes", of(rows, func(r row) string { return r.older })),
+		field("nodes", "Nodes", "Number of nodes that both sessions held", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
 		field("folded", "Which", "The nodes, folded", of(rows, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil
 }
 
-// maxShared bounds the names that are held for pairs of sessions.
+// maxShared bounds the names that are shown of pairs of sessions.
 const maxShared = 1_000_000
+
+// held are the nodes that a session acts on and the query takes.
+func (v *view) held(w inventory.Whole) map[string]bool {
+	nodes := make(map[string]bool)
+	for _, b := range w.Roster.BootSets {
+		if !v.query.BootSet.has(b.Name) {
+			continue
+		}
+		for _, p := range b.Phases {
+			for _, c := range p.Categories {
+				if c.Name == bos.Excluded {
+					continue
+				}
+				for _, n := range v.matching(c.Nodes) {
+					nodes[n] = true
+				}
+			}
+		}
+	}
+	return nodes
+}

@@ -64,10 +64,28 @@ func retry(v *view) (data.Frames, error) {
 	), nil
 }
 
-// command is the line that the boot agent itself logs as the way to try again.
+// maxArgument is how many bytes of nodes a line may have: Linux allows an argument of a
+// program 128 KiB.
+const maxArgument = 100_000
+
+// command is the line that the boot agent itself logs as the way to try again, or
+// several where the nodes do not fit into one. Without a template there is none.
 func command(operation, template string, nodes []string) string {
-	return fmt.Sprintf("cray bos v1 session create --template-uuid %s --operation %s --limit %s",
-		quote(template), quote(operation), quote(strings.Join(nodes, ",")))
+	if template == "" {
+		return ""
+	}
+	var lines []string
+	for len(nodes) > 0 {
+		n, size := 0, 0
+		for n < len(nodes) && (n == 0 || size+len(nodes[n]) < maxArgument) {
+			size += len(nodes[n]) + 1
+			n++
+		}
+		lines = append(lines, fmt.Sprintf("cray bos v1 session create --template-uuid %s --operation %s --limit %s",
+			quote(template), quote(operation), quote(strings.Join(nodes[:n], ","))))
+		nodes = nodes[n:]
+	}
+	return strings.Join(lines, "\n")
 }
 
 // plain finds what a shell takes as it is.

@@ -3,6 +3,7 @@ package datasource
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -72,6 +73,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"sessions","node":"x1000c0s0b1n*"}`, "nodes", "2 2 2 2 2"},
 		{`{"queryType":"sessions","node":"x1000c0s0b1n*"}`, "error_count", "0 0 1 2 0"},
 		{`{"queryType":"sessions","node":"x9*"}`, "session", ""},
+		{`{"queryType":"sessions","node":" , ","session":["` + well + `"]}`, "nodes", "4"},
 		{`{"queryType":"overlaps","session":["unfinished"]}`, "session", ""},
 		{`{"queryType":"overlaps","session":["` + powerOff + `","` + configured + `","` + stuck + `"]}`, "folded", "x1000c0s1b[0-1]n[0-1]"},
 		{`{"queryType":"overlaps","session":["` + powerOff + `","` + configured + `"]}`, "other_session", powerOff},
@@ -450,7 +452,6 @@ func TestNoRowsHaveNoColumns(t *testing.T) {
 func TestCommandIsSafeInAShell(t *testing.T) {
 	for template, want := range map[string]string{
 		"cle-1.3.0":      "cle-1.3.0",
-		"":               "''",
 		"my template":    "'my template'",
 		"$(reboot) 'x' ": `'$(reboot) '\''x'\'' '`,
 	} {
@@ -458,6 +459,27 @@ func TestCommandIsSafeInAShell(t *testing.T) {
 		if want = "cray bos v1 session create --template-uuid " + want + " --operation reboot --limit x1000c0s0b0n0,x1000c0s0b0n1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
+	}
+}
+
+// The nodes of the largest machines do not fit into one argument of a program.
+func TestCommandsAreShortEnough(t *testing.T) {
+	if got := command("boot", "", []string{"x1000c0s0b0n0"}); got != "" {
+		t.Errorf("without a template: %s", got)
+	}
+	nodes := bossim.Nodes(12_000)
+	lines := strings.Split(command("boot", "all", nodes), "\n")
+	var all []string
+	for _, line := range lines {
+		words := strings.Fields(line)
+		limit := words[len(words)-1]
+		if len(limit) >= 128<<10 {
+			t.Errorf("a limit of %d bytes", len(limit))
+		}
+		all = append(all, strings.Split(limit, ",")...)
+	}
+	if len(lines) != 2 || !slices.Equal(all, nodes) {
+		t.Errorf("%d nodes in %d lines", len(all), len(lines))
 	}
 }
 

@@ -1,5 +1,7 @@
 package bos
 
+import "slices"
+
 // Categories that BOS knows. Other names pass through.
 const (
 	NotStarted = "not_started"
@@ -44,10 +46,21 @@ func rankOf(category string) rank {
 	}
 }
 
-// WorstFirst compares categories by how much their nodes ask to be looked at:
-// failed, in progress, not started, succeeded, excluded, and then those that are
-// not known here.
-func WorstFirst(a, b string) int { return int(rankOf(b)) - int(rankOf(a)) }
+// worst are categories by how much their nodes ask to be looked at, the most first.
+var worst = []string{Failed, InProgress, NotStarted, "", Succeeded, Excluded}
+
+// WorstFirst compares categories so that those come first whose nodes ask to be looked
+// at: failed, then unfinished ones, of which those that are not known here are the last,
+// then the rest.
+func WorstFirst(a, b string) int {
+	place := func(category string) int {
+		if i := slices.Index(worst, category); i >= 0 {
+			return i
+		}
+		return slices.Index(worst, "")
+	}
+	return place(a) - place(b)
+}
 
 // Fate is what became of a node.
 type Fate uint8
