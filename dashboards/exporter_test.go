@@ -29,8 +29,12 @@ type inMemory struct{ sim *bossim.Server }
 
 func (m inMemory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	defer func() {
-		if recover() != nil { // the server has closed the connection
+		switch cause := recover(); cause {
+		case nil:
+		case http.ErrAbortHandler:
 			resp, err = nil, errors.Join(errors.New("connection closed"), r.Context().Err())
+		default:
+			panic(cause)
 		}
 	}()
 	w := httptest.NewRecorder()

@@ -91,10 +91,10 @@ func several(n int, spec bossim.Spec) (all []bossim.Spec) {
 	return all
 }
 
-// from calls do once, at a time.
-func from(when time.Duration, do func(*bossim.Server)) func(*bossim.Server, time.Duration) {
-	return func(sim *bossim.Server, at time.Duration) {
-		if at == when {
+// once calls do at a time.
+func once(when time.Duration, do func(*bossim.Server)) func(*bossim.Server, time.Duration) {
+	return func(sim *bossim.Server, now time.Duration) {
+		if now == when {
 			do(sim)
 		}
 	}
@@ -109,9 +109,9 @@ func slow(d time.Duration) func(*bossim.Server) {
 	return func(sim *bossim.Server) { sim.Observe(func(*http.Request) { time.Sleep(d) }) }
 }
 
-func only(minutes time.Duration, what scraped) func(time.Duration) scraped {
+func since(start time.Duration, what scraped) func(time.Duration) scraped {
 	return func(at time.Duration) scraped {
-		if at >= minutes {
+		if at >= start {
 			return what
 		}
 		return well
@@ -157,6 +157,19 @@ var alertCases = []alertCase{
 			at(25*60*minute + 30*minute),
 		}},
 
+	{name: "the agent is killed after nodes have failed", minutes: 90,
+		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1)}), func(s *bossim.Spec) { s.Agent.Killed = 18 * minute })},
+		want: []moment{
+			at(17*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
+			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no node has moved for 1h 8m 40s, and 1 failed")),
+		}},
+
+	{name: "nodes fail in two boot sets", minutes: 20,
+		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(2)}), func(s *bossim.Spec) {
+			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.ShutdownFails, Nodes: bossim.LoginNodes(1)}}})
+		})},
+		want: []moment{at(15*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 3, and the session goes on"))}},
+
 	{name: "the agent never starts", minutes: 30,
 		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.Agent.Never = true })},
 		want: []moment{
@@ -178,9 +191,9 @@ var alertCases = []alertCase{
 
 	{name: "BOS is down", minutes: 30,
 		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1)})},
-		act: func(sim *bossim.Server, at time.Duration) {
-			from(3*minute, fail(bossim.Everything, bossim.Unavailable))(sim, at)
-			from(14*minute, (*bossim.Server).Heal)(sim, at)
+		act: func(sim *bossim.Server, now time.Duration) {
+			once(3*minute, fail(bossim.Everything, bossim.Unavailable))(sim, now)
+			once(14*minute, (*bossim.Server).Heal)(sim, now)
 		},
 		want: []moment{
 			at(7 * minute),
@@ -189,19 +202,19 @@ var alertCases = []alertCase{
 		}},
 
 	{name: "BOS has never answered", minutes: 20,
-		act: from(0, fail(bossim.Everything, bossim.Reset)),
+		act: once(0, fail(bossim.Everything, bossim.Reset)),
 		want: []moment{
 			at(4 * minute),
-			at(10*minute, ofExporter("BOSDown", "BOS does not answer; its last good answer was never")),
+			at(10*minute, ofExporter("BOSDown", "BOS does not answer; it has not since bos_exporter started, for 5 minutes or more")),
 		}},
 
-	{name: "the exporter is down", minutes: 20, scraped: only(3*minute, failed),
+	{name: "the exporter is down", minutes: 20, scraped: since(3*minute, failed),
 		want: []moment{
 			at(7 * minute),
 			at(10*minute, ofExporter("BOSExporterDown", "bos_exporter exporter:9936 has not been scraped for 5 minutes")),
 		}},
 
-	{name: "the exporter is no target any more", minutes: 20, scraped: only(3*minute, notAtAll),
+	{name: "the exporter is no target any more", minutes: 20, scraped: since(3*minute, notAtAll),
 		want: []moment{
 			at(7 * minute),
 			at(10*minute, firing{"BOSExporterDown", "bos_exporter has not been scraped for 5 minutes", map[string]string{}}),
@@ -209,7 +222,7 @@ var alertCases = []alertCase{
 
 	{name: "BOS is so slow that a sweep takes long", minutes: 30,
 		sessions: several(100, session("s", bos.Reboot, 0, 2)),
-		act:      from(5*minute, slow(9*time.Second)),
+		act:      once(5*minute, slow(9*time.Second)),
 		want: []moment{
 			at(9 * minute),
 			at(12*minute, ofExporter("BOSViewStale", "What is known of BOS is 7m 10s old")),
@@ -217,22 +230,24 @@ var alertCases = []alertCase{
 
 	{name: "BOS is slow, but sweeps end in time", minutes: 30,
 		sessions: several(100, session("s", bos.Reboot, 0, 2)),
-		act:      from(5*minute, slow(3*time.Second)),
+		act:      once(5*minute, slow(3*time.Second)),
 		want:     []moment{at(9 * minute), at(12 * minute), at(20 * minute)}},
 
 	{name: "the list hangs", minutes: 24,
 		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 4)},
-		act:      from(3*minute, fail(bossim.List, bossim.Hang)),
+		act:      once(3*minute, fail(bossim.List, bossim.Hang)),
 		want: []moment{
 			at(7 * minute),
 			at(12*minute, ofExporter("BOSListUnhealthy", "BOS does not list its sessions, 1 when it last did")),
 		}},
 
-	{name: "the list nears its limit", minutes: 30,
+	{name: "the list nears its limit", minutes: 70,
 		sessions: several(8, with(session("s", bos.Reboot, 0, 9000), func(s *bossim.Spec) { s.Pace = 100 })),
+		change:   func(c *exporter.Config) { c.Linger = 30 * minute },
 		want: []moment{
 			at(12 * minute),
 			at(20*minute, ofExporter("BOSListNearLimit", "The sessions of BOS fill about 83% of what it can list")),
+			at(65*minute, ofExporter("BOSListNearLimit", "The sessions of BOS fill about 83% of what it can list")), // without series
 		}},
 
 	{name: "the list is below its limit", minutes: 30,
@@ -414,6 +429,7 @@ func (c alertCase) series(t *testing.T) (all []inputSeries) {
 			}
 		}
 	})
+	all = append(all, inputSeries{`up{job="other",instance="other:80"}`, fmt.Sprintf("0x%d", c.minutes)}) // is nobody's business here
 	for _, series := range slices.Sorted(maps.Keys(samples)) {
 		all = append(all, inputSeries{series, runs(samples[series])})
 	}

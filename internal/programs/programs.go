@@ -119,10 +119,17 @@ func (p *Program) Said() string {
 	return p.stdout.String()
 }
 
+// client leaves no connection behind, and no program may keep it waiting for long.
+var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
+
 // Get returns the status code and body of a page.
 func (p *Program) Get(path string) (int, string) {
 	p.t.Helper()
-	resp, err := http.Get(p.URL + path)
+	req, err := http.NewRequestWithContext(p.t.Context(), http.MethodGet, p.URL+path, nil)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	resp, err := client.Do(req)
 	if err != nil {
 		p.t.Fatal(err)
 	}
