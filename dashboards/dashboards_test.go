@@ -40,7 +40,11 @@ type panel struct {
 	Datasource               datasourceRef
 	Targets                  []json.RawMessage
 	Options                  json.RawMessage
-	FieldConfig              struct {
+	Transformations          []struct {
+		ID      string
+		Options json.RawMessage
+	}
+	FieldConfig struct {
 		Defaults  fieldConfig
 		Overrides []struct {
 			Matcher    struct{ ID, Options string }

@@ -30,13 +30,13 @@ type situation struct {
 
 // ago is a session that began so long ago.
 func ago(now time.Time, id, operation string, began time.Duration, nodes []string, troubles ...bossim.Trouble) bossim.Spec {
-	return bossim.Spec{ID: id, Operation: operation, Template: "compute", Created: now.Add(-began),
+	return bossim.Spec{ID: id, Operation: operation, Template: "compute-1.2", Created: now.Add(-began),
 		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: nodes, Troubles: troubles}}}
 }
 
 var situations = map[string]situation{
 	"quiet": {sessions: func(now time.Time) []bossim.Spec {
-		ends := ago(now, "ends", bos.Shutdown, 5*time.Minute+36*time.Second, bossim.Nodes(8)) // in a few seconds
+		ends := ago(now, "ends", bos.Shutdown, 5*time.Minute+20*time.Second, bossim.Nodes(8)) // in twenty seconds
 		return []bossim.Spec{ago(now, "well", bos.Reboot, 2*time.Hour, bossim.Nodes(8)), ends}
 	}},
 	"running": {sessions: func(now time.Time) []bossim.Spec {
@@ -66,6 +66,7 @@ var rowsOnlyIn = map[string][]string{
 	"BOS overview: Error counts over time":            {"failing"},
 	"BOS overview: Stuck and abandoned sessions":      {"stuck"},
 	"BOS overview: Ends by outcome":                   {"quiet"},
+	"BOS overview: Duration of ended sessions":        {"quiet"},
 	"BOS session: No move for":                        {"running", "failing", "stuck"},
 	"BOS session: Retry":                              {"failing"},
 	"BOS session: Errors":                             {"failing"},
@@ -173,7 +174,7 @@ func (s *stack) choose(d dashboard) map[string]chosen {
 		case v.Type != "query":
 			vars[v.Name] = chosen{}
 		case v.Datasource.Type == prometheusType:
-			vars[v.Name] = chosen{all: true, allValue: v.AllValue}
+			vars[v.Name] = chosen{many: true, all: true, allValue: v.AllValue}
 		default:
 			r := s.ask(fillQuery(s.t, v.Query, vars))
 			var values []string
@@ -186,7 +187,7 @@ func (s *stack) choose(d dashboard) map[string]chosen {
 			if !v.IncludeAll {
 				values = values[:1]
 			}
-			vars[v.Name] = chosen{values: values, all: v.IncludeAll}
+			vars[v.Name] = chosen{many: v.Multi || v.IncludeAll, values: values, all: v.IncludeAll}
 		}
 	}
 	return vars
@@ -195,7 +196,7 @@ func (s *stack) choose(d dashboard) map[string]chosen {
 // rows counts what a panel has to show.
 func (s *stack) rows(p panel, vars map[string]chosen) (n int) {
 	if of := vars[p.Repeat]; p.Repeat != "" {
-		vars = map[string]chosen{p.Repeat: {values: of.values[:1]}, "session": vars["session"], "bootset": vars["bootset"], "tenant": vars["tenant"]}
+		vars = map[string]chosen{p.Repeat: {many: true, values: of.values[:1]}, "session": vars["session"], "bootset": vars["bootset"], "tenant": vars["tenant"]}
 	}
 	for _, raw := range p.Targets {
 		if p.Datasource.Type == bosType {
@@ -224,13 +225,22 @@ func (s *stack) rows(p panel, vars map[string]chosen) (n int) {
 		}
 		var answer struct {
 			Status, Error string
-			Data          struct{ Result []json.RawMessage }
+			Data          struct {
+				Result []struct {
+					Value  [2]any
+					Values [][2]any
+				}
+			}
 		}
 		get(s.t, s.prometheus, path+query.Encode(), &answer)
 		if answer.Status != "success" {
 			s.t.Fatalf("%s: %s", p.Title, answer.Error)
 		}
-		n += len(answer.Data.Result)
+		for _, r := range answer.Data.Result {
+			if slices.ContainsFunc(append(r.Values, r.Value), func(v [2]any) bool { return v[1] != nil && v[1] != "NaN" }) {
+				n++
+			}
+		}
 	}
 	return n
 }
@@ -272,16 +282,20 @@ func (s *stack) checkAlerts(want []string) {
 	var rules struct {
 		Data struct {
 			Groups []struct {
-				Rules []struct{ Name, Health, LastError string }
+				Rules []struct {
+					Name, Health, LastError string
+					LastEvaluation          time.Time
+				}
 			}
 		}
 	}
+	begin := time.Now() // when the panels have shown that all has been scraped
 	programs.Eventually(s.t, func() string {
 		get(s.t, s.prometheus, "/api/v1/rules", &rules)
 		for _, g := range rules.Data.Groups {
 			for _, r := range g.Rules {
-				if r.Health != "ok" {
-					return fmt.Sprintf("rule %s is %s: %s", r.Name, r.Health, r.LastError)
+				if r.Health != "ok" || r.LastEvaluation.Before(begin) {
+					return fmt.Sprintf("rule %s is %s, evaluated at %s: %s", r.Name, r.Health, r.LastEvaluation, r.LastError)
 				}
 			}
 		}

@@ -9,6 +9,7 @@ import (
 
 // chosen is what a variable stands on.
 type chosen struct {
+	many     bool // whether it may have several values: only then are they taken for patterns
 	values   []string
 	all      bool
 	allValue string // what All stands for, if not for all values
@@ -44,19 +45,22 @@ func fillPromQL(expr string, vars map[string]chosen) string {
 			return use
 		case c.all && c.allValue != "":
 			return c.allValue
-		case len(c.values) == 1:
-			return escape(c.values[0])
+		case !c.many:
+			return quote(strings.Join(c.values, ""))
 		}
 		var each []string
 		for _, v := range c.values {
-			each = append(each, escape(v))
+			each = append(each, quote(regexp.QuoteMeta(v)))
+		}
+		if len(each) == 1 {
+			return each[0]
 		}
 		return "(" + strings.Join(each, "|") + ")"
 	})
 }
 
-func escape(v string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(regexp.QuoteMeta(v), `\`, `\\`), `"`, `\"`)
+func quote(v string) string {
+	return strings.ReplaceAll(strings.ReplaceAll(v, `\`, `\\`), `"`, `\"`)
 }
 
 // fillQuery fills variables into a query as the frontend of the BOS datasource does:
@@ -110,13 +114,14 @@ func fillQuery(t *testing.T, raw json.RawMessage, vars map[string]chosen) json.R
 func TestFill(t *testing.T) {
 	vars := map[string]chosen{
 		"one":  {values: []string{"a.b"}},
-		"two":  {values: []string{"a", "b c"}},
-		"all":  {values: []string{"a", "b"}, all: true},
-		"any":  {all: true, allValue: ".*"},
+		"some": {many: true, values: []string{"a.b"}},
+		"two":  {many: true, values: []string{"a", "b c"}},
+		"all":  {many: true, values: []string{"a", "b"}, all: true},
+		"any":  {many: true, all: true, allValue: ".*"},
 		"none": {},
 	}
-	const expr = `rate(m{x="$one",y=~"${two:regex}",z=~"[[all]]",t=~"$any"}[$__rate_interval])`
-	const want = `rate(m{x="a\\.b",y=~"(a|b c)",z=~"(a|b)",t=~".*"}[1m])`
+	const expr = `rate(m{x="$one",s=~"$some",y=~"${two:regex}",z=~"[[all]]",t=~"$any"}[$__rate_interval])`
+	const want = `rate(m{x="a.b",s=~"a\\.b",y=~"(a|b c)",z=~"(a|b)",t=~".*"}[1m])`
 	if got := fillPromQL(expr, vars); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}

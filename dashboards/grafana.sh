@@ -2,13 +2,14 @@
 # Runs Grafana with the datasource and the dashboards on top of a simulated BOS, with
 # bos_exporter, Prometheus and Alertmanager, all on loopback, until Ctrl-C.
 #
-#   dashboards/grafana.sh GRAFANA_HOME [flags of bos_exporter]
+#   dashboards/grafana.sh GRAFANA_HOME [BOS_URL [flags of bos_exporter]]
 #
-# GRAFANA_HOME is an unpacked Grafana, with bin, conf and public in it. Without flags
-# bos_exporter watches its demo; with --bos.url=URL, any BOS.
+# GRAFANA_HOME is an unpacked Grafana, with bin, conf and public in it. Without a URL it
+# is the demo of bos_exporter that is watched, else a BOS that wants no credentials.
 set -euo pipefail
 home=$(realpath "${1:?which Grafana? make grafana GRAFANA=<folder with bin, conf and public>}")
-shift
+bos=${2:-} bos_flag=${2:+--bos.url=$2}
+shift $(($# < 2 ? $# : 2))
 cd "$(dirname "$0")/.."
 grafana=("$home/bin/grafana" server)
 [[ -x ${grafana[0]} ]] || grafana=("$home/bin/grafana-server")
@@ -16,7 +17,13 @@ grafana=("$home/bin/grafana" server)
 host=127.0.0.1 exporter=${EXPORTER_PORT:-9936} prometheus=${PROMETHEUS_PORT:-9090} alertmanager=${ALERTMANAGER_PORT:-9093} port=${GRAFANA_PORT:-3000}
 
 data=$(mktemp -d)
-trap 'trap - EXIT; kill $(jobs -p) 2>/dev/null; wait; rm -rf "$data"' EXIT
+stop() {
+	trap - EXIT
+	kill $(jobs -p) 2>/dev/null || true
+	wait || true
+	rm -rf "$data"
+}
+trap stop EXIT
 trap exit INT TERM
 
 cat >"$data/alertmanager.yml" <<-EOF
@@ -32,11 +39,9 @@ cat >"$data/prometheus.yml" <<-EOF
 	    static_configs: [{targets: ["$host:$exporter"]}]
 EOF
 
-(($#)) || set -- --demo
-build/bos_exporter --web.listen-address=$host:$exporter "$@" >"$data/demo" 2>"$data/bos_exporter.log" &
-for flag; do [[ $flag == --bos.url=* ]] && bos=${flag#*=}; done
-until [[ -n ${bos:-} ]]; do # the demo tells where its BOS is
-	kill -0 $! || { cat "$data/bos_exporter.log" >&2; exit 1; }
+build/bos_exporter --web.listen-address=$host:$exporter "${bos_flag:---demo}" "$@" >"$data/demo" 2>"$data/bos_exporter.log" &
+until [[ -n $bos ]]; do # the demo tells where its BOS is
+	kill -0 $! 2>/dev/null || { cat "$data/bos_exporter.log" >&2; exit 1; }
 	sleep 0.1
 	bos=$(grep -o 'http://[^ ]*/apis/bos' "$data/demo") || true
 done
@@ -52,4 +57,6 @@ export GF_AUTH_ANONYMOUS_ENABLED=true GF_AUTH_ANONYMOUS_ORG_ROLE=Admin GF_ANALYT
 export GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=$PWD/dashboards/bos-overview.json
 "${grafana[@]}" --homepath "$home" >"$data/grafana.log" 2>&1 &
 echo "Grafana will be at http://$host:$port/ in a moment, Prometheus at $PROMETHEUS_URL/, Alertmanager at http://$host:$alertmanager/; logs are in $data. Stop with Ctrl-C."
-wait -n || { tail -n 20 "$data"/*.log >&2; exit 1; } # none of them ends of itself
+wait -n || true # none of them ends of itself
+tail -n 20 "$data"/*.log >&2
+exit 1

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"net/http/httptest"
 	"os"
-	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -15,6 +14,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
+	"go.yaml.in/yaml/v3"
 
 	"github.com/bos-exporter/bos-exporter/datasource"
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -74,13 +74,16 @@ func TestPanels(t *testing.T) {
 			if p.Description == "" {
 				t.Errorf("%s has no description", where)
 			}
+			if !slices.Contains([]string{"stat", "bargauge", "barchart", "table", "timeseries", "state-timeline", "text"}, p.Type) {
+				t.Errorf("%s is a %s, which Grafana 9.3 need not have", where, p.Type)
+			}
 			if p.Type == "text" {
 				continue
 			}
 			if shows, todo, _ := strings.Cut(p.Description, "\n\n"); shows == "" || todo == "" {
 				t.Errorf("%s: the description says what the panel shows and, in a second paragraph, what to do", where)
 			}
-			if p.FieldConfig.Defaults.NoValue == "" {
+			if strings.TrimSpace(p.FieldConfig.Defaults.NoValue) == "" {
 				t.Errorf("%s shows an empty box where there is no value: it has no noValue", where)
 			}
 			if len(p.Targets) == 0 {
@@ -138,8 +141,8 @@ func TestVariables(t *testing.T) {
 			}
 			defined = append(defined, v.Name)
 		}
-		if !slices.Equal(defined[:2], []string{"prometheus", "bos"}) {
-			t.Errorf("%s: the first variables are %v, want the datasources", d.file, defined[:2])
+		if len(defined) < 2 || defined[0] != "prometheus" || defined[1] != "bos" {
+			t.Errorf("%s: the variables are %v, want the datasources first", d.file, defined)
 		}
 		for _, text := range texts(d.raw) {
 			for _, name := range variablesIn(text) {
@@ -294,7 +297,7 @@ func TestColours(t *testing.T) {
 func TestQueries(t *testing.T) {
 	vars := map[string]chosen{
 		"session": {values: []string{bossim.GalleryID("never-ready")}}, "template": {values: []string{"compute-sles15sp4"}},
-		"bootset": {all: true}, "phase": {all: true}, "category": {values: []string{"failed"}}, "node": {},
+		"bootset": {many: true, all: true}, "phase": {many: true, all: true}, "category": {many: true, values: []string{"failed"}}, "node": {},
 	}
 	ds, ask := gallery(t)
 	queries := 0
@@ -385,31 +388,43 @@ func TestPluginIncludesDashboards(t *testing.T) {
 	}
 }
 
-// The provisioning files name what the dashboards ask for, and the environment that
-// they say they need.
+// The provisioning files are for the datasources that the dashboards ask, and take from
+// the environment what they say.
 func TestProvisioning(t *testing.T) {
-	files, err := filepath.Glob("provisioning/*/*.yaml")
-	if err != nil || len(files) != 2 {
-		t.Fatalf("%v %v", files, err)
-	}
-	for _, file := range files {
-		text, err := os.ReadFile(file)
+	parse := func(file string, into any) {
+		text, err := os.ReadFile("provisioning/" + file)
 		if err != nil {
 			t.Fatal(err)
 		}
-		comment := regexp.MustCompile(`(?m)^#.*$`)
-		said := strings.Join(comment.FindAllString(string(text), -1), "\n")
-		used := regexp.MustCompile(`\$(\w+)`).FindAllStringSubmatch(comment.ReplaceAllString(string(text), ""), -1)
-		if len(used) == 0 {
-			t.Errorf("%s uses nothing of the environment", file)
+		if err := yaml.Unmarshal(text, into); err != nil {
+			t.Fatalf("%s: %v", file, err)
 		}
-		for _, m := range used {
-			if !strings.Contains(said, m[1]) {
+		for _, m := range regexp.MustCompile(`: \$(\w+)`).FindAllStringSubmatch(string(text), -1) {
+			if !strings.Contains(string(text), "#   "+m[1]+" ") {
 				t.Errorf("%s does not say what %s is", file, m[1])
 			}
 		}
-		if strings.Contains(file, "datasources") && !strings.Contains(string(text), "type: "+bosType) {
-			t.Errorf("%s provisions no BOS datasource", file)
+	}
+	var sources struct {
+		APIVersion  int `yaml:"apiVersion"`
+		Datasources []struct{ Name, UID, Type, Access, URL string }
+	}
+	parse("datasources/bos.yaml", &sources)
+	if want := []struct{ Name, UID, Type, Access, URL string }{
+		{"Prometheus", "prometheus", prometheusType, "proxy", "$PROMETHEUS_URL"},
+		{"BOS", "bos", bosType, "proxy", "$BOS_URL"},
+	}; sources.APIVersion != 1 || !slices.Equal(sources.Datasources, want) {
+		t.Errorf("%+v, want %+v", sources, want)
+	}
+	var folders struct {
+		APIVersion int `yaml:"apiVersion"`
+		Providers  []struct {
+			Type    string
+			Options struct{ Path string }
 		}
+	}
+	parse("dashboards/bos.yaml", &folders)
+	if folders.APIVersion != 1 || len(folders.Providers) != 1 || folders.Providers[0].Type != "file" || folders.Providers[0].Options.Path != "$BOS_DASHBOARDS" {
+		t.Errorf("%+v", folders)
 	}
 }

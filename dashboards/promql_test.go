@@ -3,8 +3,10 @@ package dashboards
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -52,33 +54,55 @@ func loadRules(t *testing.T) (all []rule) {
 // targetLabels are the labels that a scrape adds.
 var targetLabels = []string{"job", "instance"}
 
-// served are the metrics that an exporter really serves, with their labels.
-func served(t *testing.T) map[string][]string {
-	labels := map[string][]string{"up": targetLabels}
-	for _, era := range []bossim.Era{bossim.EraA, bossim.EraC} {
-		watch(t, func(start time.Time) bossim.Scenario { return bossim.Live(start, 1) }, era, nil, time.Minute, 90, nil,
-			func(_ time.Duration, families map[string]*dto.MetricFamily) {
-				for name, f := range families {
-					names := []string{name}
-					if f.GetType() == dto.MetricType_HISTOGRAM {
-						names = []string{name + "_bucket", name + "_sum", name + "_count"}
-					}
-					for _, n := range names {
-						if labels[n] != nil {
-							continue
-						}
-						labels[n] = targetLabels
-						if strings.HasSuffix(n, "_bucket") {
-							labels[n] = append(labels[n], model.BucketLabel)
-						}
-						for _, l := range f.Metric[0].Label {
-							labels[n] = append(labels[n], l.GetName())
-						}
-					}
-				}
-			})
+// metrics are what an exporter really serves.
+type metrics struct {
+	labels map[string][]string        // of each metric
+	values map[string]map[string]bool // of labels that have a few values
+}
+
+// served watches machines at work, of an early and of a late release.
+var served = func() func(*testing.T) metrics {
+	var found metrics
+	return func(t *testing.T) metrics {
+		t.Helper()
+		if found.labels == nil {
+			found = metrics{map[string][]string{"up": targetLabels}, map[string]map[string]bool{
+				"state": {}, "category": {}, "phase": {}, "operation": {}, "reason": {}, "resource": {}, "collector": {}}}
+			for _, era := range []bossim.Era{bossim.EraA, bossim.EraC} {
+				watch(t, func(start time.Time) bossim.Scenario { return bossim.Live(start, 1) }, era, nil, time.Minute, 90, nil,
+					func(_ time.Duration, families map[string]*dto.MetricFamily) { found.add(families) })
+			}
+		}
+		return found
 	}
-	return labels
+}()
+
+func (found metrics) add(families map[string]*dto.MetricFamily) {
+	for name, f := range families {
+		names := []string{name}
+		if f.GetType() == dto.MetricType_HISTOGRAM {
+			names = []string{name + "_bucket", name + "_sum", name + "_count"}
+		}
+		for _, n := range names {
+			if found.labels[n] != nil {
+				continue
+			}
+			found.labels[n] = targetLabels
+			if strings.HasSuffix(n, "_bucket") {
+				found.labels[n] = append(found.labels[n], model.BucketLabel)
+			}
+			for _, l := range f.Metric[0].Label {
+				found.labels[n] = append(found.labels[n], l.GetName())
+			}
+		}
+		for _, m := range f.Metric {
+			for _, l := range m.Label {
+				if known := found.values[l.GetName()]; known != nil {
+					known[l.GetValue()] = true
+				}
+			}
+		}
+	}
 }
 
 // wrongPromQL says what is wrong with an expression: it must parse, and use only
@@ -149,10 +173,15 @@ func TestWrongPromQLIsFound(t *testing.T) {
 	}
 }
 
+// lintVars is what variables stand on for a look at expressions.
+var lintVars = map[string]chosen{
+	"session": {values: []string{"s"}}, "template": {values: []string{"t"}}, "tenant": {many: true, all: true, allValue: ".*"},
+	"bootset": {many: true, values: []string{"a", "b"}}, "phase": {many: true, values: []string{"boot"}},
+}
+
 // Dashboards and rules ask for what the exporter has.
 func TestPromQL(t *testing.T) {
-	metrics := served(t)
-	vars := map[string]chosen{"session": {values: []string{"s"}}, "tenant": {all: true, allValue: ".*"}, "bootset": {values: []string{"a", "b"}}, "phase": {values: []string{"boot"}}}
+	metrics := served(t).labels
 	found := 0
 	for _, d := range load(t) {
 		for _, p := range d.panels() {
@@ -165,7 +194,7 @@ func TestPromQL(t *testing.T) {
 					continue
 				}
 				found++
-				if _, wrong := wrongPromQL(fillPromQL(target.Expr, vars), metrics); len(wrong) > 0 {
+				if _, wrong := wrongPromQL(fillPromQL(target.Expr, lintVars), metrics); len(wrong) > 0 {
 					t.Errorf("%s: %s: %s", d.file, p.Title, strings.Join(wrong, "; "))
 				}
 			}
@@ -174,6 +203,7 @@ func TestPromQL(t *testing.T) {
 	if found < 15 {
 		t.Errorf("only %d expressions were found", found)
 	}
+	metrics = maps.Clone(metrics)
 	for _, r := range loadRules(t) {
 		labels, wrong := wrongPromQL(r.Expr, metrics)
 		if len(wrong) > 0 {
@@ -192,13 +222,18 @@ func TestAlerts(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
+	listed := make(map[string]bool)
+	for _, m := range regexp.MustCompile("(?m)^\\| `(BOS\\w+)` \\|").FindAllStringSubmatch(string(readme), -1) {
+		listed[m[1]] = true
+	}
 	for _, r := range loadRules(t) {
 		if r.Alert == "" {
 			continue
 		}
-		if !strings.Contains(string(readme), "| `"+r.Alert+"` |") {
+		if !listed[r.Alert] {
 			t.Errorf("README.md does not list %s", r.Alert)
 		}
+		delete(listed, r.Alert)
 		if s := r.Labels["severity"]; s != "warning" && s != "critical" {
 			t.Errorf("%s: severity %q", r.Alert, s)
 		}
@@ -215,5 +250,8 @@ func TestAlerts(t *testing.T) {
 		if !strings.HasPrefix(r.Annotations["dashboard"], want) {
 			t.Errorf("%s: dashboard %q", r.Alert, r.Annotations["dashboard"])
 		}
+	}
+	for name := range listed {
+		t.Errorf("README.md lists %s, which there is not", name)
 	}
 }

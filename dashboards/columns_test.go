@@ -1,0 +1,207 @@
+package dashboards
+
+import (
+	"encoding/json"
+	"fmt"
+	"maps"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+// Transformations, overrides, sorting and links name columns that there are.
+func TestColumns(t *testing.T) {
+	metrics := served(t)
+	ds, ask := gallery(t)
+	ofQuery := func(queryType string) (names []string) {
+		for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames[0].Fields {
+			names = append(names, f.Name, f.Config.DisplayNameFromDS)
+		}
+		return names
+	}
+	used := 0
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			if len(p.Targets) == 0 {
+				continue
+			}
+			where := fmt.Sprintf("%s: %s", d.file, p.Title)
+			var target struct{ QueryType, Expr, LegendFormat, Format string }
+			if err := json.Unmarshal(p.Targets[0], &target); err != nil {
+				t.Fatal(err)
+			}
+			var columns []string
+			if p.Datasource.Type == bosType {
+				columns = ofQuery(target.QueryType)
+			} else {
+				labels, _ := wrongPromQL(fillPromQL(target.Expr, lintVars), metrics.labels)
+				for _, m := range regexp.MustCompile(`{{(\w+)}}`).FindAllStringSubmatch(target.LegendFormat, -1) {
+					if !slices.Contains(labels, m[1]) {
+						t.Errorf("%s: the legend has %s, which no metric has", where, m[1])
+					}
+				}
+				if target.Format == "table" {
+					columns = append(labels, "Value", "Time")
+				} else { // series are named by their legends
+					columns = append(labels, target.LegendFormat)
+					for _, l := range labels {
+						columns = append(columns, slices.Collect(maps.Keys(metrics.values[l]))...)
+					}
+				}
+			}
+			has := func(what string, names ...string) {
+				for _, n := range names {
+					used++
+					if !slices.Contains(columns, n) {
+						t.Errorf("%s: %s names the column %q, which is not among %q", where, what, n, columns)
+					}
+				}
+			}
+			for _, tr := range p.Transformations {
+				var o struct {
+					Alias                             string
+					Binary                            struct{ Left, Right string }
+					Fields                            map[string]struct{ Aggregations []string }
+					IndexByName, ExcludeByName        map[string]any
+					RenameByName                      map[string]string
+					ColumnField, RowField, ValueField string
+				}
+				if err := json.Unmarshal(tr.Options, &o); err != nil {
+					t.Fatalf("%s: %s: %v", where, tr.ID, err)
+				}
+				switch tr.ID {
+				case "calculateField":
+					has(tr.ID, o.Binary.Left, o.Binary.Right)
+					columns = append(columns, o.Alias)
+				case "groupBy":
+					for name, f := range o.Fields {
+						has(tr.ID, name)
+						for _, a := range f.Aggregations {
+							columns = append(columns, name+" ("+a+")")
+						}
+					}
+				case "organize":
+					has(tr.ID, slices.Collect(maps.Keys(o.IndexByName))...)
+					has(tr.ID, slices.Collect(maps.Keys(o.ExcludeByName))...)
+					has(tr.ID, slices.Collect(maps.Keys(o.RenameByName))...)
+					columns = slices.AppendSeq(columns, maps.Values(o.RenameByName))
+				case "groupingToMatrix":
+					has(tr.ID, o.ColumnField, o.RowField, o.ValueField)
+					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[o.ColumnField]))
+				case "prepareTimeSeries":
+				default:
+					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)
+				}
+			}
+			for _, o := range p.FieldConfig.Overrides {
+				switch o.Matcher.ID {
+				case "byName":
+					has("an override", o.Matcher.Options)
+				case "byRegexp":
+					if _, err := regexp.Compile(o.Matcher.Options); err != nil {
+						t.Errorf("%s: %v", where, err)
+					}
+				default:
+					t.Errorf("%s: the matcher %s is not checked", where, o.Matcher.ID)
+				}
+				for _, property := range o.Properties {
+					var name string
+					if property.ID == "displayName" && json.Unmarshal(property.Value, &name) == nil {
+						columns = append(columns, name)
+					}
+				}
+			}
+			var options struct {
+				SortBy        []struct{ DisplayName string }
+				ReduceOptions struct{ Fields string }
+			}
+			if err := json.Unmarshal(p.Options, &options); err != nil {
+				t.Fatal(err)
+			}
+			for _, s := range options.SortBy {
+				has("sorting", s.DisplayName)
+			}
+			if f := strings.Trim(options.ReduceOptions.Fields, "/^$()"); f != "" {
+				has("the choice of fields", strings.Split(f, "|")...)
+			}
+			config, err := json.Marshal(p.FieldConfig.Overrides)
+			if err != nil {
+				t.Fatal(err)
+			}
+			for _, m := range regexp.MustCompile(`__data\.fields\.(\w+)`).FindAllStringSubmatch(string(config), -1) {
+				has("a link", m[1])
+			}
+		}
+	}
+	if used < 200 {
+		t.Errorf("only %d uses of columns were found", used)
+	}
+}
+
+// Values of labels and filters that are written out are ones that there are.
+func TestValues(t *testing.T) {
+	metrics := served(t)
+	found := 0
+	check := func(where, label, value string) {
+		if known := metrics.values[label]; known != nil && !strings.Contains(value, "$") {
+			for one := range strings.SplitSeq(value, "|") {
+				found++
+				if !known[one] {
+					t.Errorf("%s: %s is never %q", where, label, one)
+				}
+			}
+		}
+	}
+	matcher := regexp.MustCompile(`(\w+)\s*(?:=~|!=|!~|=)\s*"([^"]*)"`)
+	for _, d := range load(t) {
+		for _, text := range texts(d.raw) {
+			for _, m := range matcher.FindAllStringSubmatch(text, -1) {
+				check(d.file, m[1], m[2])
+				// A variable stands for its own label.
+				for _, name := range variablesIn(m[2]) {
+					if name != m[1] {
+						t.Errorf("%s: %s filters the label %s", d.file, name, m[1])
+					}
+				}
+			}
+			for _, m := range regexp.MustCompile(`var-(\w+)=([^&$]+)`).FindAllStringSubmatch(text, -1) {
+				check(d.file, m[1], m[2])
+			}
+		}
+		for _, p := range d.panels() {
+			for _, raw := range p.Targets {
+				var q map[string]any
+				if err := json.Unmarshal(raw, &q); err != nil {
+					t.Fatal(err)
+				}
+				if q["queryType"] == nil {
+					continue
+				}
+				for key, v := range q {
+					if key == "datasource" {
+						continue
+					}
+					for _, value := range texts(v) {
+						check(d.file, key, value)
+						for _, name := range variablesIn(value) {
+							if name != key {
+								t.Errorf("%s: %s: the variable %s is in the filter %s", d.file, p.Title, name, key)
+							}
+						}
+					}
+				}
+			}
+		}
+	}
+	for _, r := range loadRules(t) {
+		for _, m := range matcher.FindAllStringSubmatch(r.Expr, -1) {
+			check(r.Alert+r.Record, m[1], m[2])
+		}
+	}
+	if found < 40 || !metrics.values["category"][bos.Failed] {
+		t.Errorf("only %d values were found", found)
+	}
+}
