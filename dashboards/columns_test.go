@@ -35,7 +35,7 @@ func TestColumns(t *testing.T) {
 			}
 			var columns []string
 			if p.Datasource.Type == bosType {
-				columns = ofQuery(target.QueryType)
+				columns = append(ofQuery(target.QueryType), "not_known", "Not known") // of an error
 			} else {
 				labels, _ := wrongPromQL(fillPromQL(target.Expr, lintVars), metrics.labels)
 				for _, m := range regexp.MustCompile(`{{(\w+)}}`).FindAllStringSubmatch(target.LegendFormat, -1) {
@@ -45,6 +45,9 @@ func TestColumns(t *testing.T) {
 				}
 				if target.Format == "table" {
 					columns = append(labels, "Value", "Time")
+					for i := range p.Targets { // as merge names them
+						columns = append(columns, fmt.Sprintf("Value #%c", 'A'+i))
+					}
 				} else { // series are named by their legends
 					columns = append(labels, target.LegendFormat)
 					for _, l := range labels {
@@ -91,7 +94,7 @@ func TestColumns(t *testing.T) {
 				case "groupingToMatrix":
 					has(tr.ID, o.ColumnField, o.RowField, o.ValueField)
 					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[o.ColumnField]))
-				case "prepareTimeSeries":
+				case "prepareTimeSeries", "merge":
 				default:
 					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)
 				}

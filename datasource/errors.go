@@ -7,6 +7,7 @@ import (
 	"net/http"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
@@ -21,14 +22,16 @@ func badRequest(format string, args ...any) error {
 }
 
 // response turns an error into an answer: its status, its source, and one
-// sentence that says what to do. It is the only place that does.
+// sentence that says what to do. It is the only place that does. The sentence is in a
+// frame, too: a table shows it, where it would otherwise claim that there is nothing.
 func response(err error) backend.DataResponse {
 	status, text := explain(err)
 	source := backend.ErrorSourceDownstream
 	if status == backend.StatusInternal {
 		source = backend.ErrorSourcePlugin
 	}
-	return backend.DataResponse{Status: status, ErrorSource: source, Error: errors.New(text)}
+	frame := data.NewFrame("error", field("not_known", "Not known", "Why the query has no answer", []string{text}))
+	return backend.DataResponse{Status: status, ErrorSource: source, Error: errors.New(text), Frames: data.Frames{frame}}
 }
 
 func explain(err error) (backend.Status, string) {

@@ -12,8 +12,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// retry has one row for each session with nodes to retry: those that failed and,
-// once it has ended, those that it left unfinished. Sessions without any have no
+// retry has one row for each session with nodes to retry: those that failed and, once
+// it has ended or is stuck, those that it left unfinished. Sessions without any have no
 // row.
 func retry(v *view) (data.Frames, error) {
 	type row struct {
@@ -34,7 +34,7 @@ func retry(v *view) (data.Frames, error) {
 				}
 				for _, c := range p.Categories {
 					for _, n := range v.matching(c.Nodes) {
-						over := w.Verdict.State.Ended() || w.Verdict.State == bos.StateAbandoned
+						over := w.Verdict.State != bos.StatePending && w.Verdict.State != bos.StateRunning
 						switch {
 						case c.Name == bos.Failed,
 							over && fates[n] == bos.FateUnfinished && c.Name != bos.Succeeded && c.Name != bos.Excluded:
@@ -57,7 +57,7 @@ func retry(v *view) (data.Frames, error) {
 		v.sessionField(of(rows, func(r row) string { return r.ID })),
 		field("template", "Template", "Session template to use again", of(rows, func(r row) string { return r.Template })),
 		field("operation", "Operation", "Operation to use again", of(rows, func(r row) string { return r.Operation })),
-		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended session left unfinished", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
+		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
 		field("limit", "Limit", "The nodes as the limit of a BOS session takes them", of(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
 		field("folded", "Which", "The nodes, folded", of(rows, func(r row) string { return bos.Fold(r.nodes) })),
 		field("command", "Command", "The line that retries the nodes, for a shell", of(rows, func(r row) string { return command(r.Operation, r.Template, r.nodes) })),

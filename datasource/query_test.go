@@ -64,7 +64,8 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"errors","session":["` + neverReady + `"]}`, "error", noMessage},
 		{`{"queryType":"errors","node":"x1000c0s1b0n1"}`, "error", "exceeded retries waiting for component to turn off"},
 		{`{"queryType":"retry","session":["` + well + `"]}`, "limit", ""},
-		{`{"queryType":"retry","session":["` + stuck + `"]}`, "limit", ""},
+		{`{"queryType":"retry","session":["` + stuck + `"]}`, "nodes", "4"},
+		{`{"queryType":"retry","session":["` + running + `"]}`, "limit", ""},
 		{`{"queryType":"retry","session":["` + stillReady + `"]}`, "folded", "x1000c0s0b[0-1]n[0-1]"},
 		{`{"queryType":"retry","session":["` + configured + `"]}`, "command", "cray bos v1 session create --template-uuid compute-sles15sp4 --operation configure --limit x1000c0s1b0n0,x1000c0s1b1n0,x1000c0s1b1n1"},
 		{`{"queryType":"nodes","session":["` + powerOff + `"],"limit":1}`, "category", "failed"},
@@ -184,6 +185,9 @@ func TestBadQueries(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
 	for _, tt := range badQueries {
 		r := w.query(tt.query)
+		if got := r.Frames; len(got) != 1 || got[0].Rows() != 1 || got[0].Fields[0].At(0) != r.Error.Error() {
+			t.Errorf("%s: the frames do not tell the error: %v", tt.query, got)
+		}
 		if r.Error == nil || r.Status != tt.status || !strings.Contains(r.Error.Error(), tt.says) || r.ErrorSource != backend.ErrorSourceDownstream {
 			t.Errorf("%s: status %d, source %s, error %v, want %d with %q", tt.query, r.Status, r.ErrorSource, r.Error, tt.status, tt.says)
 		}

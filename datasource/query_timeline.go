@@ -53,17 +53,17 @@ func timeline(v *view) (data.Frames, error) {
 	}
 	frames := make(data.Frames, len(lanes))
 	for i, l := range lanes {
-		var end *time.Time
-		if l.state.Ended() {
-			end = &l.to
-			if l.to.Before(l.from) {
-				end = &l.from
-			}
+		end := l.to
+		if !l.state.Ended() {
+			end = v.now.Truncate(time.Second) // Grafana draws no region at all once one of them has no end
+		}
+		if end.Before(l.from) {
+			end = l.from
 		}
 		f := data.NewFrame(l.name,
 			// Annotations find these by the names that are shown.
 			field("time", "time", "Start time", []time.Time{l.from}),
-			field("timeEnd", "timeEnd", "End; none while unfinished", []*time.Time{end}),
+			field("timeEnd", "timeEnd", "End; now while unfinished", []time.Time{end}),
 			mapped(field("state", l.name, "Effective state", []string{string(l.state)}), stateColours),
 			aside(field("title", "title", "What the region is of", []string{l.name})),
 			aside(field("text", "text", "State and nodes", []string{describe(l.state, l.nodes)})),
