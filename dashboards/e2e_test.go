@@ -26,6 +26,7 @@ import (
 type situation struct {
 	sessions func(now time.Time) []bossim.Spec
 	alerts   []string // that reach Alertmanager, sorted
+	pending  []string // that wait in Prometheus until they have lasted
 }
 
 // ago is a session that began so long ago.
@@ -55,7 +56,7 @@ var situations = map[string]situation{
 			killed.Agent.Killed = 15 * time.Minute
 			return []bossim.Spec{ago(now, "well", bos.Reboot, 2*time.Hour, bossim.Nodes(8)), killed, ago(now, "running", bos.Reboot, 20*time.Minute, bossim.Nodes(8))}
 		},
-		alerts: []string{"BOSSessionStuck stuck"},
+		pending: []string{"BOSSessionStuck stuck"},
 	},
 }
 
@@ -114,7 +115,7 @@ func TestEndToEnd(t *testing.T) {
 					})
 				}
 			}
-			s.checkAlerts(situations[name].alerts)
+			s.checkAlerts(situations[name])
 		})
 	}
 	for panel := range rowsOnlyIn {
@@ -275,9 +276,9 @@ func (s *stack) ask(query json.RawMessage) backend.DataResponse {
 	return r
 }
 
-// checkAlerts waits until just these alerts have reached Alertmanager, and checks that
-// all rules are healthy.
-func (s *stack) checkAlerts(want []string) {
+// checkAlerts waits until just the alerts of the situation have reached Alertmanager, and
+// checks that no others are on their way and all rules are healthy.
+func (s *stack) checkAlerts(want situation) {
 	s.t.Helper()
 	var rules struct {
 		Data struct {
@@ -312,9 +313,27 @@ func (s *stack) checkAlerts(want []string) {
 			}
 		}
 		slices.Sort(got)
-		if !slices.Equal(got, want) {
-			return fmt.Sprintf("Alertmanager has the alerts %q, want %q", got, want)
+		if !slices.Equal(got, want.alerts) {
+			return fmt.Sprintf("Alertmanager has the alerts %q, want %q", got, want.alerts)
 		}
 		return ""
 	})
+	var active struct {
+		Data struct {
+			Alerts []struct {
+				State  string
+				Labels map[string]string
+			}
+		}
+	}
+	get(s.t, s.prometheus, "/api/v1/alerts", &active)
+	var pending []string
+	for _, a := range active.Data.Alerts {
+		if a.State == "pending" {
+			pending = append(pending, a.Labels["alertname"]+" "+a.Labels["session"])
+		}
+	}
+	if !slices.Equal(pending, want.pending) {
+		s.t.Errorf("the alerts %q are pending, want %q", pending, want.pending)
+	}
 }

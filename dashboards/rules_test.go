@@ -139,6 +139,18 @@ var alertCases = []alertCase{
 			at(20*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
 		}},
 
+	{name: "no node makes it, until it is retried", minutes: 60,
+		sessions: []bossim.Spec{
+			session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails}),
+			session("again", bos.Shutdown, 30*minute, 4),
+			with(session("other", bos.Shutdown, 15*minute, 4), func(s *bossim.Spec) { s.Template = "other" }),
+		},
+		want: []moment{
+			at(25*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
+			at(33*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
+			at(40 * minute),
+		}},
+
 	{name: "some are left unfinished", minutes: 30,
 		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4), func(s *bossim.Spec) {
 			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.StillReady, Nodes: bossim.LoginNodes(1)}}})
@@ -151,7 +163,7 @@ var alertCases = []alertCase{
 	{name: "the agent is killed", minutes: 26 * 60,
 		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.Agent.Killed = 15 * minute })},
 		want: []moment{
-			at(47 * minute),
+			at(54 * minute),
 			at(60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 45m 10s")),
 			at(24*60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 23h 45m 10s")),
 			at(25*60*minute + 30*minute),
@@ -173,8 +185,8 @@ var alertCases = []alertCase{
 	{name: "the agent never starts", minutes: 30,
 		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.Agent.Never = true })},
 		want: []moment{
-			at(9 * minute),
-			at(15*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 15m 0s")),
+			at(14 * minute),
+			at(18*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 18m 0s")),
 		}},
 
 	{name: "far slower than before", minutes: 150,

@@ -64,7 +64,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"errors","session":["` + neverReady + `"]}`, "error", noMessage},
 		{`{"queryType":"errors","node":"x1000c0s1b0n1"}`, "error", "exceeded retries waiting for component to turn off"},
 		{`{"queryType":"retry","session":["` + well + `"]}`, "limit", ""},
-		{`{"queryType":"retry","session":["` + stuck + `"]}`, "nodes", "4"},
+		{`{"queryType":"retry","session":["` + stuck + `"]}`, "nodes", "3"},
 		{`{"queryType":"retry","session":["` + running + `"]}`, "limit", ""},
 		{`{"queryType":"retry","session":["` + stillReady + `"]}`, "folded", "x1000c0s0b[0-1]n[0-1]"},
 		{`{"queryType":"retry","session":["` + configured + `"]}`, "command", "cray bos v1 session create --template-uuid compute-sles15sp4 --operation configure --limit x1000c0s1b0n0,x1000c0s1b1n0,x1000c0s1b1n1"},
