@@ -45,9 +45,6 @@ func TestColumns(t *testing.T) {
 				}
 				if target.Format == "table" {
 					columns = append(labels, "Value", "Time")
-					for i := range p.Targets { // as merge names them
-						columns = append(columns, fmt.Sprintf("Value #%c", 'A'+i))
-					}
 				} else { // series are named by their legends
 					columns = append(labels, target.LegendFormat)
 					for _, l := range labels {
@@ -94,7 +91,7 @@ func TestColumns(t *testing.T) {
 				case "groupingToMatrix":
 					has(tr.ID, o.ColumnField, o.RowField, o.ValueField)
 					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[o.ColumnField]))
-				case "prepareTimeSeries", "merge":
+				case "prepareTimeSeries":
 				default:
 					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)
 				}

@@ -18,8 +18,9 @@ type sessionRow struct {
 	errors *int64
 }
 
-// sessions has one row a session, the newest first. With a node pattern these are
-// the sessions that hold such nodes, and only these nodes are counted.
+// sessions has one row a session, the newest first. With filters of boot sets, phases
+// or categories these are the sessions with nodes there. With a node pattern they are
+// those that hold such nodes, and only these nodes are counted.
 func sessions(v *view) (data.Frames, error) {
 	type row = sessionRow
 	rows, err := v.sessionRows()
@@ -56,6 +57,9 @@ func sessions(v *view) (data.Frames, error) {
 }
 
 func (v *view) sessionRows() (rows []sessionRow, err error) {
+	if !v.query.BootSet.empty() || !v.query.Phase.empty() || !v.query.Category.empty() {
+		v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !v.hasNodes(s) })
+	}
 	if v.query.Node != "" {
 		err = v.wholes(func(w inventory.Whole) {
 			if r, some := v.ofMatching(w); some {
@@ -94,4 +98,22 @@ func (v *view) ofMatching(w inventory.Whole) (r sessionRow, some bool) {
 		}
 	}
 	return sessionRow{&w.Session, &tally, &failures}, tally.Nodes() > 0
+}
+
+// hasNodes tells whether a session has nodes in the boot sets, phases and categories
+// that the query takes.
+func (v *view) hasNodes(s *inventory.Session) bool {
+	for _, b := range s.BootSets {
+		if !v.query.BootSet.has(b.Name) {
+			continue
+		}
+		for _, p := range b.Phases {
+			if v.query.Phase.hasName(p.Name) && slices.ContainsFunc(p.Categories, func(c bos.Category) bool {
+				return c.Nodes > 0 && v.query.Category.hasName(c.Name)
+			}) {
+				return true
+			}
+		}
+	}
+	return false
 }

@@ -39,7 +39,7 @@ const everything: BosQuery = {
 
 describe('a change of the query type', () => {
   it.each<[QueryType, string]>([
-    ['sessions', 'session,template,operation,state,node'],
+    ['sessions', 'session,bootset,phase,category,template,operation,state,node'],
     ['bootsets', 'session,bootset,template,operation,state'],
     ['phases', 'session,bootset,phase,template,operation,state'],
     ['nodes', 'session,bootset,phase,category,template,operation,state,node'],

@@ -39,7 +39,7 @@ export const queryTypes: Record<
   sessions: {
     label: 'Sessions',
     description: 'One row per session: its state, times and numbers of nodes',
-    filters: ['session', 'node', 'template', 'operation', 'state'],
+    filters: ['session', 'bootset', 'phase', 'category', 'node', 'template', 'operation', 'state'],
   },
   bootsets: {
     label: 'Boot sets',
