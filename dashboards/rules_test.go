@@ -201,6 +201,16 @@ var alertCases = []alertCase{
 			at(149 * minute),
 		}},
 
+	{name: "slow, and then stuck", minutes: 140,
+		sessions: []bossim.Spec{
+			session("before", bos.Reboot, 0, 8),
+			with(session("s", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Agent.Killed = 0.4, 22*minute }),
+		},
+		want: []moment{
+			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has run for 58m 0s, twice as long as any of the last week")),
+			at(130*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no node has moved for 47m 10s")),
+		}},
+
 	{name: "BOS is down", minutes: 30,
 		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1)})},
 		act: func(sim *bossim.Server, now time.Duration) {
