@@ -68,7 +68,7 @@ var rowsOnlyIn = map[string][]string{
 	"BOS overview: Stuck and abandoned sessions":      {"stuck"},
 	"BOS overview: Ends by outcome":                   {"quiet"},
 	"BOS overview: Duration of ended sessions":        {"quiet"},
-	"BOS session: No move for":                        {"running", "failing", "stuck"},
+	"BOS session: Idle":                               {"running", "failing", "stuck"},
 	"BOS session: Retry":                              {"failing"},
 	"BOS session: Errors":                             {"failing"},
 	"BOS session: Failed nodes by cabinet":            {"failing"},

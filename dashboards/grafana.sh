@@ -40,6 +40,7 @@ cat >"$data/prometheus.yml" <<-EOF
 EOF
 
 build/bos_exporter --web.listen-address=$host:$exporter "${bos_flag:---demo}" "$@" >"$data/demo" 2>"$data/bos_exporter.log" &
+declare -A log=([$!]=bos_exporter)
 until [[ -n $bos ]]; do # the demo tells where its BOS is
 	kill -0 $! 2>/dev/null || { cat "$data/bos_exporter.log" >&2; exit 1; }
 	sleep 0.1
@@ -47,8 +48,10 @@ until [[ -n $bos ]]; do # the demo tells where its BOS is
 done
 build/alertmanager --config.file="$data/alertmanager.yml" --storage.path="$data/alertmanager" \
 	--web.listen-address=$host:$alertmanager --cluster.listen-address= >"$data/alertmanager.log" 2>&1 &
+log[$!]=alertmanager
 build/prometheus --config.file="$data/prometheus.yml" --storage.tsdb.path="$data/prometheus" \
 	--web.listen-address=$host:$prometheus >"$data/prometheus.log" 2>&1 &
+log[$!]=prometheus
 export PROMETHEUS_URL=http://$host:$prometheus BOS_URL=$bos BOS_DASHBOARDS=$PWD/dashboards
 export GF_SERVER_HTTP_ADDR=$host GF_SERVER_HTTP_PORT=$port
 export GF_PATHS_DATA=$data/grafana GF_PATHS_LOGS=$data/grafana GF_PATHS_PLUGINS=$PWD/build/plugin GF_PATHS_PROVISIONING=$PWD/dashboards/provisioning
@@ -56,7 +59,9 @@ export GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS=bosexporter-bos-datasource GF_P
 export GF_AUTH_ANONYMOUS_ENABLED=true GF_AUTH_ANONYMOUS_ORG_ROLE=Admin GF_ANALYTICS_REPORTING_ENABLED=false GF_ANALYTICS_CHECK_FOR_UPDATES=false
 export GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=$PWD/dashboards/bos-overview.json
 "${grafana[@]}" --homepath "$home" >"$data/grafana.log" 2>&1 &
+log[$!]=grafana
 echo "Grafana will be at http://$host:$port/ in a moment, Prometheus at $PROMETHEUS_URL/, Alertmanager at http://$host:$alertmanager/; logs are in $data. Stop with Ctrl-C."
-wait -n || true # none of them ends of itself
-tail -n 20 "$data"/*.log >&2
+wait -n -p ended || true # none of them ends of itself
+echo "${log[$ended]} has ended:" >&2
+tail -n 15 "$data/${log[$ended]}.log" >&2
 exit 1

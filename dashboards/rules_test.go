@@ -139,18 +139,6 @@ var alertCases = []alertCase{
 			at(20*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
 		}},
 
-	{name: "no node makes it, until it is retried", minutes: 60,
-		sessions: []bossim.Spec{
-			session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails}),
-			session("again", bos.Shutdown, 30*minute, 4),
-			with(session("other", bos.Shutdown, 15*minute, 4), func(s *bossim.Spec) { s.Template = "other" }),
-		},
-		want: []moment{
-			at(25*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
-			at(33*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
-			at(40 * minute),
-		}},
-
 	{name: "some are left unfinished", minutes: 30,
 		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4), func(s *bossim.Spec) {
 			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.StillReady, Nodes: bossim.LoginNodes(1)}}})

@@ -79,7 +79,7 @@ func (v *view) sessionRows() (rows []sessionRow, err error) {
 }
 
 // ofMatching is the row of a session in which only the nodes count that the query's
-// pattern takes, if there are any.
+// pattern takes, if there are any in the boot sets, phases and categories asked for.
 func (v *view) ofMatching(w inventory.Whole) (r sessionRow, some bool) {
 	var tally bos.Tally
 	for n, fate := range w.Roster.Fates(w.Session.Session) {
@@ -91,13 +91,15 @@ func (v *view) ofMatching(w inventory.Whole) (r sessionRow, some bool) {
 	for _, b := range w.Roster.BootSets {
 		for _, p := range b.Phases {
 			for _, c := range p.Categories {
+				n := len(v.matching(c.Nodes))
 				if c.Name == bos.Failed {
-					failures += int64(len(v.matching(c.Nodes)))
+					failures += int64(n)
 				}
+				some = some || n > 0 && v.query.BootSet.has(b.Name) && v.query.Phase.hasName(p.Name) && v.query.Category.hasName(c.Name)
 			}
 		}
 	}
-	return sessionRow{&w.Session, &tally, &failures}, tally.Nodes() > 0
+	return sessionRow{&w.Session, &tally, &failures}, some
 }
 
 // hasNodes tells whether a session has nodes in the boot sets, phases and categories

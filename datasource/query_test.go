@@ -77,6 +77,8 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"sessions","category":["failed"]}`, "session", configured + " " + powerOff + " " + neverReady},
 		{`{"queryType":"sessions","category":["failed"],"phase":["Boot"]}`, "session", neverReady},
 		{`{"queryType":"sessions","bootset":["gpu"]}`, "session", stuck},
+		{`{"queryType":"sessions","category":["failed"],"node":"x1000c0s0b1n0"}`, "session", neverReady},
+		{`{"queryType":"sessions","category":["failed"],"node":"x1000c0s0b0n0"}`, "session", ""},
 		{`{"queryType":"sessions","category":["excluded"]}`, "session", ""},
 		{`{"queryType":"sessions","node":" , ","session":["` + well + `"]}`, "nodes", "4"},
 		{`{"queryType":"overlaps","session":["unfinished"]}`, "session", ""},
