@@ -5,6 +5,7 @@ package dashboards
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"os"
@@ -93,7 +94,7 @@ func TestEndToEnd(t *testing.T) {
 	}
 	exporter, plugin := build("../cmd/bos_exporter"), programs.StartPlugin(t, build("../cmd/gpx_bos_datasource"))
 	panels := make(map[string]bool)
-	for i, name := range []string{"quiet", "running", "failing", "stuck"} {
+	for i, name := range slices.Sorted(maps.Keys(situations)) {
 		t.Run(name, func(t *testing.T) {
 			s := start(t, exporter, situations[name], int64(i+1))
 			s.plugin = plugin
@@ -196,8 +197,10 @@ func (s *stack) choose(d dashboard) map[string]chosen {
 
 // rows counts what a panel has to show.
 func (s *stack) rows(p panel, vars map[string]chosen) (n int) {
-	if of := vars[p.Repeat]; p.Repeat != "" {
-		vars = map[string]chosen{p.Repeat: {many: true, values: of.values[:1]}, "session": vars["session"], "bootset": vars["bootset"], "tenant": vars["tenant"]}
+	if p.Repeat != "" { // one panel for each value
+		first := vars[p.Repeat].values[:1]
+		vars = maps.Clone(vars)
+		vars[p.Repeat] = chosen{many: true, values: first}
 	}
 	for _, raw := range p.Targets {
 		if p.Datasource.Type == bosType {

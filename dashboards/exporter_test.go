@@ -78,10 +78,11 @@ func scrape(t *testing.T, e *exporter.Exporter) map[string]*dto.MetricFamily {
 	return families
 }
 
-// watch has an exporter watch a simulated BOS in a time of its own, and scrapes it
-// again and again from start on. act is called before each scrape, and at 0 before all else; it may break BOS.
+// watch has an exporter watch a simulated BOS in a time of its own, and scrapes it every
+// minute from start on. act may break BOS: it is called before each scrape, and at 0
+// before all else.
 func watch(t *testing.T, scenario func(start time.Time) bossim.Scenario, era bossim.Era, change func(*exporter.Config),
-	every time.Duration, times int, act func(sim *bossim.Server, at time.Duration), see func(at time.Duration, families map[string]*dto.MetricFamily)) {
+	minutes int, act func(sim *bossim.Server, at time.Duration), see func(at time.Duration, families map[string]*dto.MetricFamily)) {
 	synctest.Test(t, func(t *testing.T) {
 		const apart = 10 * time.Second // scrapes and sweeps do not fall together
 		sim := bossim.New(scenario(time.Now().Add(apart)), era, time.Now)
@@ -95,13 +96,13 @@ func watch(t *testing.T, scenario func(start time.Time) bossim.Scenario, era bos
 		defer sweeps.Wait()
 		defer cancel()
 		time.Sleep(apart)
-		for i := range times {
-			at := time.Duration(i) * every
+		for i := range minutes {
+			at := time.Duration(i) * time.Minute
 			if act != nil && i > 0 {
 				act(sim, at)
 			}
 			see(at, scrape(t, e))
-			time.Sleep(every)
+			time.Sleep(time.Minute)
 		}
 	})
 }

@@ -69,7 +69,7 @@ var served = func() func(*testing.T) metrics {
 			found = metrics{map[string][]string{"up": targetLabels}, map[string]map[string]bool{
 				"state": {}, "category": {}, "phase": {}, "operation": {}, "reason": {}, "resource": {}, "collector": {}}}
 			for _, era := range []bossim.Era{bossim.EraA, bossim.EraC} {
-				watch(t, func(start time.Time) bossim.Scenario { return bossim.Live(start, 1) }, era, nil, time.Minute, 90, nil,
+				watch(t, func(start time.Time) bossim.Scenario { return bossim.Live(start, 1) }, era, nil, 90, nil,
 					func(_ time.Duration, families map[string]*dto.MetricFamily) { found.add(families) })
 			}
 		}

@@ -405,7 +405,7 @@ func (c alertCase) series(t *testing.T) (all []inputSeries) {
 			specs[i].Created = now.Add(specs[i].Created.Sub(time.Time{}))
 		}
 		return bossim.Scripted(specs...)
-	}, bossim.EraC, c.change, minute, c.minutes, c.act, func(at time.Duration, families map[string]*dto.MetricFamily) {
+	}, bossim.EraC, c.change, c.minutes, c.act, func(at time.Duration, families map[string]*dto.MetricFamily) {
 		what := well
 		if c.scraped != nil {
 			what = c.scraped(at)

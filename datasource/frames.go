@@ -149,12 +149,17 @@ func stateField(states []string) *data.Field {
 	return mapped(field("state", "State", "Effective state, derived from what the nodes do", states), stateColours)
 }
 
-// frame makes the frame of an answer. One without rows has no columns either, where
-// nothing needs them: panels then show the sentence that they have for no value.
-func (v *view) frame(fields ...*data.Field) data.Frames {
-	if v.query.QueryType != "values" && v.query.QueryType != "counts" && fields[0].Len() == 0 {
-		fields = nil
+// table is the frame of an answer for people. One without rows has no columns either:
+// panels then show the sentence that they have for no value.
+func (v *view) table(fields ...*data.Field) data.Frames {
+	if fields[0].Len() == 0 {
+		return v.frame()
 	}
+	return v.frame(fields...)
+}
+
+// frame is the frame of an answer.
+func (v *view) frame(fields ...*data.Field) data.Frames {
 	f := data.NewFrame(v.query.QueryType, fields...)
 	f.Meta = &data.FrameMeta{PreferredVisualization: data.VisTypeTable}
 	return data.Frames{f}

@@ -22,7 +22,7 @@ func bootsets(v *view) (data.Frames, error) {
 		rows = append(rows, row{b, s, verdict.State})
 	})
 	rows = fit(v, rows, "boot sets")
-	return v.frame(
+	return v.table(
 		v.sessionField(of(rows, func(r row) string { return r.of.ID })),
 		field("template", "Template", "Session template", of(rows, func(r row) string { return r.of.Template })),
 		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.of.Operation })),

@@ -49,7 +49,7 @@ func errorTexts(v *view) (data.Frames, error) {
 	}
 	slices.SortStableFunc(found, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
 	found = fit(v, found, "errors")
-	return v.frame(
+	return v.table(
 		v.sessionField(of(found, func(r row) string { return r.session })),
 		v.bootSetField(of(found, func(r row) string { return r.set })),
 		v.phaseField(of(found, func(r row) string { return r.phase })),

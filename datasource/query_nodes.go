@@ -61,7 +61,7 @@ func nodes(v *view) (data.Frames, error) {
 	}) {
 		rows = append(rows, found[category][:min(len(found[category]), v.max-len(rows))]...)
 	}
-	return v.frame(
+	return v.table(
 		v.sessionField(of(rows, func(r row) string { return r.session })),
 		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(of(rows, func(r row) string { return r.phase })),

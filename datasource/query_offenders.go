@@ -48,7 +48,7 @@ func offenders(v *view) (data.Frames, error) {
 		return cmp.Or(len(found[b].sessions)-len(found[a].sessions), bos.CompareNodes(a, b))
 	})
 	worst = fit(v, worst, "nodes")
-	return v.frame(
+	return v.table(
 		v.nodeField(worst),
 		field("sessions", "Sessions", "Number of sessions in which the node failed", of(worst, func(n string) int64 { return int64(len(found[n].sessions)) })),
 		v.sessionFieldAs("last_session", "Last session", "The newest session in which the node failed", of(worst, func(n string) string { return found[n].last })),

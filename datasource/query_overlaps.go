@@ -57,7 +57,7 @@ func overlaps(v *view) (data.Frames, error) {
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
 	rows = fit(v, rows, "pairs of sessions")
-	return v.frame(
+	return v.table(
 		v.sessionField(of(rows, func(r row) string { return r.newer })),
 		v.sessionFieldAs("other_session", "Other session", "The older session that held the same nodes", of(rows, func(r row) string { return r.older })),
 		field("nodes", "Nodes", "Number of nodes that both sessions held", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),

@@ -26,7 +26,7 @@ func phases(v *view) (data.Frames, error) {
 		return field(category, title, description+", as BOS lists them: a node may be in two categories",
 			of(rows, func(r row) int64 { return int64(r.Count(category)) }))
 	}
-	return v.frame(
+	return v.table(
 		v.sessionField(of(rows, func(r row) string { return r.of.ID })),
 		field("template", "Template", "Session template", of(rows, func(r row) string { return r.of.Template })),
 		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.of.Operation })),

@@ -23,6 +23,7 @@ func retry(v *view) (data.Frames, error) {
 	var rows []row
 	err := v.wholes(func(w inventory.Whole) {
 		fates := w.Roster.Fates(w.Session.Session)
+		over := w.Verdict.State != bos.StatePending && w.Verdict.State != bos.StateRunning
 		var nodes []string
 		for _, b := range w.Roster.BootSets {
 			if !v.query.BootSet.has(b.Name) {
@@ -34,7 +35,6 @@ func retry(v *view) (data.Frames, error) {
 				}
 				for _, c := range p.Categories {
 					for _, n := range v.matching(c.Nodes) {
-						over := w.Verdict.State != bos.StatePending && w.Verdict.State != bos.StateRunning
 						switch {
 						case c.Name == bos.Failed,
 							over && fates[n] == bos.FateUnfinished && c.Name != bos.Succeeded && c.Name != bos.Excluded:
@@ -53,7 +53,7 @@ func retry(v *view) (data.Frames, error) {
 		return nil, err
 	}
 	rows = fit(v, rows, "sessions")
-	return v.frame(
+	return v.table(
 		v.sessionField(of(rows, func(r row) string { return r.ID })),
 		field("template", "Template", "Session template to use again", of(rows, func(r row) string { return r.Template })),
 		field("operation", "Operation", "Operation to use again", of(rows, func(r row) string { return r.Operation })),

@@ -37,7 +37,7 @@ func sessions(v *view) (data.Frames, error) {
 			return &i
 		})
 	}
-	return v.frame(
+	return v.table(
 		v.sessionField(of(rows, func(r row) string { return r.ID })),
 		field("template", "Template", "Session template", of(rows, func(r row) string { return r.Template })),
 		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.Operation })),
@@ -57,9 +57,7 @@ func sessions(v *view) (data.Frames, error) {
 }
 
 func (v *view) sessionRows() (rows []sessionRow, err error) {
-	if !v.query.BootSet.empty() || !v.query.Phase.empty() || !v.query.Category.empty() {
-		v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !v.hasNodes(s) })
-	}
+	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !v.holds(s) })
 	if v.query.Node != "" {
 		err = v.wholes(func(w inventory.Whole) {
 			if r, some := v.ofMatching(w); some {
@@ -100,22 +98,4 @@ func (v *view) ofMatching(w inventory.Whole) (r sessionRow, some bool) {
 		}
 	}
 	return sessionRow{&w.Session, &tally, &failures}, some
-}
-
-// hasNodes tells whether a session has nodes in the boot sets, phases and categories
-// that the query takes.
-func (v *view) hasNodes(s *inventory.Session) bool {
-	for _, b := range s.BootSets {
-		if !v.query.BootSet.has(b.Name) {
-			continue
-		}
-		for _, p := range b.Phases {
-			if v.query.Phase.hasName(p.Name) && slices.ContainsFunc(p.Categories, func(c bos.Category) bool {
-				return c.Nodes > 0 && v.query.Category.hasName(c.Name)
-			}) {
-				return true
-			}
-		}
-	}
-	return false
 }

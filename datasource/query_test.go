@@ -40,6 +40,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"retry","session":["` + neverReady + `"],"phase":["boot"]}`, "nodes", "2"},
 		{`{"queryType":"retry","session":["` + powerOff + `"],"phase":["configure"]}`, "limit", ""},
 		{`{"queryType":"values","field":"session","bootset":["gpu"]}`, "value", stuck},
+		{`{"queryType":"values","field":"session","category":["failed"]}`, "value", configured + " " + powerOff + " " + neverReady},
 		{`{"queryType":"values","field":"template","phase":["shutdown"],"bootset":["login / uan"]}`, "value", "full-sles15sp4"},
 		{`{"queryType":"values","field":"bootset","phase":["shutdown"]}`, "value", "compute login / uan"},
 		{`{"queryType":"values","field":"category","session":[""]}`, "value", ""},

@@ -49,7 +49,7 @@ func timeline(v *view) (data.Frames, error) {
 	}
 	lanes = fit(v, lanes, "regions")
 	if len(lanes) == 0 {
-		return v.frame(field("time", "time", "Start time", []time.Time{})), nil
+		return v.table(field("time", "time", "Start time", []time.Time{})), nil
 	}
 	frames := make(data.Frames, len(lanes))
 	for i, l := range lanes {

@@ -55,10 +55,10 @@ func (v *view) values() ([]value, error) {
 		}
 		slices.SortFunc(found, byValue)
 	case "bootset":
-		v.eachPlace(func(b *bos.BootSet, _ *bos.Phase, _ string) { add(b.Name) })
+		v.eachPlace(func(b *bos.BootSet, _ *bos.Phase, _ bos.Category) { add(b.Name) })
 		slices.SortFunc(found, byValue)
 	case "phase":
-		v.eachPlace(func(_ *bos.BootSet, p *bos.Phase, _ string) { add(p.Name) })
+		v.eachPlace(func(_ *bos.BootSet, p *bos.Phase, _ bos.Category) { add(p.Name) })
 		inOrderOf(found, bos.PhaseOrder)
 	case "category":
 		if len(v.sessions) > 0 { // also before the first node is known
@@ -68,7 +68,7 @@ func (v *view) values() ([]value, error) {
 				}
 			}
 		}
-		v.eachPlace(func(_ *bos.BootSet, _ *bos.Phase, category string) { add(category) })
+		v.eachPlace(func(_ *bos.BootSet, _ *bos.Phase, c bos.Category) { add(c.Name) })
 		inOrderOf(found, bos.CategoryOrder)
 	case "node":
 		seen := make(map[string]bool)
@@ -102,25 +102,25 @@ func inOrderOf(found []value, order []string) {
 
 // eachPlace calls each with the places where nodes may be that the query takes:
 // boot sets, their phases and the categories of these.
-func (v *view) eachPlace(each func(*bos.BootSet, *bos.Phase, string)) {
+func (v *view) eachPlace(each func(*bos.BootSet, *bos.Phase, bos.Category)) {
 	v.eachPhase(func(_ *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
 		for _, c := range p.Categories {
 			if v.query.Category.hasName(c.Name) {
-				each(b, p, c.Name)
+				each(b, p, c)
 			}
 		}
 	})
 }
 
-// holds tells whether the session has something that the filters of boot set,
-// phase and category take.
+// holds tells whether the session has nodes in the boot sets, phases and categories
+// that the query takes.
 func (v *view) holds(s *inventory.Session) bool {
 	if v.query.BootSet.empty() && v.query.Phase.empty() && v.query.Category.empty() {
 		return true
 	}
 	one, found := *v, false
 	one.sessions = []*inventory.Session{s}
-	one.eachPlace(func(*bos.BootSet, *bos.Phase, string) { found = true })
+	one.eachPlace(func(_ *bos.BootSet, _ *bos.Phase, c bos.Category) { found = found || c.Nodes > 0 })
 	return found
 }
 
