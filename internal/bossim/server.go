@@ -25,6 +25,7 @@ type Server struct {
 	mu            sync.Mutex
 	faults        map[Resource]Fault
 	sessionFaults map[string]Fault
+	substitute    func(*http.Request) http.Handler
 	observe       func(*http.Request)
 
 	closed chan struct{}
@@ -70,6 +71,16 @@ func (s *Server) Heal() {
 	defer s.mu.Unlock()
 	s.faults = make(map[Resource]Fault)
 	s.sessionFaults = make(map[string]Fault)
+	s.substitute = nil
+}
+
+// Substitute has other handlers answer in place of the server: choose returns the one
+// for a request, or nil where the server is to answer itself. It goes before all faults,
+// and replaces the choice set before.
+func (s *Server) Substitute(choose func(*http.Request) http.Handler) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.substitute = choose
 }
 
 // fault is the fault that befalls a request, if any.
@@ -99,7 +110,7 @@ func (s *Server) Close() { s.close() }
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	observe := s.observe
+	observe, substitute := s.observe, s.substitute
 	s.mu.Unlock()
 	to := routeOf(r.URL.EscapedPath())
 	f := s.fault(to) // that of now, whatever is set while the request is observed
@@ -107,6 +118,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		observe(r)
 	}
 	w.Header().Set("Date", s.clock().UTC().Format(http.TimeFormat))
+	if substitute != nil {
+		if h := substitute(r); h != nil {
+			h.ServeHTTP(w, r)
+			return
+		}
+	}
 	if f != None {
 		faults[f].happen(s, w, r, to)
 		return

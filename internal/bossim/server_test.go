@@ -577,6 +577,25 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+func TestSubstituteAnswersInPlaceOfTheServer(t *testing.T) {
+	r := start(t, Scripted(Spec{ID: "s", Operation: "boot", Created: created}), EraC, created)
+	r.Fail(Everything, Forbidden)
+	r.Substitute(func(req *http.Request) http.Handler {
+		if req.URL.Path != "/v1/session/s" {
+			return nil
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
+	})
+	if _, body := r.get(200, "/v1/session/s"); string(body) != "{}" {
+		t.Errorf("the substitute does not answer, but %q", body)
+	}
+	r.get(403, "/v1/session")
+	r.Heal()
+	if _, body := r.get(200, "/v1/session/s"); string(body) == "{}" {
+		t.Error("the substitute still answers")
+	}
+}
+
 func TestConcurrentReaders(t *testing.T) {
 	r := start(t, Live(created, 10), EraA, created)
 	var wg sync.WaitGroup
