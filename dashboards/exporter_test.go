@@ -19,7 +19,6 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/exporter"
-	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -46,15 +45,10 @@ func (m inMemory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 func newExporter(t *testing.T, sim *bossim.Server, change func(*exporter.Config)) *exporter.Exporter {
 	t.Helper()
 	file := ""
-	cfg := exporter.Config{
-		URL: "http://bos.test", Transport: inMemory{sim},
-		Interval: 30 * time.Second, Timeout: 10 * time.Second, Concurrency: 4, StaleAfter: 5 * time.Minute,
-		MaxAge: 168 * time.Hour, Linger: 24 * time.Hour, MaxSessions: 1000,
-		Limits:        bos.Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour},
-		Collectors:    collectors.All,
-		Web:           &web.FlagConfig{WebConfigFile: &file},
-		TelemetryPath: "/metrics",
-	}
+	cfg := exporter.DefaultConfig()
+	cfg.URL, cfg.Transport = "http://bos.test", inMemory{sim}
+	cfg.Collectors = collectors.All
+	cfg.Web = &web.FlagConfig{WebConfigFile: &file}
 	if change != nil {
 		change(&cfg)
 	}

@@ -29,17 +29,9 @@ import (
 const PluginID = "bosexporter-bos-datasource"
 
 const (
-	concurrency = 4                  // requests to BOS at once
-	queries     = 10                 // queries of a request at once
-	patience    = 25 * time.Second   // of a query with a sweep
-	maxAge      = 7 * 24 * time.Hour // of sessions that are followed
-
-	// staleForAlerts is the age from which old data is no answer to an alert rule.
-	staleForAlerts = 5 * time.Minute
+	queries  = 10               // queries of a request at once
+	patience = 25 * time.Second // of a query with a sweep
 )
-
-// limits are the defaults of the exporter.
-var limits = bos.Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
 
 // Datasource is an instance of the datasource.
 type Datasource struct {
@@ -85,7 +77,7 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 		Tenant:      d.settings.tenant,
 		UserAgent:   "Grafana " + PluginID,
 		Timeout:     d.settings.timeout,
-		Concurrency: concurrency,
+		Concurrency: bosclient.DefaultConcurrency,
 	})
 	if err != nil {
 		return err
@@ -94,8 +86,8 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 		Client:   d.client,
 		Logger:   slog.New(logHandler{log.DefaultLogger}),
 		Interval: max(d.settings.cache, 10*time.Second),
-		MaxAge:   maxAge,
-		Limits:   limits,
+		MaxAge:   inventory.DefaultMaxAge,
+		Limits:   bos.DefaultLimits,
 	})
 	return nil
 }
@@ -142,7 +134,7 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 	if err != nil {
 		return nil, err
 	}
-	if alert && !v.snapshot.Up && time.Since(v.snapshot.LastGood) > staleForAlerts {
+	if alert && !v.snapshot.Up && time.Since(v.snapshot.LastGood) > inventory.DefaultStaleAfter {
 		return nil, v.snapshot.Err // nobody reads the notice of an alert rule
 	}
 	if err := v.choose(dq.TimeRange); err != nil {

@@ -35,7 +35,6 @@ type settings struct {
 
 const (
 	defaultCache   = 10 * time.Second
-	defaultTimeout = 10 * time.Second
 	defaultMaxRows = 5000
 )
 
@@ -91,7 +90,7 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	}
 	c := settings{
 		uid: s.UID, url: s.URL, tenant: j.Tenant,
-		timeout: defaultTimeout, cache: defaultCache, maxRows: defaultMaxRows,
+		timeout: bosclient.DefaultTimeout, cache: defaultCache, maxRows: defaultMaxRows,
 		bearerToken: strings.TrimSpace(s.DecryptedSecureJSONData["bearerToken"]),
 	}
 	if j.Timeout.set && j.Timeout.value > 0 {

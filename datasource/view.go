@@ -155,7 +155,7 @@ func ended(s *inventory.Session) (time.Time, bool) {
 	case !s.StopTime.IsZero():
 		return s.StopTime, true
 	case s.Verdict.State.Ended() && !s.Obscure:
-		return s.LastProgress(s.Began().Add(maxAge)), true
+		return s.LastProgress(s.Began().Add(inventory.DefaultMaxAge)), true
 	default:
 		return time.Time{}, false
 	}

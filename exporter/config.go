@@ -19,6 +19,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 // Config is everything that can be set; the flags of cmd/bos_exporter fill it in.
@@ -48,6 +49,21 @@ type Config struct {
 	Pprof         bool            // --web.enable-pprof
 
 	Demo bool // --demo
+}
+
+// DefaultConfig holds the defaults of the flags.
+func DefaultConfig() Config {
+	return Config{
+		Interval:      30 * time.Second,
+		Timeout:       bosclient.DefaultTimeout,
+		Concurrency:   bosclient.DefaultConcurrency,
+		StaleAfter:    inventory.DefaultStaleAfter,
+		MaxAge:        inventory.DefaultMaxAge,
+		Linger:        24 * time.Hour,
+		MaxSessions:   1000,
+		Limits:        bos.DefaultLimits,
+		TelemetryPath: "/metrics",
+	}
 }
 
 // check tells the first thing that makes no sense, and what to do about it.

@@ -24,14 +24,11 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // config is a valid configuration.
 func config(url string) Config {
 	addresses, file := []string{"127.0.0.1:0"}, ""
-	return Config{
-		URL: url, Interval: 30 * time.Second, Timeout: 10 * time.Second, Concurrency: 4, StaleAfter: 5 * time.Minute,
-		MaxAge: 168 * time.Hour, Linger: 24 * time.Hour, MaxSessions: 1000,
-		Limits:        bos.Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour},
-		Collectors:    collectors.All,
-		Web:           &web.FlagConfig{WebListenAddresses: &addresses, WebConfigFile: &file},
-		TelemetryPath: "/metrics",
-	}
+	cfg := DefaultConfig()
+	cfg.URL = url
+	cfg.Collectors = collectors.All
+	cfg.Web = &web.FlagConfig{WebListenAddresses: &addresses, WebConfigFile: &file}
+	return cfg
 }
 
 func newExporter(t *testing.T, scenario bossim.Scenario) *Exporter {

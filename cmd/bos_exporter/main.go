@@ -8,8 +8,10 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"strconv"
 	"strings"
 	"syscall"
+	"time"
 
 	"github.com/alecthomas/kingpin/v2"
 	"github.com/prometheus/common/promslog"
@@ -54,27 +56,27 @@ func newApp() (*kingpin.Application, func() (exporter.Config, *slog.Logger)) {
 	app.Version(version.Print("bos_exporter"))
 	app.UsageWriter(os.Stdout)
 
-	var cfg exporter.Config
+	cfg := exporter.DefaultConfig()
 	app.Flag("bos.url", "Address of BOS above /v1, such as http://cray-bos or https://api-gw-service-nmn.local/apis/bos.").PlaceHolder("URL").StringVar(&cfg.URL)
 	app.Flag("bos.api", "API of BOS to read: auto or v1.").Default("auto").Enum("auto", "v1")
 	app.Flag("bos.http-config", "File with the HTTP client's configuration: credentials, OAuth2, TLS, proxy.").PlaceHolder("FILE").StringVar(&cfg.HTTPConfig)
 	app.Flag("bos.tenant", "Tenant to name to BOS in the header Cray-Tenant-Name.").PlaceHolder("NAME").StringVar(&cfg.Tenant)
-	app.Flag("bos.interval", "Time between sweeps of BOS.").Default("30s").DurationVar(&cfg.Interval)
-	app.Flag("bos.timeout", "Deadline of a request to BOS.").Default("10s").DurationVar(&cfg.Timeout)
-	app.Flag("bos.concurrency", "Most requests to BOS at once.").Default("4").IntVar(&cfg.Concurrency)
-	app.Flag("bos.stale-after", "Age of the last good answer of BOS at which the series of sessions end.").Default("5m").DurationVar(&cfg.StaleAfter)
-	app.Flag("sessions.max-age", "Age from which sessions are listed but not followed; 0 follows all.").Default("168h").DurationVar(&cfg.MaxAge)
-	app.Flag("sessions.linger", "How long a session keeps its series after its end; 0 is for ever.").Default("24h").DurationVar(&cfg.Linger)
-	app.Flag("sessions.max", "Most sessions that have series of their own.").Default("1000").IntVar(&cfg.MaxSessions)
-	app.Flag("stuck.shutdown", "How long no node may move during shutdown, or be reported at all, until a session is stuck.").Default("10m").DurationVar(&cfg.Limits.Shutdown)
-	app.Flag("stuck.other", "How long no node may move otherwise until a session is stuck.").Default("35m").DurationVar(&cfg.Limits.Other)
-	app.Flag("stuck.abandoned", "How long a session may be stuck until it counts as abandoned.").Default("24h").DurationVar(&cfg.Limits.Abandoned)
+	app.Flag("bos.interval", "Time between sweeps of BOS.").Default(duration(cfg.Interval)).DurationVar(&cfg.Interval)
+	app.Flag("bos.timeout", "Deadline of a request to BOS.").Default(duration(cfg.Timeout)).DurationVar(&cfg.Timeout)
+	app.Flag("bos.concurrency", "Most requests to BOS at once.").Default(strconv.Itoa(cfg.Concurrency)).IntVar(&cfg.Concurrency)
+	app.Flag("bos.stale-after", "Age of the last good answer of BOS at which the series of sessions end.").Default(duration(cfg.StaleAfter)).DurationVar(&cfg.StaleAfter)
+	app.Flag("sessions.max-age", "Age from which sessions are listed but not followed; 0 follows all.").Default(duration(cfg.MaxAge)).DurationVar(&cfg.MaxAge)
+	app.Flag("sessions.linger", "How long a session keeps its series after its end; 0 is for ever.").Default(duration(cfg.Linger)).DurationVar(&cfg.Linger)
+	app.Flag("sessions.max", "Most sessions that have series of their own.").Default(strconv.Itoa(cfg.MaxSessions)).IntVar(&cfg.MaxSessions)
+	app.Flag("stuck.shutdown", "How long no node may move during shutdown, or be reported at all, until a session is stuck.").Default(duration(cfg.Limits.Shutdown)).DurationVar(&cfg.Limits.Shutdown)
+	app.Flag("stuck.other", "How long no node may move otherwise until a session is stuck.").Default(duration(cfg.Limits.Other)).DurationVar(&cfg.Limits.Other)
+	app.Flag("stuck.abandoned", "How long a session may be stuck until it counts as abandoned.").Default(duration(cfg.Limits.Abandoned)).DurationVar(&cfg.Limits.Abandoned)
 	enabled := make([]*bool, len(collectors.All))
 	for i, c := range collectors.All {
 		enabled[i] = app.Flag("collector."+c.Name, "Collect "+c.Help+".").Default("true").Bool()
 	}
 	cfg.Web = webflag.AddFlags(app, ":9936")
-	app.Flag("web.telemetry-path", "Path of the metrics.").Default("/metrics").StringVar(&cfg.TelemetryPath)
+	app.Flag("web.telemetry-path", "Path of the metrics.").Default(cfg.TelemetryPath).StringVar(&cfg.TelemetryPath)
 	app.Flag("web.enable-pprof", "Serve profiles of the exporter itself at /debug/pprof/.").BoolVar(&cfg.Pprof)
 	app.Flag("demo", "Watch a built-in simulated BOS, at least every 5s.").BoolVar(&cfg.Demo)
 	log := &promslog.Config{}
@@ -88,6 +90,17 @@ func newApp() (*kingpin.Application, func() (exporter.Config, *slog.Logger)) {
 		}
 		return cfg, promslog.New(log)
 	}
+}
+
+// duration writes a duration as people do: 10m, not 10m0s.
+func duration(d time.Duration) string {
+	s := d.String()
+	for _, zero := range []string{"m0s", "h0m"} {
+		if strings.HasSuffix(s, zero) {
+			s = s[:len(s)-2]
+		}
+	}
+	return s
 }
 
 // explain adds to an error of the parser which flag it is about, which errors

@@ -51,6 +51,10 @@ type Limits struct {
 	Abandoned time.Duration
 }
 
+// DefaultLimits are the waits of BOS as it comes: ten minutes for a shutdown, and half
+// an hour for nodes to become ready or to be configured (bos.md, Flags).
+var DefaultLimits = Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
+
 // Verdict holds the effective states of a session and of its parts.
 type Verdict struct {
 	State    State

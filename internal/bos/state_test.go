@@ -8,7 +8,7 @@ import (
 
 var (
 	start  = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
-	limits = Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
+	limits = DefaultLimits
 )
 
 // in lists nodes of a category; nodes are numbers.

@@ -38,6 +38,12 @@ var Resources = []Resource{List, Session, Status, BootSet, Template}
 // largest known machines takes about one megabyte.
 const DefaultMaxBody = 32 << 20
 
+// Defaults that all programs share.
+const (
+	DefaultTimeout     = 10 * time.Second
+	DefaultConcurrency = 4
+)
+
 // Config says where BOS is and how to talk to it.
 type Config struct {
 	// URL is the address above /v1, such as

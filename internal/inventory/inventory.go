@@ -46,6 +46,15 @@ type Config struct {
 	Limits bos.Limits
 }
 
+// Defaults that all programs share.
+const (
+	// DefaultMaxAge is how long ago a session may have started to be followed.
+	DefaultMaxAge = 7 * 24 * time.Hour
+	// DefaultStaleAfter is the age of the last good response from BOS from which what
+	// is known of sessions is no longer worth telling.
+	DefaultStaleAfter = 5 * time.Minute
+)
+
 const (
 	// settleAfter is how long after its stop a session is read a last time:
 	// BOS writes the stop time before the last moves of nodes may be in.

@@ -72,7 +72,7 @@ func newRig(t *testing.T, scenario bossim.Scenario, era bossim.Era, change ...fu
 		MaxAge:      168 * time.Hour,
 		Linger:      24 * time.Hour,
 		MaxSessions: 1000,
-		Limits:      bos.Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour},
+		Limits:      bos.DefaultLimits,
 	}
 	for _, c := range change {
 		c(&cfg)
