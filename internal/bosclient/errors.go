@@ -10,7 +10,9 @@ import (
 	"net/http"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
+	"time"
 
 	"golang.org/x/oauth2"
 )
@@ -40,7 +42,14 @@ type Error struct {
 	Status int    // of HTTP; 0 when there was no answer
 	Detail string // an explanation; "" when Err gives it
 	Err    error  // what lies below; may be nil
+	// RetryAfter is how long the server asks clients to stay away, at most
+	// MaxRetryAfter; 0 if it does not say.
+	RetryAfter time.Duration
 }
+
+// MaxRetryAfter bounds Error.RetryAfter: a server that asks for longer, by mistake
+// or by design, is tried again after this time all the same.
+const MaxRetryAfter = 15 * time.Minute
 
 func (e *Error) Error() string {
 	var b strings.Builder
@@ -129,8 +138,11 @@ func (c *Client) transportError(address string, err error) *Error {
 		if token.ErrorCode != "" {
 			e.Detail += " (" + clip(token.ErrorCode) + ")"
 		}
-		if token.Response != nil && token.Response.StatusCode < 500 {
-			e.Reason = Unauthorized
+		if token.Response != nil {
+			e.RetryAfter = retryAfter(token.Response)
+			if code := token.Response.StatusCode; code < 500 && code != http.StatusTooManyRequests {
+				e.Reason = Unauthorized
+			}
 		}
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		e.Detail = fmt.Sprintf("no answer within %s", c.cfg.Timeout)
@@ -145,7 +157,7 @@ func (c *Client) transportError(address string, err error) *Error {
 
 // statusError is the error of an answer that is no success.
 func statusError(address string, resp *http.Response) *Error {
-	e := &Error{URL: address, Status: resp.StatusCode, Detail: explanation(resp)}
+	e := &Error{URL: address, Status: resp.StatusCode, Detail: explanation(resp), RetryAfter: retryAfter(resp)}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		e.Reason = Unauthorized
@@ -160,6 +172,28 @@ func statusError(address string, resp *http.Response) *Error {
 		}
 	}
 	return e
+}
+
+// retryAfter reads the Retry-After header of a response that says that the server
+// is overloaded or down: a number of seconds, or a date. Dates are compared with the
+// response's own Date, so that they hold where the clocks differ.
+func retryAfter(resp *http.Response) time.Duration {
+	if resp.StatusCode != http.StatusTooManyRequests && resp.StatusCode != http.StatusServiceUnavailable {
+		return 0
+	}
+	value := strings.TrimSpace(resp.Header.Get("Retry-After"))
+	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
+		return time.Duration(min(seconds, uint64(MaxRetryAfter/time.Second))) * time.Second
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	now, err := http.ParseTime(resp.Header.Get("Date"))
+	if err != nil {
+		now = time.Now()
+	}
+	return min(max(until.Sub(now), 0), MaxRetryAfter)
 }
 
 // explanation is what an error answer says for people: the detail of a
