@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -74,7 +75,6 @@ func (c *Config) check() error {
 		value, least time.Duration
 	}{
 		{"bos.interval", c.Interval, tick},
-		{"bos.timeout", c.Timeout, tick},
 		{"bos.stale-after", c.StaleAfter, tick},
 		{"sessions.max-age", c.MaxAge, 0},
 		{"sessions.linger", c.Linger, 0},
@@ -89,16 +89,12 @@ func (c *Config) check() error {
 	switch {
 	case c.Demo && c.URL != "":
 		return errors.New("--demo watches its own simulated BOS: leave out --bos.url, or --demo")
-	case !c.Demo && c.URL == "":
+	case !c.Demo && strings.TrimSpace(c.URL) == "":
 		return errors.New("--bos.url is missing: give the address of BOS, such as --bos.url=http://cray-bos or --bos.url=https://api-gw-service-nmn.local/apis/bos, or try --demo")
-	case c.Concurrency < 1:
-		return fmt.Errorf("--bos.concurrency=%d: must be 1 or more", c.Concurrency)
 	case c.MaxSessions < 1:
 		return fmt.Errorf("--sessions.max=%d: must be 1 or more", c.MaxSessions)
 	case c.StaleAfter <= c.Interval:
 		return fmt.Errorf("--bos.stale-after=%s is not longer than --bos.interval=%s: the series would end between sweeps", c.StaleAfter, c.Interval)
-	case strings.ContainsFunc(c.Tenant, func(r rune) bool { return r <= ' ' || r > '~' }):
-		return fmt.Errorf("--bos.tenant=%q: the name of a tenant has no white space or special characters", c.Tenant)
 	case !ownPath(c.TelemetryPath):
 		return fmt.Errorf("--web.telemetry-path=%q: must be a path of its own, such as /metrics", c.TelemetryPath)
 	}
@@ -115,24 +111,25 @@ func ownPath(p string) bool {
 		p != healthyPath && p != readyPath && !strings.HasPrefix(p+"/", pprofPath)
 }
 
-// transport is what carries requests to BOS: credentials, TLS and proxy.
-func (c *Config) transport() (http.RoundTripper, error) {
+// transport returns the transport of requests to BOS, with its credentials, TLS and
+// proxy, and whether it skips the verification of TLS certificates.
+func (c *Config) transport() (rt http.RoundTripper, insecure bool, err error) {
 	var config promconfig.HTTPClientConfig
 	if c.HTTPConfig != "" {
 		loaded, _, err := promconfig.LoadHTTPConfigFile(c.HTTPConfig)
 		if err != nil {
-			return nil, fmt.Errorf("--bos.http-config=%s: %s", c.HTTPConfig, withoutValues(err))
+			return nil, false, fmt.Errorf("--bos.http-config=%s: %s", c.HTTPConfig, withoutValues(err))
 		}
 		config = *loaded
 	}
-	rt, err := newTransport(config)
-	if err != nil {
-		return nil, fmt.Errorf("--bos.http-config=%s: %w", c.HTTPConfig, err)
+	insecure = config.TLSConfig.InsecureSkipVerify || config.OAuth2 != nil && config.OAuth2.TLSConfig.InsecureSkipVerify
+	if rt, err = newTransport(config); err != nil {
+		return nil, false, fmt.Errorf("--bos.http-config=%s: %w", c.HTTPConfig, err)
 	}
-	return rt, nil
+	return rt, insecure, nil
 }
 
-// values finds what parsers quote in their errors: secrets, maybe.
+// values matches what parsers quote in their errors, which may be secrets.
 var values = regexp.MustCompile("`[^`]*`|\"[^\"]*@[^\"]*\"")
 
 func withoutValues(err error) string { return values.ReplaceAllString(err.Error(), "(hidden)") }
@@ -141,20 +138,50 @@ func newTransport(config promconfig.HTTPClientConfig) (http.RoundTripper, error)
 	if err := readable(config); err != nil {
 		return nil, err
 	}
-	oauth := config.OAuth2
+	authorization, oauth := config.Authorization, config.OAuth2
+	if authorization != nil && authorization.CredentialsRef == "" {
+		config.Authorization = nil
+	}
 	config.OAuth2 = nil
-	client, err := promconfig.NewClientFromConfig(config, "bos")
-	if err != nil {
+	next, err := newRoundTripper(config, "bos")
+	switch {
+	case err != nil:
 		return nil, err
+	case oauth != nil:
+		return newClientCredentials(oauth, next)
+	case authorization != nil && config.Authorization == nil:
+		credentials := bearerToken{promconfig.NewInlineSecret(string(authorization.Credentials))}
+		if authorization.CredentialsFile != "" {
+			credentials.SecretReader = promconfig.NewFileSecret(authorization.CredentialsFile)
+		}
+		return promconfig.NewAuthorizationCredentialsRoundTripper(authorization.Type, credentials, next), nil
+	default:
+		return next, nil
 	}
-	if oauth == nil {
-		return client.Transport, nil
-	}
+}
+
+// newRoundTripper returns a transport that uses HTTP/1, whatever the configuration
+// says: a connection of HTTP/2 that goes dead is used again until a ping fails, which
+// takes more than a minute, and costs every request until then its timeout.
+func newRoundTripper(config promconfig.HTTPClientConfig, name string) (http.RoundTripper, error) {
+	return promconfig.NewRoundTripperFromConfig(config, name, promconfig.WithHTTP2Disabled())
+}
+
+// bearerToken is a secret that may have been pasted with the word Bearer.
+type bearerToken struct{ promconfig.SecretReader }
+
+func (b bearerToken) Fetch(ctx context.Context) (string, error) {
+	token, err := b.SecretReader.Fetch(ctx)
+	return bosclient.TrimBearer(token), err
+}
+
+// newClientCredentials returns a transport that adds the tokens of an OAuth2 client.
+// The one of the library requests them without a deadline.
+func newClientCredentials(oauth *promconfig.OAuth2, next http.RoundTripper) (http.RoundTripper, error) {
 	if oauth.GrantType != "" && oauth.GrantType != "client_credentials" {
 		return nil, fmt.Errorf("oauth2: grant_type %q is not supported: use client_credentials", oauth.GrantType)
 	}
-	// The library would fetch tokens without a deadline.
-	tokens, err := promconfig.NewClientFromConfig(promconfig.HTTPClientConfig{TLSConfig: oauth.TLSConfig, ProxyConfig: oauth.ProxyConfig}, "token")
+	tokens, err := newRoundTripper(promconfig.HTTPClientConfig{TLSConfig: oauth.TLSConfig, ProxyConfig: oauth.ProxyConfig}, "token")
 	if err != nil {
 		return nil, fmt.Errorf("oauth2: %w", err)
 	}
@@ -175,19 +202,19 @@ func newTransport(config promconfig.HTTPClientConfig) (http.RoundTripper, error)
 			return &clientcredentials.Config{
 				ClientID:       oauth.ClientID,
 				ClientSecret:   secret,
-				TokenURL:       oauth.TokenURL,
+				TokenURL:       strings.TrimSpace(oauth.TokenURL),
 				Scopes:         oauth.Scopes,
 				EndpointParams: params,
-				AuthStyle:      oauth2.AuthStyleInParams, // as the documentation of CSM has it
+				AuthStyle:      oauth2.AuthStyleInParams, // as in the documentation of CSM
 			}, nil
 		},
-		Tokens: tokens.Transport,
-		Next:   client.Transport,
+		Tokens: tokens,
+		Next:   next,
 	}, nil
 }
 
-// readable checks the files that are read anew for each request, so that a wrong
-// path is told at the start.
+// readable checks the files that are read for each request, so that a wrong path is
+// reported at startup.
 func readable(c promconfig.HTTPClientConfig) error {
 	var files []string
 	if c.Authorization != nil {

@@ -46,6 +46,9 @@ type Exporter struct {
 	inventory *inventory.Inventory
 	self      *prometheus.Registry // metrics that are not of a snapshot
 	demo      *demo                // nil unless asked for
+
+	// insecureTLS tells that TLS certificates are not verified.
+	insecureTLS bool
 }
 
 // New checks the configuration and returns an exporter that is ready to run. It
@@ -67,9 +70,12 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 	transport := cfg.Transport
 	if transport == nil {
 		var err error
-		if transport, err = e.cfg.transport(); err != nil {
+		if transport, e.insecureTLS, err = e.cfg.transport(); err != nil {
 			return nil, err
 		}
+	}
+	if e.insecureTLS {
+		logger.Warn("TLS certificates are not verified, so anyone on the network can pose as BOS and read the credentials: use ca_file instead of insecure_skip_verify", "file", cfg.HTTPConfig)
 	}
 	requests := newRequestMetrics()
 	e.self.MustRegister(
@@ -89,7 +95,7 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 		Observe:     requests.observe,
 	})
 	if err != nil {
-		return nil, fmt.Errorf("--bos.url: %w", err)
+		return nil, fmt.Errorf("--bos.%w", err)
 	}
 	e.inventory = inventory.New(inventory.Config{
 		Client:      e.client,

@@ -335,7 +335,7 @@ func TestTokenServerHangs(t *testing.T) {
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
 	p := start(t, "--bos.url="+w.url, "--bos.http-config="+config, "--bos.interval=20ms", "--bos.timeout=500ms")
 	programs.Eventually(t, func() string {
-		if !strings.Contains(p.Log(), "no answer within 500ms") {
+		if !strings.Contains(p.Log(), "no response within 500ms") {
 			return "nothing in the log"
 		}
 		return ""

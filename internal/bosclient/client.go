@@ -1,16 +1,19 @@
 // Package bosclient reads sessions from the Boot Orchestration Service over HTTP.
 //
-// It can send nothing but GET requests: there is one place that makes a request,
-// and BOS offers destructive calls on the same addresses. Links in answers are
-// never followed, for they leave out the gateway's prefix; redirects are not
-// followed either, so that credentials stay with the host they were given for.
+// It sends GET requests only: BOS offers destructive calls at the same addresses,
+// and there is one place that makes a request. Links in responses are never
+// followed, because they lack the gateway's prefix. Redirects are never followed
+// either, so that credentials stay with the host that they are meant for.
+//
+// Whatever a server sends, a request costs a bounded amount of memory: responses,
+// the strings in them, and names have a maximum size, and documents are decoded
+// as they are read.
 package bosclient
 
 import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -19,7 +22,7 @@ import (
 	"time"
 )
 
-// Resource is a kind of address that the client reads.
+// Resource is a kind of document that the client reads.
 type Resource string
 
 // The resources of BOS v1.
@@ -34,9 +37,21 @@ const (
 // Resources lists every resource.
 var Resources = []Resource{List, Session, Status, BootSet, Template}
 
-// DefaultMaxBody bounds an answer in bytes, decompressed. The boot set of the
-// largest known machines takes about one megabyte.
-const DefaultMaxBody = 32 << 20
+// maxBytes is the maximum size of a response, decompressed.
+//
+// The status of a boot set lists every node once or twice in each phase: 12,000
+// nodes in three phases take 1 MB, or 2.5 MB when all of them failed with an error.
+// The ids of 2,000 sessions, more than BOS can list, take 84 kB.
+func (r Resource) maxBytes() int64 {
+	switch r {
+	case BootSet:
+		return 4 << 20
+	case List:
+		return 2 << 20
+	default:
+		return 1 << 20
+	}
+}
 
 // Defaults that all programs share.
 const (
@@ -44,26 +59,28 @@ const (
 	DefaultConcurrency = 4
 )
 
+// minTimeout is the shortest timeout that makes sense.
+const minTimeout = time.Millisecond
+
 // Config says where BOS is and how to talk to it.
 type Config struct {
 	// URL is the address above /v1, such as
 	// https://api-gw-service-nmn.local/apis/bos or http://cray-bos. A trailing
-	// /v1 may stand.
+	// version, /v1 or /v2, is ignored, as is surrounding white space.
 	URL string
-	// Transport carries the requests, credentials included.
+	// Transport carries the requests and adds the credentials. It should use
+	// HTTP/1, where a request that times out takes its connection with it.
 	Transport http.RoundTripper
-	// Tenant is sent as Cray-Tenant-Name unless empty.
+	// Tenant is sent in the header Cray-Tenant-Name unless empty.
 	Tenant string
 	// UserAgent is sent unless empty.
 	UserAgent string
-	// Timeout is the deadline of a request, its answer read.
+	// Timeout limits a request, including reading its response.
 	Timeout time.Duration
-	// Concurrency is how many requests may be under way at once.
+	// Concurrency is the maximum number of concurrent requests.
 	Concurrency int
-	// MaxBody bounds an answer in bytes; 0 means DefaultMaxBody.
-	MaxBody int64
-	// Observe, unless nil, is told of every request: its resource, the status
-	// code or "timeout" or "error" where there was none, and how long it took.
+	// Observe, unless nil, is called after every request with its resource, its
+	// duration, and the status code, or "timeout" or "error" if there was none.
 	Observe func(resource Resource, code string, took time.Duration)
 }
 
@@ -72,35 +89,34 @@ type Client struct {
 	cfg   Config
 	base  string
 	http  *http.Client
-	slots chan struct{} // one for each request under way
-	list  chan struct{} // the same for the list, of which there is one at a time
+	slots chan struct{} // holds an element for each request in flight
+	list  chan struct{} // the same for the list, requested one at a time
 
 	mu      sync.Mutex
 	skew    time.Duration // the clock of BOS minus ours
-	claimed time.Duration // the same, as the latest answer had it
+	claimed time.Duration // the skew according to the latest response
 }
 
-// New checks the configuration and returns a client. It sends nothing.
+// New checks the configuration and returns a client. It sends nothing. Errors
+// begin with the setting that they are about: url, tenant, timeout or concurrency.
 func New(cfg Config) (*Client, error) {
 	base, err := parseBase(cfg.URL)
-	if err != nil {
-		return nil, err
-	}
-	if cfg.Timeout <= 0 {
-		return nil, fmt.Errorf("the timeout of a request to BOS must be above 0, not %s", cfg.Timeout)
-	}
-	if cfg.Concurrency <= 0 {
-		return nil, fmt.Errorf("the number of requests to BOS at once must be above 0, not %d", cfg.Concurrency)
-	}
-	if cfg.MaxBody == 0 {
-		cfg.MaxBody = DefaultMaxBody
+	switch {
+	case err != nil:
+		return nil, fmt.Errorf("url: %w", err)
+	case strings.ContainsFunc(cfg.Tenant, func(r rune) bool { return r <= ' ' || r > '~' }):
+		return nil, fmt.Errorf("tenant=%q: a tenant name contains neither white space nor special characters", cfg.Tenant)
+	case cfg.Timeout < minTimeout:
+		return nil, fmt.Errorf("timeout=%s: must be at least %s", cfg.Timeout, minTimeout)
+	case cfg.Concurrency < 1:
+		return nil, fmt.Errorf("concurrency=%d: must be at least 1", cfg.Concurrency)
 	}
 	if cfg.Transport == nil {
 		cfg.Transport = http.DefaultTransport
 	}
 	return &Client{cfg: cfg, base: base, slots: make(chan struct{}, cfg.Concurrency), list: make(chan struct{}, 1), http: &http.Client{
 		Transport:     cfg.Transport,
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+		CheckRedirect: neverFollow,
 	}}, nil
 }
 
@@ -108,22 +124,28 @@ func New(cfg Config) (*Client, error) {
 // version.
 func parseBase(raw string) (string, error) {
 	const example = "such as https://api-gw-service-nmn.local/apis/bos or http://cray-bos"
+	raw = strings.TrimSpace(raw)
 	u, err := url.Parse(raw)
 	switch {
 	case err != nil:
-		// The error quotes the URL, which may hold a password.
+		// The error quotes the URL, which may contain a password.
 		return "", fmt.Errorf("the URL of BOS cannot be parsed: give one %s", example)
 	case raw == "":
 		return "", fmt.Errorf("the URL of BOS is missing: give one %s", example)
 	case u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "", !validPort(u.Port()):
-		return "", fmt.Errorf("the URL of BOS, %q, must begin with http:// or https://, a host and, if need be, a port, %s", u.Redacted(), example)
+		return "", fmt.Errorf("the URL of BOS, %q, must begin with http:// or https://, a host and, optionally, a port, %s", u.Redacted(), example)
 	case u.User != nil:
-		return "", errors.New("the URL of BOS must not hold a user or password: put credentials into the HTTP configuration")
+		return "", errors.New("the URL of BOS must not contain a user or password: put credentials in the HTTP configuration")
 	case strings.ContainsAny(raw, "?#"):
-		return "", fmt.Errorf("the URL of BOS must end with its path: remove what follows ? or # and give one %s", example)
+		return "", fmt.Errorf("the URL of BOS must end with its path: remove the ? or # and what follows, and give one %s", example)
 	}
 	base := strings.TrimRight(u.String(), "/")
-	return strings.TrimRight(strings.TrimSuffix(base, "/v1"), "/"), nil
+	for _, version := range []string{"/v1", "/v2"} {
+		if above, found := strings.CutSuffix(base, version); found {
+			return strings.TrimRight(above, "/"), nil
+		}
+	}
+	return base, nil
 }
 
 func validPort(port string) bool {
@@ -137,33 +159,34 @@ func validPort(port string) bool {
 // URL is the address of BOS above /v1.
 func (c *Client) URL() string { return c.base }
 
-// Concurrency is how many requests may be under way at once.
+// Concurrency is the maximum number of concurrent requests.
 func (c *Client) Concurrency() int { return cap(c.slots) }
 
-// Now is the time by the clock of BOS, as the Date header of its latest answer
-// gives it; by our own as long as there is none. Ages of what BOS dates are taken
-// on this clock, so that they hold when the two differ.
+// Now is the time by the clock of BOS, derived from the Date header of its latest
+// response, or by our own clock before the first. The age of anything that BOS
+// dates is measured on this clock, so that it is right even if the clocks differ.
 func (c *Client) Now() time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	return time.Now().Add(c.skew)
 }
 
-// CloseIdleConnections closes connections that wait for further requests.
+// CloseIdleConnections closes the connections that no request is using, those to a
+// token server included.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// get reads the resource at the address made of the segments below /v1, and has
-// its answer decoded. Errors are of type *Error, but for those of ctx itself.
+// get requests the resource whose path below /v1 consists of the segments, and
+// passes its response to decode. Errors are of type *Error, except those of ctx.
 func (c *Client) get(ctx context.Context, resource Resource, decode func(*decoder) error, segments ...string) error {
 	address, err := c.address(segments)
 	if err != nil {
 		return err
 	}
-	waiting := []chan struct{}{c.slots}
+	queues := []chan struct{}{c.slots}
 	if resource == List {
-		waiting = []chan struct{}{c.list, c.slots}
+		queues = []chan struct{}{c.list, c.slots}
 	}
-	for _, slot := range waiting {
+	for _, slot := range queues {
 		select {
 		case slot <- struct{}{}:
 			defer func() { <-slot }()
@@ -172,7 +195,12 @@ func (c *Client) get(ctx context.Context, resource Resource, decode func(*decode
 		}
 	}
 	start := time.Now()
-	code, err := c.roundTrip(ctx, address, decode)
+	code, err := c.roundTrip(ctx, address, resource.maxBytes(), decode)
+	if e := new(Error); errors.As(err, &e) && e.Status == 0 && e.Timeout() {
+		// The request has taken its own connection with it. Where one has gone
+		// dead without a word the others often have, too.
+		c.CloseIdleConnections()
+	}
 	if ctx.Err() != nil {
 		return fmt.Errorf("GET %s: %w", address, context.Cause(ctx))
 	}
@@ -182,15 +210,15 @@ func (c *Client) get(ctx context.Context, resource Resource, decode func(*decode
 	return err
 }
 
-// address escapes the segments. A segment that could lead out of its own place is
-// refused: servers and proxies resolve dots even when they are escaped.
+// address returns the URL of the escaped segments. A segment that would lead to
+// another directory is refused: servers and proxies resolve dots even if escaped.
 func (c *Client) address(segments []string) (string, error) {
 	var b strings.Builder
 	b.WriteString(c.base)
 	b.WriteString("/v1")
 	for _, s := range segments {
 		if s == "" || s == "." || s == ".." {
-			return "", &Error{Reason: NotFound, URL: b.String(), Detail: fmt.Sprintf("BOS can hold nothing named %q", s)}
+			return "", &Error{Reason: NotFound, URL: b.String(), Detail: fmt.Sprintf("nothing in BOS can be named %q", s)}
 		}
 		b.WriteString("/")
 		b.WriteString(url.PathEscape(s))
@@ -198,7 +226,7 @@ func (c *Client) address(segments []string) (string, error) {
 	return b.String(), nil
 }
 
-func (c *Client) roundTrip(ctx context.Context, address string, decode func(*decoder) error) (code string, err error) {
+func (c *Client) roundTrip(ctx context.Context, address string, maxBytes int64, decode func(*decoder) error) (code string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -224,13 +252,12 @@ func (c *Client) roundTrip(ctx context.Context, address string, decode func(*dec
 	}
 	c.setClock(resp.Header.Get("Date"))
 
-	body := &bodyReader{r: http.MaxBytesReader(nil, resp.Body, c.cfg.MaxBody)}
+	body := newBodyReader(resp.Body, maxBytes)
 	if err := decodeAll(body, decode); err != nil {
-		var tooLarge *http.MaxBytesError
+		var limit limitError
 		switch {
-		case errors.As(body.err, &tooLarge):
-			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode,
-				Detail: fmt.Sprintf("the answer is longer than %d bytes", tooLarge.Limit)}
+		case errors.As(body.err, &limit):
+			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode, Detail: limit.Error()}
 		case body.err != nil:
 			e := c.transportError(address, body.err)
 			return e.code(), e
@@ -241,9 +268,9 @@ func (c *Client) roundTrip(ctx context.Context, address string, decode func(*dec
 	return code, nil
 }
 
-// setClock takes over the time of a Date header. It has whole seconds, and a few
-// are lost on the way: a small difference is none. A jump must be told twice in a
-// row, so that one answer with an absurd date changes nothing.
+// setClock adopts the time of a Date header. It has a resolution of a second and
+// some time is lost on the way, so small differences are ignored. A jump must be
+// seen twice in a row, so that one response with an absurd date changes nothing.
 func (c *Client) setClock(date string) {
 	t, err := http.ParseTime(date)
 	if err != nil {
@@ -260,18 +287,4 @@ func (c *Client) setClock(date string) {
 		c.skew = skew
 	}
 	c.claimed = skew
-}
-
-// bodyReader remembers why a body could not be read whole, which decoders hide.
-type bodyReader struct {
-	r   io.Reader
-	err error
-}
-
-func (b *bodyReader) Read(p []byte) (int, error) {
-	n, err := b.r.Read(p)
-	if err != nil && err != io.EOF {
-		b.err = err
-	}
-	return n, err
 }

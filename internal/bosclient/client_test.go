@@ -36,6 +36,15 @@ func answer(status int, contentType, body string) transport {
 	}
 }
 
+// redirect answers every request with a redirect.
+func redirect(status int, location string) transport {
+	return func(r *http.Request) (*http.Response, error) {
+		resp, err := answer(status, "text/html", "")(r)
+		resp.Request, resp.Header = r, http.Header{"Location": {location}}
+		return resp, err
+	}
+}
+
 func newClient(t *testing.T, rt http.RoundTripper, change ...func(*Config)) *Client {
 	t.Helper()
 	cfg := Config{URL: "http://bos.test/apis/bos", Transport: rt, Timeout: 5 * time.Second, Concurrency: 2}
@@ -50,40 +59,66 @@ func newClient(t *testing.T, rt http.RoundTripper, change ...func(*Config)) *Cli
 }
 
 func TestNewChecksURL(t *testing.T) {
-	for url, want := range map[string]string{
-		"":                           "missing",
-		"cray-bos/v1":                "http://",
-		"ftp://cray-bos":             "http://",
-		"http://:80":                 "a host",
-		"http://cray-bos:99999":      "a port",
-		"http://cray-bos?":           "end with its path",
-		"http://":                    "http://",
-		"http://user:pw@cray-bos":    "password",
-		"http://cray-bos/v1?x=1":     "end with its path",
-		"http://cray-bos/v1#x":       "end with its path",
-		"http://cray bos:pw@x:y/":    "cannot be parsed",
-		"https://api/apis/bos":       "",
-		"https://api/apis/bos/v1/":   "",
-		"http://[fd00::1]:8080//":    "",
-		"://secret:pw@host/apis/bos": "cannot be parsed",
+	for _, tt := range []struct{ url, want, err string }{
+		{url: "", err: "missing"},
+		{url: " \n", err: "missing"},
+		{url: "cray-bos/v1", err: "http://"},
+		{url: "ftp://cray-bos", err: "http://"},
+		{url: "http://:80", err: "a host"},
+		{url: "http://cray-bos:99999", err: "a port"},
+		{url: "http://cray-bos?", err: "end with its path"},
+		{url: "http://", err: "http://"},
+		{url: "http://user:pw@cray-bos", err: "password"},
+		{url: "http://cray-bos/v1?x=1", err: "end with its path"},
+		{url: "http://cray-bos/v1#x", err: "end with its path"},
+		{url: "http://cray bos:pw@x:y/", err: "cannot be parsed"},
+		{url: "://secret:pw@host/apis/bos", err: "cannot be parsed"},
+		{url: "https://api/apis/bos", want: "https://api/apis/bos"},
+		{url: "https://api/apis/bos/v1/", want: "https://api/apis/bos"},
+		{url: "https://api/apis/bos/v2", want: "https://api/apis/bos"},
+		{url: "https://api/apis/bos/v3", want: "https://api/apis/bos/v3"},
+		{url: "http://cray-bos/v2/", want: "http://cray-bos"},
+		{url: "http://[fd00::1]:8080//", want: "http://[fd00::1]:8080"},
+		{url: " \thttp://cray-bos/v1\r\n", want: "http://cray-bos"},
 	} {
-		c, err := New(Config{URL: url, Timeout: time.Second, Concurrency: 1})
-		switch {
-		case want == "" && err != nil:
-			t.Errorf("%s: %v", url, err)
-		case want != "" && (err == nil || !strings.Contains(err.Error(), want)):
-			t.Errorf("%s: error %v, want one with %q", url, err, want)
-		case err != nil && strings.Contains(err.Error(), "pw"):
-			t.Errorf("%s: the error tells a secret: %v", url, err)
-		case want == "" && (strings.HasSuffix(c.URL(), "/") || strings.HasSuffix(c.URL(), "/v1")):
-			t.Errorf("%s became %s", url, c.URL())
-		}
+		t.Run(tt.url, func(t *testing.T) {
+			c, err := New(Config{URL: tt.url, Timeout: time.Second, Concurrency: 1})
+			switch {
+			case tt.err == "" && err != nil:
+				t.Fatal(err)
+			case tt.err == "":
+				if c.URL() != tt.want {
+					t.Errorf("got %q, want %q", c.URL(), tt.want)
+				}
+			case err == nil || !strings.HasPrefix(err.Error(), "url: ") || !strings.Contains(err.Error(), tt.err):
+				t.Errorf("got error %v, want one about url with %q", err, tt.err)
+			case strings.Contains(err.Error(), "pw"):
+				t.Errorf("the error reveals a secret: %v", err)
+			}
+		})
 	}
-	if _, err := New(Config{URL: "http://bos", Concurrency: 1}); err == nil {
-		t.Error("no timeout, no error")
-	}
-	if _, err := New(Config{URL: "http://bos", Timeout: time.Second}); err == nil {
-		t.Error("no concurrency, no error")
+}
+
+func TestNewChecksSettings(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		change func(*Config)
+		want   string
+	}{
+		{"no timeout", func(c *Config) { c.Timeout = 0 }, "timeout=0s: must be at least 1ms"},
+		{"a timeout too short", func(c *Config) { c.Timeout = 1 }, "timeout=1ns: must be at least 1ms"},
+		{"no concurrency", func(c *Config) { c.Concurrency = 0 }, "concurrency=0: must be at least 1"},
+		{"a tenant with a space", func(c *Config) { c.Tenant = "a b" }, `tenant="a b": `},
+		{"a tenant that adds a header", func(c *Config) { c.Tenant = "a\r\nX: y" }, `tenant="a\r\nX: y": `},
+		{"a tenant beyond ASCII", func(c *Config) { c.Tenant = "blå" }, `tenant="blå": `},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cfg := Config{URL: "http://bos.test", Timeout: time.Second, Concurrency: 1}
+			tt.change(&cfg)
+			if _, err := New(cfg); err == nil || !strings.HasPrefix(err.Error(), tt.want) {
+				t.Errorf("got error %v, want one that begins with %s", err, tt.want)
+			}
+		})
 	}
 }
 
@@ -151,7 +186,12 @@ func TestErrors(t *testing.T) {
 		{"problem without detail", answer(503, problem, `{"title":"Service Unavailable"}`), Unavailable, []string{"503", "Service Unavailable"}, ""},
 		{"problem that is none", answer(503, problem, `{`), Unavailable, []string{"503"}, ""},
 		{"tenancy", answer(400, problem, `{"detail":"Multi-tenancy not supported"}`), Malformed, []string{"400", "Multi-tenancy not supported"}, ""},
-		{"redirect", answer(302, "", ""), Malformed, []string{"redirects are not followed"}, ""},
+		{"redirect to nowhere", answer(302, "", ""), Malformed, []string{"redirects elsewhere"}, ""},
+		{"redirect", redirect(302, "https://me:hunter2@sso.test:8443/auth/login?ticket=hunter2#hunter2"), Malformed,
+			[]string{"redirects to https://sso.test:8443/auth/login; redirects are not followed"}, "hunter2"},
+		{"redirect on the same host", redirect(308, "/apis/bos/v1/session/?ticket=hunter2"), Malformed,
+			[]string{"redirects to http://bos.test/apis/bos/v1/session/;"}, "hunter2"},
+		{"problem with a byte order mark", answer(500, problem, "\uFEFF"+`{"detail":"It broke"}`), Unavailable, []string{"It broke"}, ""},
 		{"long text", answer(502, "text/plain", long), Unavailable, []string{"502"}, long},
 		{"many lines", answer(502, "text/plain", "one\ntwo\x00\xff"), Unavailable, []string{"one two"}, "\n"},
 		{"HTML page", answer(200, "text/html", "<html>hello</html>"), Malformed, []string{"not an answer of the BOS API"}, ""},
@@ -161,9 +201,11 @@ func TestErrors(t *testing.T) {
 		{"of another shape", answer(200, "application/json", `{"a":1}`), Malformed, []string{"want an array, got an object"}, ""},
 		{"element of another kind", answer(200, "application/json", `["a",{}]`), Malformed, []string{"want a string"}, ""},
 		{"null", answer(200, "application/json", `null`), Malformed, nil, ""},
-		{"too long", answer(200, "application/json", `["`+strings.Repeat("a", 2<<10)+`"]`), Malformed, []string{"longer than 1024 bytes"}, ""},
+		{"too long", answer(200, "application/json", "["+strings.Repeat(`"a",`, 1<<20)), Malformed, []string{"the response is longer than 2 MiB"}, ""},
+		{"name too long", answer(200, "application/json", `["`+strings.Repeat("a", 1<<10+1)+`"]`), Malformed, []string{"/0: a name is longer than 1 KiB"}, ""},
+		{"string too long", answer(200, "application/json", `["`+strings.Repeat("a", 1<<20)+`"]`), Malformed, []string{"a string in the response is longer than 256 KiB"}, ""},
 		{"connection refused", func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }, Unavailable, []string{"connection refused"}, ""},
-		{"connection closed", func(*http.Request) (*http.Response, error) { return nil, io.EOF }, Unavailable, []string{"closed"}, ""},
+		{"connection closed", func(*http.Request) (*http.Response, error) { return nil, io.EOF }, Unavailable, []string{"the connection was closed"}, ""},
 		{"token refused", func(*http.Request) (*http.Response, error) {
 			return nil, &oauth2.RetrieveError{Response: &http.Response{StatusCode: 401}, Body: []byte("secret"), ErrorCode: "invalid_client"}
 		}, Unauthorized, []string{"invalid_client"}, "secret"},
@@ -174,7 +216,6 @@ func TestErrors(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			var code string
 			c := newClient(t, tt.rt, func(cfg *Config) {
-				cfg.MaxBody = 1024
 				cfg.Observe = func(r Resource, observed string, _ time.Duration) {
 					if r != List {
 						t.Errorf("observed resource %s", r)
@@ -212,7 +253,7 @@ func TestTimeout(t *testing.T) {
 		cfg.Observe = func(_ Resource, observed string, _ time.Duration) { code = observed }
 	})
 	_, err := c.Sessions(t.Context())
-	if !IsTimeout(err) || ReasonOf(err) != Unavailable || !strings.Contains(err.Error(), "no answer within 1ms") {
+	if !IsTimeout(err) || ReasonOf(err) != Unavailable || !strings.Contains(err.Error(), "no response within 1ms") {
 		t.Errorf("%v", err)
 	}
 	if code != "timeout" {
@@ -320,7 +361,16 @@ func TestSession(t *testing.T) {
 		{"half a count", `{"error_count":1.5}`, bos.Session{}, `"1.5" is not a count`},
 		{"time of nonsense", `{"stop_time":"yesterday"}`, bos.Session{}, `"yesterday" is not a time`},
 		{"a key twice", `{"stop_time":"","stop_time":"2022-08-22 12:22:33"}`, bos.Session{}, "duplicate"},
-		{"not UTF-8", "{\"operation\":\"\xff\"}", bos.Session{}, "UTF-8"},
+		{"invalid UTF-8", "{\"templateName\":\"a\xffb\",\"operation\":\"boot\"}", bos.Session{Operation: "boot", Template: "a\uFFFDb"}, ""},
+		{"lone surrogates", `{"templateName":"a\ud800b","job":"\udfffc","operation":"boot"}`, bos.Session{Operation: "boot", Template: "a\uFFFDb", Job: "\uFFFDc"}, ""},
+		{"a surrogate pair", `{"templateName":"\ud83d\ude80"}`, bos.Session{Template: "🚀"}, ""},
+		{"a byte order mark", "\uFEFF" + `{"operation":"boot"}`, bos.Session{Operation: "boot"}, ""},
+		{"two byte order marks", "\uFEFF\uFEFF" + `{"operation":"boot"}`, bos.Session{}, "invalid character"},
+		{"an invalid escape", `{"templateName":"\x"}`, bos.Session{}, "invalid escape"},
+		{"a name as long as may be", `{"templateName":"` + strings.Repeat("é", 512) + `"}`, bos.Session{Template: strings.Repeat("é", 512)}, ""},
+		{"a name too long", `{"templateName":"` + strings.Repeat("é", 512) + `a"}`, bos.Session{}, "/templateName: a name is longer than 1 KiB"},
+		{"a number too long", `{"job":` + strings.Repeat("1", 1025) + `}`, bos.Session{}, "/job: a name is longer than 1 KiB"},
+		{"a long string that is skipped", `{"limit":"` + strings.Repeat("x1000c0s0b0n0,", 12_000) + `","operation":"boot"}`, bos.Session{Operation: "boot"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t, answer(200, "application/json", tt.body))
@@ -357,6 +407,7 @@ func TestBootSetNames(t *testing.T) {
 		{"template without boot sets", `{"name":"cle"}`, true, nil, "no boot_sets"},
 		{"template with a list", `{"boot_sets":[]}`, true, nil, "want an object"},
 		{"template with null", `{"boot_sets":null}`, true, nil, ""},
+		{"template with a long name", `{"boot_sets":{"` + strings.Repeat("a", 1025) + `":{}}}`, true, nil, "a name is longer than 1 KiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			c := newClient(t, answer(200, "application/json", tt.body))
@@ -443,6 +494,25 @@ func TestBootSetErrors(t *testing.T) {
 		if _, err := c.BootSet(t.Context(), "x", "computes", Names{}); ReasonOf(err) != Malformed || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: error %v, want one with %q", body, err, want)
 		}
+	}
+}
+
+// Text that is not valid Unicode costs neither the session nor its nodes.
+func TestInvalidUnicodeIsReplaced(t *testing.T) {
+	const body = `{"name":"computes","phases":[{"name":"boot",` +
+		`"categories":[{"name":"failed","node_list":["x1\ud800","x2` + "\xff" + `"]},{"node_list":["x3\udfff"],"name":"succeeded"}],` +
+		`"errors":{"bad \udc00 text":["x1\ud800"],"cut off` + "\xc3" + `":[]}}]}`
+	c := newClient(t, answer(200, "application/json", body))
+	var got []string
+	_, err := c.BootSet(t.Context(), "x", "computes", Names{
+		Node: func(_ int, category string, node []byte) { got = append(got, category+" "+string(node)) },
+		Error: func(_ int, message string, node []byte) {
+			got = append(got, message+": "+string(node))
+		},
+	})
+	want := []string{"failed x1\uFFFD", "failed x2\uFFFD", "succeeded x3\uFFFD", "bad \uFFFD text: ", "bad \uFFFD text: x1\uFFFD", "cut off\uFFFD: "}
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got  %q, %v\nwant %q", got, err, want)
 	}
 }
 

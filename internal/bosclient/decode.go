@@ -3,40 +3,44 @@ package bosclient
 import (
 	"bytes"
 	"cmp"
+	"errors"
 	"fmt"
 	"io"
 	"math"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// decoder walks a JSON document once, holding none of it.
+// decoder reads a JSON document in one pass, without holding it in memory.
 type decoder struct {
 	*jsontext.Decoder
 	scratch []byte
 }
 
-// decodeAll has the one JSON value of r decoded, and refuses anything behind it.
+// decodeAll passes the JSON value of r to decode and refuses anything after it.
+// Text that is not valid Unicode, in the output of some tool perhaps, is no reason
+// to lose the document: each invalid byte or surrogate becomes U+FFFD.
 func decodeAll(r io.Reader, decode func(*decoder) error) error {
-	d := &decoder{Decoder: jsontext.NewDecoder(r)}
+	d := &decoder{Decoder: jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true))}
 	if err := decode(d); err != nil {
 		return err
 	}
 	if _, err := d.ReadToken(); err != io.EOF {
 		if err == nil {
-			err = fmt.Errorf("more than one JSON value")
+			err = errors.New("more than one JSON value")
 		}
 		return err
 	}
 	return nil
 }
 
-// object calls member for each name of an object; member reads the value.
+// object calls member with each name in an object; member reads the value.
 func (d *decoder) object(member func(name string) error) error {
 	return d.inside('{', '}', func() error {
 		name, err := d.ReadToken()
@@ -52,8 +56,7 @@ func (d *decoder) array(element func() error) error {
 	return d.inside('[', ']', element)
 }
 
-// list is array, but takes null for an empty one: servers leave nulls out, or do
-// not.
+// list is like array, but accepts null for an empty one.
 func (d *decoder) list(element func() error) error {
 	if d.PeekKind() == 'n' {
 		return d.SkipValue()
@@ -77,25 +80,25 @@ func (d *decoder) inside(begin, end jsontext.Kind, next func() error) error {
 	return err
 }
 
-// unexpected is the error of a value that is not of the kind it must be.
+// unexpected is the error of a value that is not of the kind that it must be.
 func (d *decoder) unexpected(want jsontext.Kind) error {
 	got := d.PeekKind()
 	if got == jsontext.KindInvalid {
 		_, err := d.ReadToken() // says why
 		if err == io.EOF {
-			return fmt.Errorf("the answer is empty")
+			return errors.New("the response is empty")
 		}
 		return err
 	}
 	return fmt.Errorf("%s: want %s, got %s", d.place(), kindName(want), kindName(got))
 }
 
-// place is where in the document the decoder is, as a JSON pointer.
+// place is the position in the document, as a JSON pointer.
 func (d *decoder) place() string {
 	if p := d.StackPointer(); p != "" {
 		return string(p)
 	}
-	return "the whole answer"
+	return "the whole response"
 }
 
 func kindName(k jsontext.Kind) string {
@@ -115,7 +118,7 @@ func kindName(k jsontext.Kind) string {
 	}
 }
 
-// text reads a string. Its bytes are valid until the next read.
+// text reads a string that is a name. Its bytes are valid until the next read.
 func (d *decoder) text() ([]byte, error) {
 	if d.PeekKind() != '"' {
 		return nil, d.unexpected('"')
@@ -124,14 +127,24 @@ func (d *decoder) text() ([]byte, error) {
 	if err != nil {
 		return nil, err
 	}
-	if bytes.IndexByte(v, '\\') >= 0 {
-		d.scratch, err = jsontext.AppendUnquote(d.scratch[:0], v)
-		return d.scratch, err
+	text := v[1 : len(v)-1]
+	if bytes.IndexByte(text, '\\') >= 0 || !utf8.Valid(text) {
+		// An error can only be about Unicode that is invalid, and has been replaced.
+		d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], v)
+		text = d.scratch
 	}
-	return v[1 : len(v)-1], nil
+	return text, d.checkName(text)
 }
 
-// name reads the name of a phase or category, which BOS gives in any case.
+// checkName refuses names of absurd length.
+func (d *decoder) checkName(name []byte) error {
+	if len(name) > maxName {
+		return fmt.Errorf("%s: %w", d.place(), limitError{"a name", maxName})
+	}
+	return nil
+}
+
+// name reads the name of a phase or category, which servers write in any case.
 func (d *decoder) name() (string, error) {
 	text, err := d.text()
 	if err != nil {
@@ -144,36 +157,38 @@ func (d *decoder) name() (string, error) {
 	return name, nil
 }
 
-// scalar reads a string, number, flag or null as text; null is "".
+// scalar reads a name, number, flag or null as text; null is "".
 func (d *decoder) scalar() (string, error) {
 	switch d.PeekKind() {
+	case '"':
+		text, err := d.text()
+		return string(text), err
 	case 'n':
 		return "", d.SkipValue()
-	case '"', '0', 't', 'f':
-		t, err := d.ReadToken()
-		return t.String(), err
+	case '0', 't', 'f':
+		v, err := d.ReadValue()
+		return string(v), cmp.Or(err, d.checkName(v))
 	default:
 		return "", d.unexpected('"')
 	}
 }
 
-// word reads a scalar without white space around it.
+// word reads a scalar and trims white space.
 func (d *decoder) word() (string, error) {
 	s, err := d.scalar()
 	return strings.TrimSpace(s), err
 }
 
-// Metadata is bool or int or string, "" or null or missing, as the release and
-// the age of the session have it (bos.md, Metadata). What has a value that makes
-// no sense is an error: without its stop time, say, an ended session would look
-// stuck.
+// Metadata is a bool, int or string, "", null or absent, depending on the release
+// and on the age of the session (bos.md, Metadata). A value that makes no sense is
+// an error: without its stop time, for example, an ended session would look stuck.
 
 func (d *decoder) flag() (bos.Optional[bool], error) {
 	s, err := d.word()
 	if err != nil || s == "" {
 		return bos.Optional[bool]{}, err
 	}
-	b, err := strconv.ParseBool(strings.ToLower(s)) // takes 0 and 1, too
+	b, err := strconv.ParseBool(strings.ToLower(s)) // accepts 0 and 1, too
 	if err != nil {
 		return bos.Optional[bool]{}, fmt.Errorf("%s: %q is neither true nor false", d.place(), clip(s))
 	}
@@ -204,7 +219,7 @@ func (d *decoder) time() (time.Time, error) {
 	return t, nil
 }
 
-// metadataMember reads the value of a member if it is one of the metadata.
+// metadataMember reads the value of a member if it belongs to the metadata.
 func (d *decoder) metadataMember(name string, m *bos.Metadata) (known bool, err error) {
 	switch name {
 	case "in_progress":
@@ -223,7 +238,7 @@ func (d *decoder) metadataMember(name string, m *bos.Metadata) (known bool, err 
 	return true, err
 }
 
-// metadata reads an object of metadata; null and "" have none.
+// metadata reads an object of metadata; null and "" are empty ones.
 func (d *decoder) metadata(m *bos.Metadata) error {
 	if d.PeekKind() == 'n' || d.PeekKind() == '"' {
 		if s, err := d.scalar(); err != nil || s != "" {

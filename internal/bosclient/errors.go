@@ -1,6 +1,7 @@
 package bosclient
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -17,31 +18,31 @@ import (
 	"golang.org/x/oauth2"
 )
 
-// Reason is why something could not be read.
+// Reason is the kind of cause for which something could not be read.
 type Reason string
 
 const (
-	// NotFound: BOS holds no such thing.
+	// NotFound means that BOS has no such thing.
 	NotFound Reason = "not_found"
-	// Unauthorized: the credentials are missing, expired or refused.
+	// Unauthorized means that credentials are missing, expired or refused.
 	Unauthorized Reason = "unauthorized"
-	// Unavailable: BOS, or something on the way to it, did not answer or said
-	// that it cannot.
+	// Unavailable means that BOS, or something on the way to it, did not respond
+	// or reported that it cannot.
 	Unavailable Reason = "unavailable"
-	// Malformed: the answer is not what the API of BOS gives.
+	// Malformed means that the response is not one of the BOS API.
 	Malformed Reason = "malformed"
 )
 
 // Reasons lists every reason.
 var Reasons = []Reason{NotFound, Unauthorized, Unavailable, Malformed}
 
-// Error tells what could not be read and why.
+// Error says what could not be read and why.
 type Error struct {
 	Reason Reason
-	URL    string // without secrets
-	Status int    // of HTTP; 0 when there was no answer
-	Detail string // an explanation; "" when Err gives it
-	Err    error  // what lies below; may be nil
+	URL    string // contains no secrets
+	Status int    // the HTTP status code; 0 if there was no response
+	Detail string // an explanation; "" if that of Err will do
+	Err    error  // the underlying error; may be nil
 	// RetryAfter is how long the server asks clients to stay away, at most
 	// MaxRetryAfter; 0 if it does not say.
 	RetryAfter time.Duration
@@ -81,12 +82,12 @@ func (e *Error) Error() string {
 
 func (e *Error) Unwrap() error { return e.Err }
 
-// Timeout tells whether BOS, or a gateway in front of it, gave no answer in time.
+// Timeout reports whether BOS, or a gateway in front of it, did not respond in time.
 func (e *Error) Timeout() bool {
 	return e.Status == http.StatusGatewayTimeout || errors.Is(e.Err, context.DeadlineExceeded)
 }
 
-// code is what stands for a status code where there was no whole answer.
+// code stands in for the status code where there was no complete response.
 func (e *Error) code() string {
 	if e.Timeout() {
 		return "timeout"
@@ -94,8 +95,8 @@ func (e *Error) code() string {
 	return "error"
 }
 
-// SameCause tells whether two errors of this package have the same cause, whatever
-// they were asking for. No error is a cause of its own.
+// SameCause reports whether two errors of this package have the same cause, whatever
+// was requested. The absence of an error counts as a cause of its own.
 func SameCause(a, b error) bool {
 	if a == nil || b == nil {
 		return a == nil && b == nil
@@ -117,45 +118,65 @@ func ReasonOf(err error) Reason {
 	return Unavailable
 }
 
-// IsTimeout tells whether err says that BOS gave no answer in time.
+// IsTimeout reports whether err means that BOS did not respond in time.
 func IsTimeout(err error) bool {
 	var e *Error
 	return errors.As(err, &e) && e.Timeout()
 }
 
-// transportError is the error of a request that got no whole answer.
+// transportError is the error of a request without a complete response.
 func (c *Client) transportError(address string, err error) *Error {
 	e := &Error{Reason: Unavailable, URL: address}
-	var inner *url.Error
-	if errors.As(err, &inner) {
-		err = inner.Err // the outer one repeats the URL
+	prefix := ""
+	if token := new(tokenError); errors.As(err, &token) {
+		prefix, err = "no token: ", token.err
 	}
-	var token *oauth2.RetrieveError
+	if outer := new(url.Error); prefix == "" && errors.As(err, &outer) {
+		err = outer.Err // it repeats the URL
+	}
+	var refusal *oauth2.RetrieveError
 	switch {
-	case errors.As(err, &token):
-		// Its text repeats the whole answer of the token server.
-		e.Detail = "no token: the token server refused"
-		if token.ErrorCode != "" {
-			e.Detail += " (" + clip(token.ErrorCode) + ")"
-		}
-		if token.Response != nil {
-			e.RetryAfter = retryAfter(token.Response)
-			if code := token.Response.StatusCode; code < 500 && code != http.StatusTooManyRequests {
-				e.Reason = Unauthorized
-			}
-		}
+	case errors.As(err, &refusal):
+		e.refusedToken(refusal)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
-		e.Detail = fmt.Sprintf("no answer within %s", c.cfg.Timeout)
+		e.Detail = fmt.Sprintf("no response within %s", c.cfg.Timeout)
 		e.Err = context.DeadlineExceeded
 	case errors.Is(err, io.EOF), errors.Is(err, io.ErrUnexpectedEOF):
-		e.Detail = "the connection was closed before the answer was complete"
+		e.Detail = "the connection was closed before the response was complete"
+	case prefix != "":
+		e.Detail = err.Error()
+		e.Err = err
 	default:
 		e.Err = err
+	}
+	if prefix != "" {
+		e.Detail = prefix + e.Detail
 	}
 	return e
 }
 
-// statusError is the error of an answer that is no success.
+// refusedToken explains an error response of the token server. Its own text repeats
+// the whole body.
+func (e *Error) refusedToken(err *oauth2.RetrieveError) {
+	e.Detail = "the token server refused"
+	if err.ErrorCode != "" {
+		e.Detail += " (" + clip(err.ErrorCode) + ")"
+	}
+	if err.Response == nil {
+		return
+	}
+	e.RetryAfter = retryAfter(err.Response)
+	switch code := err.Response.StatusCode; {
+	case code >= 500, code == http.StatusTooManyRequests:
+		e.Detail += fmt.Sprintf(" with status %d", code)
+		return
+	case code/100 == 3:
+		e.Detail = "the token server " + redirection(err.Response) + ", where the client secret is not sent: if that address is right, use it as the token URL"
+	}
+	e.Reason = Unauthorized
+}
+
+// statusError is the error of a response that reports no success.
 func statusError(address string, resp *http.Response) *Error {
 	e := &Error{URL: address, Status: resp.StatusCode, Detail: explanation(resp), RetryAfter: retryAfter(resp)}
 	switch code := resp.StatusCode; {
@@ -168,10 +189,20 @@ func statusError(address string, resp *http.Response) *Error {
 	default:
 		e.Reason = Malformed
 		if code/100 == 3 {
-			e.Detail = "redirects are not followed"
+			e.Detail = "it " + redirection(resp) + "; redirects are not followed"
 		}
 	}
 	return e
+}
+
+// redirection says where a response redirects to. It leaves out user and query,
+// which may contain secrets.
+func redirection(resp *http.Response) string {
+	target := " elsewhere"
+	if u, err := resp.Location(); err == nil {
+		target = " to " + clip((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String())
+	}
+	return "redirects" + target
 }
 
 // retryAfter reads the Retry-After header of a response that says that the server
@@ -196,14 +227,15 @@ func retryAfter(resp *http.Response) time.Duration {
 	return min(max(until.Sub(now), 0), MaxRetryAfter)
 }
 
-// explanation is what an error answer says for people: the detail of a
-// problem+json, or a line of plain text as the gateway sends it.
+// explanation is what an error response says to people: the detail of a
+// problem+json document, or the plain text that the gateway sends.
 func explanation(resp *http.Response) string {
 	const enough = 4096
 	body, err := io.ReadAll(io.LimitReader(resp.Body, enough))
 	if err != nil {
 		return ""
 	}
+	body = bytes.TrimPrefix(body, []byte(byteOrderMark))
 	switch kind, _, _ := mime.ParseMediaType(resp.Header.Get("Content-Type")); kind {
 	case "application/problem+json":
 		var p struct{ Title, Detail string }
@@ -221,7 +253,7 @@ func explanation(resp *http.Response) string {
 	}
 }
 
-// clip makes a foreign text fit for one line of a log.
+// clip turns text from elsewhere into something that fits in a line of a log.
 func clip(s string) string {
 	const longest = 200
 	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")

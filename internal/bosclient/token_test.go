@@ -6,9 +6,13 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/http/httptest"
 	"net/url"
+	"slices"
+	"strconv"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"golang.org/x/oauth2"
@@ -19,8 +23,8 @@ import (
 type tokenServer struct {
 	t         *testing.T
 	given     int
-	expiresIn int  // seconds
-	hangs     bool // until the request ends
+	expiresIn string // JSON
+	hangs     bool   // until the request ends
 	refuses   bool
 }
 
@@ -41,7 +45,7 @@ func (s *tokenServer) RoundTrip(r *http.Request) (*http.Response, error) {
 		return answer(401, "application/json", `{"error":"invalid_client","error_description":"hunter2 is wrong"}`)(r)
 	}
 	s.given++
-	return answer(200, "application/json", fmt.Sprintf(`{"access_token":"t%d","expires_in":%d,"token_type":"bearer"}`, s.given, s.expiresIn))(r)
+	return answer(200, "application/json", fmt.Sprintf(`{"access_token":"t%d","expires_in":%s,"token_type":"bearer"}`, s.given, s.expiresIn))(r)
 }
 
 // withTokens returns a client, and the tokens that it has sent to BOS.
@@ -65,32 +69,150 @@ func withTokens(t *testing.T, tokens *tokenServer, accepts func(token string) bo
 	return c, &sent
 }
 
+// Tokens are replaced before they expire, and serve more than one request however
+// short they live.
 func TestTokensAreKeptAndRenewed(t *testing.T) {
-	all := func(string) bool { return true }
-	for expiresIn, want := range map[int]string{300: "t1 t1 t1", 5: "t1 t2 t3"} { // 5 s is as good as expired
-		c, sent := withTokens(t, &tokenServer{t: t, expiresIn: expiresIn}, all, time.Second)
-		for range 3 {
-			if _, err := c.Sessions(t.Context()); err != nil {
-				t.Fatal(err)
-			}
-		}
-		if got := strings.Join(*sent, " "); got != want {
-			t.Errorf("expires_in %d: sent %s, want %s", expiresIn, got, want)
-		}
+	for _, tt := range []struct {
+		name, expiresIn string
+		want            []int // requests for which each token serves, one request a second
+	}{
+		{"5 minutes", `300`, []int{290, 290, 20}},
+		{"10 seconds", `10`, []int{8, 8, 8}},
+		{"4 seconds", `4`, []int{3, 3, 3}},
+		{"a decimal number", `300.0`, []int{290, 10}},
+		{"a string", `"300"`, []int{290, 10}},
+		{"a decimal number in a string", `"300.0"`, []int{290, 10}},
+		{"0", `0`, []int{1000}},
+		{"below 0", `-1`, []int{1000}},
+		{"null", `null`, []int{1000}},
+		{"nonsense", `"never"`, []int{1000}},
+		{"more than a number holds", `1e99`, []int{1000}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, sent := withTokens(t, &tokenServer{t: t, expiresIn: tt.expiresIn}, func(string) bool { return true }, time.Second)
+				total := 0
+				for _, n := range tt.want {
+					total += n
+				}
+				for range total {
+					if _, err := c.Sessions(t.Context()); err != nil {
+						t.Fatal(err)
+					}
+					time.Sleep(time.Second)
+				}
+				var got []int
+				for i, token := range *sent {
+					if i == 0 || token != (*sent)[i-1] {
+						got = append(got, 0)
+					}
+					got[len(got)-1]++
+				}
+				if !slices.Equal(got, tt.want) {
+					t.Errorf("the tokens served for %v requests, want %v", got, tt.want)
+				}
+			})
+		})
 	}
 }
 
-func TestRefusedTokenIsRenewedOnce(t *testing.T) {
-	c, sent := withTokens(t, &tokenServer{t: t, expiresIn: 300}, func(token string) bool { return token != "t1" }, time.Second)
-	if _, err := c.Sessions(t.Context()); err != nil {
-		t.Fatal(err)
+func TestRefusedTokenIsRenewed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		valid := map[string]bool{"t2": true}
+		c, sent := withTokens(t, &tokenServer{t: t, expiresIn: "3000"}, func(token string) bool { return valid[token] }, time.Second)
+		for _, step := range []struct {
+			name  string
+			valid []string
+			wait  time.Duration
+			want  string // the tokens sent for a request
+			err   Reason
+		}{
+			{"the first one is refused", []string{"t2"}, 0, "t1 t2", ""},
+			{"all is well", []string{"t2"}, 0, "t2", ""},
+			{"revoked at once", []string{"t3"}, 0, "t2 t3", ""},
+			{"the next one is refused, too", nil, 0, "t3 t4", Unauthorized},
+			{"no more are requested", nil, 0, "t4", Unauthorized},
+			{"not for a while", nil, refusalPause - time.Second, "t4", Unauthorized},
+			{"until the pause is over", []string{"t5"}, time.Second, "t4 t5", ""},
+		} {
+			time.Sleep(step.wait)
+			clear(valid)
+			for _, token := range step.valid {
+				valid[token] = true
+			}
+			*sent = nil
+			_, err := c.Sessions(t.Context())
+			if got := strings.Join(*sent, " "); got != step.want || (err != nil) != (step.err != "") || err != nil && ReasonOf(err) != step.err {
+				t.Errorf("%s: sent %s, want %s; got error %v, want %q", step.name, got, step.want, err, step.err)
+			}
+		}
+	})
+}
+
+// Whatever the token server redirects to gets no secret and provides no token.
+func TestTokenServerRedirectsAreNotFollowed(t *testing.T) {
+	for _, status := range []int{301, 302, 303, 307, 308} {
+		t.Run(strconv.Itoa(status), func(t *testing.T) {
+			stranger := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				t.Errorf("the other server got %s with %q", r.Method, r.FormValue("client_secret"))
+				w.Header().Set("Content-Type", "application/json")
+				fmt.Fprint(w, `{"access_token":"stolen","token_type":"bearer"}`)
+			}))
+			defer stranger.Close()
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				http.Redirect(w, r, strings.Replace(stranger.URL, "://", "://me:hunter2@", 1)+"/token?secret=hunter2", status)
+			}))
+			defer server.Close()
+			tokens := &http.Transport{DisableKeepAlives: true}
+			c := newClient(t, &ClientCredentials{
+				Config: func() (*clientcredentials.Config, error) {
+					return &clientcredentials.Config{ClientID: "me", ClientSecret: "hunter2", TokenURL: server.URL, AuthStyle: oauth2.AuthStyleInParams}, nil
+				},
+				Tokens: tokens,
+				Next: transport(func(r *http.Request) (*http.Response, error) {
+					t.Errorf("BOS got %q", r.Header.Get("Authorization"))
+					return answer(200, "application/json", "[]")(r)
+				}),
+			})
+			_, err := c.Sessions(t.Context())
+			if want := "the token server redirects to " + stranger.URL + "/token, "; ReasonOf(err) != Unauthorized || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+				t.Errorf("got error %v, want one with %q and without secrets", err, want)
+			}
+		})
 	}
-	if got := strings.Join(*sent, " "); got != "t1 t2" {
-		t.Errorf("sent %s", got)
+}
+
+// idle is a transport that counts how often its idle connections are closed.
+type idle struct {
+	http.RoundTripper
+	closed int
+}
+
+func (i *idle) CloseIdleConnections() { i.closed++ }
+
+func TestCloseIdleConnectionsReachesBehindTokens(t *testing.T) {
+	next, tokens := new(idle), new(idle)
+	newClient(t, &ClientCredentials{Next: next, Tokens: tokens}).CloseIdleConnections()
+	if next.closed != 1 || tokens.closed != 1 {
+		t.Errorf("idle connections were closed %d times to BOS and %d times to the token server, want once each", next.closed, tokens.closed)
 	}
-	c, sent = withTokens(t, &tokenServer{t: t, expiresIn: 300}, func(string) bool { return false }, time.Second)
-	if _, err := c.Sessions(t.Context()); ReasonOf(err) != Unauthorized || len(*sent) != 2 {
-		t.Errorf("%v after %v", err, *sent)
+}
+
+func TestTrimBearer(t *testing.T) {
+	for _, tt := range []struct{ name, token, want string }{
+		{"plain", "abc", "abc"},
+		{"white space", " abc\n", "abc"},
+		{"with the scheme", "Bearer abc", "abc"},
+		{"in any case", "bearer  abc ", "abc"},
+		{"a token that begins alike", "Bearerabc", "Bearerabc"},
+		{"another scheme", "Basic abc", "Basic abc"},
+		{"nothing", " ", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := TrimBearer(tt.token); got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -124,7 +124,7 @@ func (c *Client) TemplateBootSets(ctx context.Context, template string) ([]strin
 			}
 			return d.object(func(name string) error {
 				names = append(names, name)
-				return d.SkipValue()
+				return cmp.Or(d.checkName([]byte(name)), d.SkipValue())
 			})
 		})
 		if err == nil && !anything {
