@@ -17,6 +17,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
 
@@ -24,7 +26,8 @@ import (
 // sessions and gives out tokens.
 type server struct {
 	*httptest.Server
-	ca string // a file
+	ca       string         // a file
+	together sync.WaitGroup // requests that are answered at the same time
 
 	mu       sync.Mutex
 	requests []string // protocol, method, path and the header Authorization
@@ -98,6 +101,10 @@ func (s *server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		fmt.Fprint(w, `{"access_token":"abc","expires_in":300.0,"token_type":"Bearer"}`)
 	case "/v1/session":
 		fmt.Fprint(w, `[]`)
+	case "/v1/session/together":
+		s.together.Done()
+		s.together.Wait()
+		fmt.Fprint(w, `{"operation":"boot"}`)
 	default:
 		http.NotFound(w, r)
 	}
@@ -212,11 +219,20 @@ oauth2: {client_id: me, client_secret: hunter2, token_url: URL/token, tls_config
 	}
 }
 
-// A connection that goes dead without a word costs the time of one request.
+// Connections that go dead without a word cost the time of one request, however many
+// there are.
 func TestDeadConnectionsAreNotUsedAgain(t *testing.T) {
 	s := newServer(t)
 	e := s.configured(t, "tls_config: {ca_file: CA}", io.Discard)
-	if _, err := e.client.Sessions(t.Context()); err != nil {
+	s.together.Add(bosclient.DefaultConcurrency)
+	var g errgroup.Group
+	for range bosclient.DefaultConcurrency {
+		g.Go(func() error {
+			_, err := e.client.Session(t.Context(), "together")
+			return err
+		})
+	}
+	if err := g.Wait(); err != nil {
 		t.Fatal(err)
 	}
 	s.goDead()
