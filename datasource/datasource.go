@@ -10,7 +10,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -40,8 +39,6 @@ type Datasource struct {
 	broken    error // why the settings are of no use; all else is nil then
 	client    *bosclient.Client
 	inventory *inventory.OnDemand
-
-	transports []*http.Transport
 }
 
 var (
@@ -67,7 +64,7 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 	if d.settings, err = parseSettings(s); err != nil {
 		return err
 	}
-	transport, err := d.settings.transport(ctx, s, func(t *http.Transport) { d.transports = append(d.transports, t) })
+	transport, err := d.settings.transport(ctx, s)
 	if err != nil {
 		return err
 	}
@@ -94,11 +91,9 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 
 // Dispose ends all work of the instance.
 func (d *Datasource) Dispose() {
-	if d.inventory != nil {
+	if d.broken == nil {
 		d.inventory.Close()
-	}
-	for _, t := range d.transports {
-		t.CloseIdleConnections()
+		d.client.CloseIdleConnections()
 	}
 }
 

@@ -13,6 +13,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/httpclient"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
@@ -91,7 +92,7 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	c := settings{
 		uid: s.UID, url: s.URL, tenant: j.Tenant,
 		timeout: bosclient.DefaultTimeout, cache: defaultCache, maxRows: defaultMaxRows,
-		bearerToken: strings.TrimSpace(s.DecryptedSecureJSONData["bearerToken"]),
+		bearerToken: bosclient.TrimBearer(s.DecryptedSecureJSONData["bearerToken"]),
 	}
 	if j.Timeout.set && j.Timeout.value > 0 {
 		c.timeout = time.Duration(j.Timeout.value) * time.Second
@@ -106,7 +107,7 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 		c.oauth2 = &clientcredentials.Config{
 			ClientID:     j.OAuth2.ClientID,
 			ClientSecret: s.DecryptedSecureJSONData["oauth2ClientSecret"],
-			TokenURL:     j.OAuth2.TokenURL,
+			TokenURL:     strings.TrimSpace(j.OAuth2.TokenURL),
 			Scopes:       j.OAuth2.Scopes,
 			AuthStyle:    oauth2.AuthStyleInParams, // as Keycloak on CSM is documented
 		}
@@ -139,11 +140,11 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	return c, nil
 }
 
-// transport carries requests to BOS with the credentials of the settings. Each
-// transport that it opens is told, to be closed one day.
-func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSettings, opened func(*http.Transport)) (rt http.RoundTripper, err error) {
+// transport returns the transport of requests to BOS, with the credentials of the
+// settings.
+func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSettings) (rt http.RoundTripper, err error) {
 	defer func() {
-		// The SDK takes the types of jsonData on trust.
+		// The SDK trusts the types in jsonData.
 		if r := recover(); r != nil {
 			err = fmt.Errorf("jsonData of the datasource cannot be read: %v", r)
 		}
@@ -152,9 +153,13 @@ func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSet
 	if err != nil {
 		return nil, fmt.Errorf("HTTP settings: %w", err)
 	}
-	// The client has deadlines of its own, for requests one by one.
+	if options.TLS != nil && options.TLS.InsecureSkipVerify {
+		log.DefaultLogger.FromContext(ctx).Warn("TLS certificates are not verified, so anyone on the network can pose as BOS and read the credentials: give the CA certificate and turn off Skip TLS certificate validation (tlsSkipVerify)", "datasource", s.UID)
+	}
+	var opened pool
+	// The client has a deadline for each request.
 	options.Timeouts.Timeout = 0
-	options.ConfigureTransport = func(_ httpclient.Options, t *http.Transport) { opened(t) }
+	options.ConfigureTransport = func(_ httpclient.Options, t *http.Transport) { opened.transports = append(opened.transports, t) }
 	client, err := httpclient.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("HTTP settings: %w", err)
@@ -162,19 +167,33 @@ func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSet
 	switch {
 	case c.bearerToken != "":
 		token := &oauth2.Token{AccessToken: c.bearerToken}
-		return &oauth2.Transport{Source: oauth2.StaticTokenSource(token), Base: client.Transport}, nil
+		opened.RoundTripper = &oauth2.Transport{Source: oauth2.StaticTokenSource(token), Base: client.Transport}
 	case c.oauth2 != nil:
 		options.Header = nil // those are for BOS
 		tokens, err := httpclient.New(options)
 		if err != nil {
 			return nil, fmt.Errorf("HTTP settings: %w", err)
 		}
-		return &bosclient.ClientCredentials{
+		opened.RoundTripper = &bosclient.ClientCredentials{
 			Config: func() (*clientcredentials.Config, error) { return c.oauth2, nil },
 			Tokens: tokens.Transport,
 			Next:   client.Transport,
-		}, nil
+		}
 	default:
-		return client.Transport, nil
+		opened.RoundTripper = client.Transport
+	}
+	return opened, nil
+}
+
+// pool is a transport that can close its idle connections, which the layers of the
+// SDK and of oauth2 cannot.
+type pool struct {
+	http.RoundTripper
+	transports []*http.Transport // that it consists of
+}
+
+func (p pool) CloseIdleConnections() {
+	for _, t := range p.transports {
+		t.CloseIdleConnections()
 	}
 }
