@@ -1,4 +1,4 @@
-// Package house checks rules that hold for the whole repository.
+// Package house checks rules for the whole repository.
 package house
 
 import (
@@ -11,20 +11,20 @@ import (
 
 const module = "github.com/bos-exporter/bos-exporter/"
 
-// mayImport says which of our packages a package may import. Imports point one
-// way: from the programs down to the domain.
+// mayImport lists which of our packages each package may import. Imports point one way,
+// from the programs down to the domain.
 var mayImport = map[string][]string{
 	"cmd/bos_exporter":       {"exporter", "collectors"},
 	"cmd/gpx_bos_datasource": {"datasource"},
 	"datasource":             {"internal/inventory", "internal/bosclient", "internal/bos"},
 	"exporter":               {"collectors", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
-	"dashboards":             {"datasource", "exporter", "collectors", "internal/bos"}, // in tests alone
+	"dashboards":             {"datasource", "exporter", "collectors", "internal/bos"}, // only in tests
 	"collectors":             {"internal/inventory", "internal/bosclient", "internal/bos"},
 	"internal/inventory":     {"internal/bosclient", "internal/bos"},
 	"internal/bosclient":     {"internal/bos"},
 	"internal/bossim":        {"internal/bos"},
 	"internal/bos":           {},
-	"internal/programs":      {}, // for tests
+	"internal/programs":      {}, // only for tests
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -45,26 +45,26 @@ func TestImportsPointOneWay(t *testing.T) {
 		for _, wrong := range wrongImports(p.ImportPath, p.Imports) {
 			t.Error(wrong)
 		}
-		// Tests of all may use the simulator, programs, and what they test.
+		// All tests may use the simulator, the programs and the package that they test.
 		for _, wrong := range wrongImports(p.ImportPath, slices.Concat(p.TestImports, p.XTestImports), "internal/bossim", "internal/programs", strings.TrimPrefix(p.ImportPath, module)) {
 			t.Error("a test of " + wrong)
 		}
 	}
 	if packages == 0 {
-		t.Error("no package was seen")
+		t.Error("go list returned no packages")
 	}
 }
 
-// wrongImports says which imports of a package break the rules, to which there may
-// be exceptions.
+// wrongImports returns which imports of a package break the rules, apart from the
+// exceptions.
 func wrongImports(path string, imports []string, except ...string) (wrong []string) {
 	name, ours := strings.CutPrefix(path, module)
 	if !ours {
-		return nil // this package, which holds only tests
+		return nil // this package, which contains only tests
 	}
 	allowed, known := mayImport[name]
 	if !known {
-		return []string{name + " has no rule: add it to mayImport in its place"}
+		return []string{name + " has no rule: add it to mayImport"}
 	}
 	for _, i := range imports {
 		target, ours := strings.CutPrefix(i, module)
@@ -76,15 +76,17 @@ func wrongImports(path string, imports []string, except ...string) (wrong []stri
 }
 
 func TestWrongImportsAreFound(t *testing.T) {
-	for _, c := range []struct{ path, imports string }{
-		{"internal/bos", "internal/bosclient"},
-		{"internal/bossim", "internal/bosclient"},
-		{"internal/bosclient", "internal/inventory"},
-		{"collectors", "exporter"},
-		{"nowhere", "fmt"},
+	for _, tt := range []struct{ name, path, imports string }{
+		{"the domain imports the client", "internal/bos", "internal/bosclient"},
+		{"the simulator imports the client", "internal/bossim", "internal/bosclient"},
+		{"the client imports the inventory", "internal/bosclient", "internal/inventory"},
+		{"the collectors import the exporter", "collectors", "exporter"},
+		{"a package has no rule", "nowhere", "fmt"},
 	} {
-		if len(wrongImports(module+c.path, []string{"fmt", module + c.imports})) == 0 {
-			t.Errorf("%s importing %s is not found", c.path, c.imports)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if len(wrongImports(module+tt.path, []string{"fmt", module + tt.imports})) == 0 {
+				t.Errorf("%s may import %s", tt.path, tt.imports)
+			}
+		})
 	}
 }

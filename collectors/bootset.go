@@ -3,12 +3,12 @@ package collectors
 import "github.com/bos-exporter/bos-exporter/internal/inventory"
 
 var bootsetMetadata = newMetadataMetrics("bos_bootset", "boot set",
-	"failed nodes, a node once for each phase in which it failed.", "",
+	"boot sets", "failed nodes, counted once for each phase in which they failed.", "",
 	"session", "tenant", "bootset")
 
 var bootset = Collector{
 	Name:    "bootset",
-	Help:    "what BOS says of boot sets",
+	Help:    "metadata that BOS reports for boot sets",
 	Metrics: bootsetMetadata.all(),
 	collect: func(s *inventory.Snapshot, out families) {
 		for e, b := range bootSets(s) {

@@ -3,12 +3,12 @@ package collectors
 import "github.com/bos-exporter/bos-exporter/internal/inventory"
 
 var categoryNodes = gauge("bos_category_nodes",
-	"Number of nodes that BOS lists in a category of a phase. A node may be in two: one that did not become ready is in succeeded and failed of the boot phase.",
+	"Number of nodes that BOS lists in a category of a phase. A node can be in two categories: one that did not become ready in time has both succeeded and failed in the boot phase.",
 	"session", "tenant", "bootset", "phase", "category")
 
 var category = Collector{
 	Name:    "category",
-	Help:    "numbers of nodes by phase and category",
+	Help:    "node counts by phase and category",
 	Metrics: []*Metric{categoryNodes},
 	collect: func(s *inventory.Snapshot, out families) {
 		for e, b := range bootSets(s) {

@@ -1,5 +1,5 @@
 // Package collectors turns a snapshot of the inventory into metric families. It
-// does no I/O: a collector is a pure function, and one file.
+// does no I/O: each collector is a pure function in a file of its own.
 package collectors
 
 import (
@@ -13,15 +13,15 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// Collector makes some metric families of a snapshot.
+// Collector builds some of the metric families of a snapshot.
 type Collector struct {
-	Name    string // for the flag --[no-]collector.NAME and the label collector
-	Help    string // what it collects
+	Name    string // of the flag --[no-]collector.NAME and in the label collector
+	Help    string // what it collects, to follow "Collect" in the help of the flag
 	Metrics []*Metric
 	collect func(*inventory.Snapshot, families)
 }
 
-// All lists every collector, by name.
+// All lists every collector, in the order of their names.
 var All = []Collector{
 	bootset, category, completions, nodes, phase, progress, session, sessions, state, sweep,
 }
@@ -40,27 +40,28 @@ func gauge(name, help string, labels ...string) *Metric {
 
 var (
 	collectorDuration = gauge("bos_scrape_collector_duration_seconds",
-		"How long a collector took to make its series of the last sweep's findings, in seconds.", "collector")
+		"Duration of a collector run in seconds.", "collector")
 	collectorSuccess = gauge("bos_scrape_collector_success",
-		"Whether a collector could make its series (1) or not (0).", "collector")
+		"Whether a collector succeeded (1) or not (0).", "collector")
 )
 
 // ScrapeMetrics are the metrics about the collectors themselves.
 var ScrapeMetrics = []*Metric{collectorDuration, collectorSuccess}
 
-// Collect runs the collectors on a snapshot. The families are ordered by name;
-// they must not be changed, for they may be served many times. A collector that
-// fails has no families; the others have theirs, and the error tells.
-func Collect(s *inventory.Snapshot, which []Collector) ([]*dto.MetricFamily, error) {
+// Collect runs the collectors on a snapshot and returns their families in the order of
+// their names. The caller must not modify them, because they may be served many times.
+// A collector that fails has no families: Collect returns those of the others together
+// with the first error.
+func Collect(s *inventory.Snapshot, enabled []Collector) ([]*dto.MetricFamily, error) {
 	all := make(families)
-	var failed error
-	for _, c := range which {
+	var firstErr error
+	for _, c := range enabled {
 		start := time.Now()
-		made, err := c.run(s)
+		own, err := c.run(s)
 		all.add(collectorDuration, time.Since(start).Seconds(), c.Name)
-		all.add(collectorSuccess, truth(err == nil), c.Name)
-		failed = cmp.Or(failed, err)
-		for m, f := range made {
+		all.add(collectorSuccess, boolValue(err == nil), c.Name)
+		firstErr = cmp.Or(firstErr, err)
+		for m, f := range own {
 			all[m] = f
 		}
 	}
@@ -69,21 +70,23 @@ func Collect(s *inventory.Snapshot, which []Collector) ([]*dto.MetricFamily, err
 		out = append(out, f)
 	}
 	slices.SortFunc(out, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return out, failed
+	return out, firstErr
 }
 
-func (c *Collector) run(s *inventory.Snapshot) (made families, err error) {
+// run returns the collector's families. It turns a panic into an error, so that a
+// defect in one collector does not cost the metrics of the others.
+func (c *Collector) run(s *inventory.Snapshot) (out families, err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			made, err = nil, fmt.Errorf("collector %s: %v", c.Name, r)
+			out, err = nil, fmt.Errorf("collector %s: %v", c.Name, r)
 		}
 	}()
-	made = make(families)
-	c.collect(s, made)
-	return made, nil
+	out = make(families)
+	c.collect(s, out)
+	return out, nil
 }
 
-func truth(b bool) float64 {
+func boolValue(b bool) float64 {
 	if b {
 		return 1
 	}

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"flag"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -18,11 +19,11 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-var update = flag.Bool("update", false, "write the golden files anew")
+var update = flag.Bool("update", false, "rewrite the golden files")
 
 var t0 = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
-// snapshot holds a session of every kind that matters to a collector.
+// snapshot holds a session of every kind that makes a difference to a collector.
 func snapshot() *inventory.Snapshot {
 	running := &bos.Session{ID: "running", Operation: bos.Reboot, Template: `cle "1.3"`, Job: "boa-1", API: bos.APIv1,
 		Metadata: bos.Metadata{InProgress: bos.Some(true), Complete: bos.Some(false), ErrorCount: bos.Some(0), StartTime: t0},
@@ -70,7 +71,7 @@ func text(t *testing.T, families []*dto.MetricFamily) string {
 	return b.String()
 }
 
-// Each collector has a golden file of what it makes of the snapshot.
+// Each collector has a golden file with its families of the snapshot.
 func TestGolden(t *testing.T) {
 	s := snapshot()
 	for _, c := range All {
@@ -97,14 +98,31 @@ func TestGolden(t *testing.T) {
 				t.Fatal(err)
 			}
 			if got != string(want) {
-				t.Errorf("differs from %s; if it should, run: go test ./collectors -update\n%s", golden, got)
+				t.Errorf("the families differ from %s; if they should, run: go test ./collectors -update\n%s", golden, firstDifference(got, string(want)))
 			}
 		})
 	}
 }
 
-// Families are made without a registry, so a registry checks here that they are
-// such as it would make: consistent, and no series twice.
+// firstDifference shows the first line in which two texts differ.
+func firstDifference(got, want string) string {
+	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
+	for i := range max(len(g), len(w)) {
+		line := func(lines []string) string {
+			if i < len(lines) {
+				return lines[i]
+			}
+			return "(end)"
+		}
+		if line(g) != line(w) {
+			return fmt.Sprintf("line %d\ngot:  %s\nwant: %s", i+1, line(g), line(w))
+		}
+	}
+	return "no difference"
+}
+
+// The families are built without a registry, so a registry checks here that they are
+// as it would have built them: consistent and without duplicate series.
 func TestConsistent(t *testing.T) {
 	families, err := Collect(snapshot(), All)
 	if err != nil {
@@ -116,7 +134,7 @@ func TestConsistent(t *testing.T) {
 	}
 }
 
-// Every metric that a collector describes it makes of the snapshot, and no other.
+// A collector builds exactly the metrics that it describes.
 func TestDescribed(t *testing.T) {
 	s := snapshot()
 	for _, c := range All {
@@ -133,17 +151,17 @@ func TestDescribed(t *testing.T) {
 				continue
 			}
 			if described[f.GetName()] == nil {
-				t.Errorf("collector %s makes %s, which it does not describe", c.Name, f.GetName())
+				t.Errorf("collector %s builds %s, which it does not describe", c.Name, f.GetName())
 			}
 			delete(described, f.GetName())
 		}
 		for name := range described {
-			t.Errorf("collector %s does not make %s", c.Name, name)
+			t.Errorf("collector %s does not build %s", c.Name, name)
 		}
 	}
 }
 
-// No label is one that a scrape adds itself.
+// No metric has a label that Prometheus adds when it scrapes.
 func TestLabels(t *testing.T) {
 	for _, c := range All {
 		for _, m := range c.Metrics {
@@ -160,7 +178,7 @@ func TestLabels(t *testing.T) {
 	}
 }
 
-func TestNothingYet(t *testing.T) {
+func TestBeforeTheFirstSweep(t *testing.T) {
 	families, err := Collect(inventory.New(inventory.Config{Client: client(t)}).Snapshot(), All)
 	if err != nil {
 		t.Fatal(err)
@@ -187,11 +205,11 @@ func client(t *testing.T) *bosclient.Client {
 	return c
 }
 
-func TestCollectorThatFails(t *testing.T) {
+func TestFailingCollectorSparesTheOthers(t *testing.T) {
 	bad := Collector{Name: "bad", collect: func(*inventory.Snapshot, families) { panic("boom") }}
 	families, err := Collect(snapshot(), []Collector{bad, state})
 	if err == nil || !strings.Contains(err.Error(), "collector bad: boom") {
-		t.Errorf("%v", err)
+		t.Errorf("got error %v, want one that names the collector and the cause", err)
 	}
 	got := text(t, families)
 	for _, want := range []string{

@@ -12,13 +12,13 @@ import (
 var (
 	sessionCompletions = &Metric{
 		Name:   "bos_session_completions_total",
-		Help:   "Number of sessions that have stopped since the exporter first listed them, by operation and outcome. A session counts a minute after its stop; one that halts without a stop time, when nothing has moved in it for --stuck.abandoned.",
+		Help:   "Total number of sessions that have ended since the exporter first read BOS, by operation and outcome. A session is counted a minute after it stops or, if it halts without a stop time, once no node has moved for --stuck.abandoned.",
 		Type:   dto.MetricType_COUNTER,
 		Labels: []string{"operation", "state"},
 	}
 	sessionDuration = &Metric{
 		Name:   "bos_session_duration_seconds",
-		Help:   "How long the sessions of bos_session_completions_total took from start to stop by the clock of BOS, in seconds.",
+		Help:   "Duration in seconds of the sessions counted by bos_session_completions_total, from start to stop by the clock of BOS.",
 		Type:   dto.MetricType_HISTOGRAM,
 		Labels: []string{"operation"},
 	}
@@ -26,7 +26,7 @@ var (
 
 var completions = Collector{
 	Name:    "completions",
-	Help:    "ended sessions and how long they took",
+	Help:    "completed sessions and their durations",
 	Metrics: []*Metric{sessionCompletions, sessionDuration},
 	collect: func(s *inventory.Snapshot, out families) {
 		out.addCounts(sessionCompletions, s.Completions.Counts)

@@ -11,15 +11,15 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// families are metric families in the making. Families are made directly, not
-// through a registry, which would check and sort them again at every scrape;
-// tests do that once.
+// families are metric families under construction. They are built directly and not
+// through a registry, which would check and sort them again on every scrape; tests
+// do that once.
 type families map[*Metric]*dto.MetricFamily
 
-// maxLabels is the most labels that a metric has.
+// maxLabels is the maximum number of labels of a metric.
 const maxLabels = 6
 
-// sample is a metric with all that it points to, in one piece of memory.
+// sample is a metric and everything it points to in a single allocation.
 type sample struct {
 	metric  dto.Metric
 	gauge   dto.Gauge
@@ -30,7 +30,7 @@ type sample struct {
 	pairs   [maxLabels]*dto.LabelPair
 }
 
-// add adds a sample, given the values of the metric's labels in their order.
+// add adds a sample. The label values are in the order of the metric's labels.
 func (fs families) add(m *Metric, value float64, labels ...string) {
 	s := fs.sample(m, labels)
 	s.value = value

@@ -9,14 +9,14 @@ import (
 
 var (
 	sessionNodes = gauge("bos_session_nodes",
-		"Number of distinct nodes of a session that the boot agent has reported.", "session", "tenant")
+		"Number of distinct nodes of the session that the boot agent has reported.", "session", "tenant")
 	sessionFailedNodes = gauge("bos_session_failed_nodes",
-		"Number of distinct nodes of a session that failed in any phase.", "session", "tenant")
+		"Number of distinct nodes of the session that failed in any phase.", "session", "tenant")
 )
 
 var nodes = Collector{
 	Name:    "nodes",
-	Help:    "distinct nodes of sessions",
+	Help:    "distinct node counts by session",
 	Metrics: []*Metric{sessionNodes, sessionFailedNodes},
 	collect: func(s *inventory.Snapshot, out families) {
 		for e := range exposed(s) {

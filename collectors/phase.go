@@ -3,12 +3,12 @@ package collectors
 import "github.com/bos-exporter/bos-exporter/internal/inventory"
 
 var phaseMetadata = newMetadataMetrics("bos_phase", "phase",
-	"nodes that failed in it.", " For shutdown and configure it is when BOS was told of the phase.",
+	"phases", "nodes that failed in it.", " For shutdown and configure, this is when the boot agent announced the phase.",
 	"session", "tenant", "bootset", "phase")
 
 var phase = Collector{
 	Name:    "phase",
-	Help:    "what BOS says of phases",
+	Help:    "metadata that BOS reports for phases",
 	Metrics: phaseMetadata.all(),
 	collect: func(s *inventory.Snapshot, out families) {
 		for e, b := range bootSets(s) {

@@ -3,12 +3,12 @@ package collectors
 import "github.com/bos-exporter/bos-exporter/internal/inventory"
 
 var phaseLastProgress = gauge("bos_phase_last_progress_timestamp_seconds",
-	"When a node of the phase last moved from one category to another by the clock of BOS, in seconds since 1970. Until a move has been observed, the newest time that BOS gives.",
+	"Time at which a node of the phase last moved to another category, as a Unix timestamp in seconds, by the clock of BOS. Until a move has been observed, the latest time that BOS reports.",
 	"session", "tenant", "bootset", "phase")
 
 var progress = Collector{
 	Name:    "progress",
-	Help:    "when nodes last moved",
+	Help:    "the time of last progress by phase",
 	Metrics: []*Metric{phaseLastProgress},
 	collect: func(s *inventory.Snapshot, out families) {
 		for e, b := range bootSets(s) {

@@ -4,16 +4,16 @@ import "github.com/bos-exporter/bos-exporter/internal/inventory"
 
 var (
 	sessionInfo = gauge("bos_session_info",
-		"A session and what never changes about it; the value is always 1.",
+		"Constant information about a session; the value is always 1.",
 		"session", "tenant", "operation", "template", "boa_job", "api")
 	sessionMetadata = newMetadataMetrics("bos_session", "session",
-		"failed nodes, a node once for each phase in which it failed. CSM 1.0 to 1.5 always give 0: use bos_bootset_error_count or bos_session_failed_nodes.", "",
+		"sessions", "failed nodes, counted once for each phase in which they failed. Always 0 on CSM 1.0 to 1.5: use bos_bootset_error_count or bos_session_failed_nodes.", "",
 		"session", "tenant")
 )
 
 var session = Collector{
 	Name:    "session",
-	Help:    "what BOS says of sessions themselves",
+	Help:    "metadata that BOS reports for sessions",
 	Metrics: append([]*Metric{sessionInfo}, sessionMetadata.all()...),
 	collect: func(s *inventory.Snapshot, out families) {
 		for e := range exposed(s) {

@@ -6,12 +6,12 @@ import (
 )
 
 var sessionsByState = gauge("bos_sessions",
-	"Number of sessions that BOS lists, by operation and effective state. Sessions whose description cannot be read have no operation and the state unknown, as sessions too old to be followed have once they have stopped.",
+	"Number of sessions that BOS lists, by operation and effective state. Sessions whose description cannot be read have an empty operation and the state unknown. Stopped sessions older than --sessions.max-age have the state unknown.",
 	"operation", "state")
 
 var sessions = Collector{
 	Name:    "sessions",
-	Help:    "numbers of sessions by operation and state",
+	Help:    "session counts by operation and state",
 	Metrics: []*Metric{sessionsByState},
 	collect: func(s *inventory.Snapshot, out families) {
 		if !s.Listed.Present || s.Swept.IsZero() {

@@ -6,17 +6,17 @@ import (
 )
 
 var sessionState = gauge("bos_session_state",
-	"The effective state of a session, derived from what its nodes do: 1 for the state it is in, 0 for the others.",
+	"Effective state of the session, derived from the progress of its nodes: 1 for the current state, 0 for all others.",
 	"session", "tenant", "state")
 
 var state = Collector{
 	Name:    "state",
-	Help:    "effective states of sessions",
+	Help:    "effective session states",
 	Metrics: []*Metric{sessionState},
 	collect: func(s *inventory.Snapshot, out families) {
 		for e := range exposed(s) {
 			for _, st := range bos.States {
-				out.add(sessionState, truth(st == e.Verdict.State), e.ID, e.Tenant, string(st))
+				out.add(sessionState, boolValue(st == e.Verdict.State), e.ID, e.Tenant, string(st))
 			}
 		}
 	},

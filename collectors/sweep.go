@@ -7,36 +7,36 @@ import (
 
 var (
 	up = gauge("bos_up",
-		"Whether BOS gave a good answer in the last sweep (1) or not (0).")
+		"Whether BOS answered successfully in the last sweep (1) or not (0).")
 	listUp = gauge("bos_list_up",
-		"Whether the last list of sessions was answered (1) or not (0). The list hangs when BOS holds too many sessions, while known ones can still be read.")
+		"Whether BOS answered the last request for its list of sessions (1) or not (0). The list hangs when BOS holds too many sessions; known sessions can still be read.")
 	sessionsListed = gauge("bos_sessions_listed",
-		"Number of sessions in the last list that was answered.")
+		"Number of sessions in the last list that BOS returned.")
 	sessionsStored = gauge("bos_sessions_stored_bytes",
-		"Estimated size of what BOS stores of its sessions: 2400 bytes for each, and 16 for each of its nodes in each phase; one whose nodes are not known counts as the average of the others. At 4 MiB their list begins to hang.")
+		"Estimated size in bytes of the session data that BOS stores: 2400 for each session and 16 for each of its nodes in each phase. A session whose nodes are unknown counts as the average of the others. Beyond 4 MiB the list of sessions hangs.")
 	sweepDuration = gauge("bos_exporter_sweep_duration_seconds",
-		"How long the last sweep took, in seconds.")
+		"Duration of the last sweep in seconds.")
 	lastSweep = gauge("bos_exporter_last_sweep_timestamp_seconds",
-		"When a sweep last had a good answer of BOS, in seconds since 1970.")
+		"Time of the last successful response from BOS, as a Unix timestamp in seconds.")
 	sessionErrors = gauge("bos_exporter_session_errors",
-		"Number of sessions whose last reading failed, by reason; their last good data stands. While BOS as a whole does not answer, bos_up tells.", "reason")
+		"Number of sessions whose last reading failed, by reason; their last good data is kept. If BOS does not answer at all, see bos_up.", "reason")
 	sessionsDropped = gauge("bos_exporter_sessions_dropped",
-		"Number of listed sessions that have no series of their own, by reason: max_age (--sessions.max-age) or max (--sessions.max).", "reason")
+		"Number of listed sessions without series of their own, by reason: max_age (older than --sessions.max-age) or max (beyond --sessions.max).", "reason")
 )
 
 var sweep = Collector{
 	Name:    "sweep",
-	Help:    "health of BOS and of the view of it",
+	Help:    "the health of BOS and the freshness of the data",
 	Metrics: []*Metric{up, listUp, sessionsListed, sessionsStored, sweepDuration, lastSweep, sessionErrors, sessionsDropped},
 	collect: func(s *inventory.Snapshot, out families) {
-		if s.Up || !s.Swept.IsZero() { // else nothing is known yet
-			out.add(up, truth(s.Up))
-			out.add(listUp, truth(s.ListUp))
+		if s.Up || !s.Swept.IsZero() { // otherwise nothing is known yet
+			out.add(up, boolValue(s.Up))
+			out.add(listUp, boolValue(s.ListUp))
 		}
 		if s.Listed.Present {
 			out.add(sessionsListed, float64(s.Listed.Value))
 			if !s.Swept.IsZero() {
-				out.add(sessionsStored, stored(s))
+				out.add(sessionsStored, storedBytes(s))
 			}
 		}
 		if !s.Swept.IsZero() {
@@ -63,9 +63,9 @@ var sweep = Collector{
 	},
 }
 
-// stored estimates what BOS stores of its sessions, in bytes (docs/bos.md, The list
-// that hangs).
-func stored(s *inventory.Snapshot) float64 {
+// storedBytes estimates the size of the session data that BOS stores (docs/bos.md,
+// The list that hangs).
+func storedBytes(s *inventory.Snapshot) float64 {
 	known, nodes := 0, 0
 	for i := range s.Sessions {
 		reported := false

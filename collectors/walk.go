@@ -7,7 +7,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// exposed walks the sessions that have series of their own.
+// exposed iterates over the sessions that have series of their own.
 func exposed(s *inventory.Snapshot) iter.Seq[*inventory.Session] {
 	return func(yield func(*inventory.Session) bool) {
 		for i := range s.Sessions {
@@ -18,7 +18,8 @@ func exposed(s *inventory.Snapshot) iter.Seq[*inventory.Session] {
 	}
 }
 
-// bootSets walks the boot sets of exposed sessions that have been reported.
+// bootSets iterates over the boot sets of exposed sessions that the boot agent has
+// reported.
 func bootSets(s *inventory.Snapshot) iter.Seq2[*inventory.Session, *bos.BootSet] {
 	return func(yield func(*inventory.Session, *bos.BootSet) bool) {
 		for e := range exposed(s) {

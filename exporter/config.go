@@ -23,8 +23,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// Config is everything that can be set; the flags of cmd/bos_exporter fill it in.
-// The comments name the flags, for the errors do so, too.
+// Config holds all settings, which the flags of cmd/bos_exporter fill in. The comments
+// name those flags because the errors do.
 type Config struct {
 	URL         string        // --bos.url
 	HTTPConfig  string        // --bos.http-config, a file
@@ -34,7 +34,7 @@ type Config struct {
 	Concurrency int           // --bos.concurrency
 	StaleAfter  time.Duration // --bos.stale-after
 
-	// Transport carries requests to BOS. Without one HTTPConfig makes it.
+	// Transport sends requests to BOS. If it is nil, HTTPConfig determines it.
 	Transport http.RoundTripper
 
 	MaxAge      time.Duration // --sessions.max-age
@@ -52,7 +52,7 @@ type Config struct {
 	Demo bool // --demo
 }
 
-// DefaultConfig holds the defaults of the flags.
+// DefaultConfig returns the defaults of the flags.
 func DefaultConfig() Config {
 	return Config{
 		Interval:      30 * time.Second,
@@ -67,7 +67,7 @@ func DefaultConfig() Config {
 	}
 }
 
-// check tells the first thing that makes no sense, and what to do about it.
+// check returns the first invalid setting and how to fix it.
 func (c *Config) check() error {
 	const tick = 10 * time.Millisecond
 	for _, d := range []struct {
@@ -88,15 +88,15 @@ func (c *Config) check() error {
 	}
 	switch {
 	case c.Demo && c.URL != "":
-		return errors.New("--demo watches its own simulated BOS: leave out --bos.url, or --demo")
+		return errors.New("--demo watches its own simulated BOS: remove --bos.url or --demo")
 	case !c.Demo && strings.TrimSpace(c.URL) == "":
-		return errors.New("--bos.url is missing: give the address of BOS, such as --bos.url=http://cray-bos or --bos.url=https://api-gw-service-nmn.local/apis/bos, or try --demo")
+		return errors.New("--bos.url is required: set it to the address of BOS, such as --bos.url=http://cray-bos or --bos.url=https://api-gw-service-nmn.local/apis/bos, or try --demo")
 	case c.MaxSessions < 1:
 		return fmt.Errorf("--sessions.max=%d: must be 1 or more", c.MaxSessions)
 	case c.StaleAfter <= c.Interval:
-		return fmt.Errorf("--bos.stale-after=%s is not longer than --bos.interval=%s: the series would end between sweeps", c.StaleAfter, c.Interval)
+		return fmt.Errorf("--bos.stale-after=%s must be longer than --bos.interval=%s, or series would disappear between sweeps", c.StaleAfter, c.Interval)
 	case !ownPath(c.TelemetryPath):
-		return fmt.Errorf("--web.telemetry-path=%q: must be a path of its own, such as /metrics", c.TelemetryPath)
+		return fmt.Errorf("--web.telemetry-path=%q: must be a clean path that no other page uses, such as /metrics", c.TelemetryPath)
 	}
 	if err := web.Validate(*c.Web.WebConfigFile); err != nil {
 		return fmt.Errorf("--web.config.file=%s: %w", *c.Web.WebConfigFile, err)
@@ -104,7 +104,7 @@ func (c *Config) check() error {
 	return nil
 }
 
-// ownPath tells whether the metrics can be served at a path.
+// ownPath reports whether the metrics can be served at a path.
 func ownPath(p string) bool {
 	return strings.HasPrefix(p, "/") && p != "/" && path.Clean(p) == p &&
 		!strings.ContainsAny(p, "{}?#% ") &&

@@ -14,10 +14,10 @@ import (
 )
 
 const (
-	// demoPace is how much faster than real ones demo sessions run: a reboot
-	// takes a few minutes.
+	// demoPace is how many times faster than real ones the sessions of the demo
+	// run, so that a reboot takes a few minutes.
 	demoPace = 10
-	// demoInterval is the longest time between two sweeps of a demo.
+	// demoInterval is the longest interval between sweeps of the demo.
 	demoInterval = 5 * time.Second
 )
 
@@ -37,7 +37,7 @@ func newDemo(stdout io.Writer) (*demo, error) {
 	return &demo{url: "http://" + l.Addr().String() + "/apis/bos", listener: l, stdout: stdout}, nil
 }
 
-// run serves the simulated BOS until ctx ends.
+// run serves the simulated BOS until ctx is done.
 func (d *demo) run(ctx context.Context) error {
 	sim := bossim.New(bossim.Live(time.Now(), demoPace), bossim.EraC, time.Now)
 	server := &http.Server{Handler: sim, ReadHeaderTimeout: 10 * time.Second}
@@ -52,7 +52,7 @@ func (d *demo) run(ctx context.Context) error {
 	return nil
 }
 
-// welcome says on stdout what to open, once the exporter listens at addr.
+// welcome prints which pages to open, once the exporter listens on addr.
 func (d *demo) welcome(addr net.Addr, cfg Config) {
 	d.greeted.Do(func() { d.greet(addr, cfg) })
 }
@@ -60,16 +60,16 @@ func (d *demo) welcome(addr net.Addr, cfg Config) {
 func (d *demo) greet(addr net.Addr, cfg Config) {
 	host, port, err := net.SplitHostPort(addr.String())
 	if err != nil {
-		return // a socket without a port: whoever made it knows where it is
+		return // a Unix socket: whoever configured it knows where it is
 	}
 	if ip := net.ParseIP(host); ip == nil || ip.IsUnspecified() {
 		host = "localhost"
 	}
 	base := net.JoinHostPort(host, port)
-	if *cfg.Web.WebConfigFile == "" { // which may ask for TLS
+	if *cfg.Web.WebConfigFile == "" { // which may require TLS
 		base = "http://" + base
 	}
-	fmt.Fprintf(d.stdout, `A simulated BOS is at %s/v1/session; its sessions run %d times as fast as real ones.
+	fmt.Fprintf(d.stdout, `A simulated BOS is at %s/v1/session; its sessions run %d times faster than real ones.
 Open %s/ to see them, or %s%s for the metrics. Stop with Ctrl-C.
 `, d.url, demoPace, base, base, cfg.TelemetryPath)
 }

@@ -1,4 +1,4 @@
-// Package exporter serves what the inventory knows of BOS as Prometheus metrics.
+// Package exporter serves what the inventory knows about BOS as Prometheus metrics.
 package exporter
 
 import (
@@ -29,12 +29,12 @@ const (
 	readyPath   = "/-/ready"
 	pprofPath   = "/debug/pprof/"
 
-	// shutdownGrace is how long answers under way may take after the stop.
+	// shutdownGrace is how long responses in flight may take once Run is told to stop.
 	shutdownGrace = 3 * time.Second
-	// writeTimeout is how long an answer may take, so that clients that do not
-	// read it do not keep others out.
+	// writeTimeout bounds the writing of a response, so that clients that do not
+	// read theirs cannot lock others out.
 	writeTimeout = time.Minute
-	// maxRequests bounds the scrapes served at once.
+	// maxRequests is the maximum number of concurrent scrapes.
 	maxRequests = 40
 )
 
@@ -44,15 +44,14 @@ type Exporter struct {
 	logger    *slog.Logger
 	client    *bosclient.Client
 	inventory *inventory.Inventory
-	self      *prometheus.Registry // metrics that are not of a snapshot
-	demo      *demo                // nil unless asked for
+	self      *prometheus.Registry // the exporter's own metrics, which no snapshot holds
+	demo      *demo                // nil unless enabled
 
-	// insecureTLS tells that TLS certificates are not verified.
-	insecureTLS bool
+	insecureTLS bool // whether TLS certificates are not verified
 }
 
-// New checks the configuration and returns an exporter that is ready to run. It
-// serves and sends nothing yet. stdout is for words to a person.
+// New checks the configuration and returns an exporter that is ready to run. Until
+// then it neither listens nor sends a request. Messages for a person go to stdout.
 func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 	if err := cfg.check(); err != nil {
 		return nil, err
@@ -109,7 +108,7 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 	return e, nil
 }
 
-// Run sweeps BOS and serves until ctx ends, then stops within five seconds. It
+// Run sweeps BOS and serves until ctx is done, then stops within five seconds. It
 // returns an error if it cannot serve.
 func (e *Exporter) Run(ctx context.Context) error {
 	server := &http.Server{
@@ -154,24 +153,24 @@ func (e *Exporter) Run(ctx context.Context) error {
 	return err
 }
 
-// Sweep sweeps BOS until ctx ends, with the interval between two sweeps: however
-// long they take, BOS has a rest.
+// Sweep sweeps BOS until ctx is done. It pauses for the interval after each sweep, so
+// that BOS gets a rest however long a sweep takes.
 func (e *Exporter) Sweep(ctx context.Context) {
-	rest := time.NewTimer(0)
-	defer rest.Stop()
+	pause := time.NewTimer(0)
+	defer pause.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
-		case <-rest.C:
+		case <-pause.C:
 		}
 		e.inventory.Sweep(ctx)
-		rest.Reset(e.cfg.Interval)
+		pause.Reset(e.cfg.Interval)
 	}
 }
 
-// Handler routes all requests. The default mux is not used: packages hang
-// profiling onto it.
+// Handler serves every page. It does not use the default mux, on which packages
+// register profiling.
 func (e *Exporter) Handler() http.Handler {
 	mux := http.NewServeMux()
 	mux.Handle("GET "+e.cfg.TelemetryPath, e.metrics())
@@ -180,7 +179,7 @@ func (e *Exporter) Handler() http.Handler {
 	})
 	mux.HandleFunc("GET "+readyPath, func(w http.ResponseWriter, _ *http.Request) {
 		if s := e.inventory.Snapshot(); s.Swept.IsZero() || s.LastGood.IsZero() {
-			http.Error(w, "bos_exporter is not ready: BOS has given no good answer yet.", http.StatusServiceUnavailable)
+			http.Error(w, "bos_exporter is not ready: BOS has not answered successfully yet.", http.StatusServiceUnavailable)
 			return
 		}
 		fmt.Fprintln(w, "bos_exporter is ready.")
@@ -196,7 +195,7 @@ func (e *Exporter) Handler() http.Handler {
 	return mux
 }
 
-// metrics serves the snapshot's families and the exporter's own.
+// metrics serves the metric families of the latest snapshot and the exporter's own.
 func (e *Exporter) metrics() http.Handler {
 	families := &snapshotFamilies{
 		inventory:  e.inventory,
@@ -208,7 +207,7 @@ func (e *Exporter) metrics() http.Handler {
 		prometheus.NewMultiTRegistry(prometheus.ToTransactionalGatherer(e.self), families),
 		promhttp.HandlerOpts{
 			ErrorLog:            slog.NewLogLogger(e.logger.Handler(), slog.LevelError),
-			ErrorHandling:       promhttp.HTTPErrorOnError, // the first is enough: scrapers go away in mid-answer
+			ErrorHandling:       promhttp.HTTPErrorOnError, // report only the first: scrapers hang up halfway
 			Registry:            e.self,
 			MaxRequestsInFlight: maxRequests,
 			EnableOpenMetrics:   true,

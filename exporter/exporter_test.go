@@ -21,7 +21,7 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
-// config is a valid configuration.
+// config returns a valid configuration.
 func config(url string) Config {
 	addresses, file := []string{"127.0.0.1:0"}, ""
 	cfg := DefaultConfig()
@@ -44,8 +44,8 @@ func newExporter(t *testing.T, scenario bossim.Scenario) *Exporter {
 	return e
 }
 
-// Nothing that Run starts outlives it: goleak checks.
-func TestRunEnds(t *testing.T) {
+// Nothing that Run starts outlives it: TestMain checks for leaks.
+func TestRunLeavesNothingBehind(t *testing.T) {
 	e := newExporter(t, bossim.Documented())
 	ctx, cancel := context.WithCancel(t.Context())
 	ended := make(chan error)
@@ -63,13 +63,13 @@ func TestRunEnds(t *testing.T) {
 	}
 }
 
-func TestRunTellsWhyItCannotServe(t *testing.T) {
+func TestRunReportsWhyItCannotServe(t *testing.T) {
 	taken := httptest.NewServer(http.NotFoundHandler())
 	defer taken.Close()
 	e := newExporter(t, bossim.Documented())
 	*e.cfg.Web.WebListenAddresses = []string{taken.Listener.Addr().String()}
 	if err := e.Run(t.Context()); err == nil || !strings.Contains(err.Error(), "address already in use") {
-		t.Errorf("%v", err)
+		t.Errorf("got error %v, want one that says the address is already in use", err)
 	}
 }
 
@@ -87,25 +87,30 @@ func scrape(t *testing.T, e *Exporter, path string, header map[string]string) *h
 	return w.Result()
 }
 
-// The formats that Prometheus may ask for, and the families it may choose.
+// Prometheus can negotiate the format and select families.
 func TestFormats(t *testing.T) {
 	e := newExporter(t, bossim.Documented())
 	e.inventory.Sweep(t.Context())
-	for _, tt := range []struct{ accept, contentType, holds string }{
-		{"", "text/plain; version=0.0.4", `bos_session_completions_total{operation="boot",state="failed"} 0`},
-		{"application/openmetrics-text; version=1.0.0", "application/openmetrics-text; version=1.0.0", "# EOF"},
-		{"application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited", "application/vnd.google.protobuf", "bos_session_state"},
+	for _, tt := range []struct{ name, accept, contentType, contains string }{
+		{"text", "", "text/plain; version=0.0.4", `bos_session_completions_total{operation="boot",state="failed"} 0`},
+		{"OpenMetrics", "application/openmetrics-text; version=1.0.0", "application/openmetrics-text; version=1.0.0", "# EOF"},
+		{"protobuf", "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited", "application/vnd.google.protobuf", "bos_session_state"},
 	} {
-		resp := scrape(t, e, "/metrics", map[string]string{"Accept": tt.accept})
-		body, err := io.ReadAll(resp.Body)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := resp.Header.Get("Content-Type"); !strings.HasPrefix(got, tt.contentType) || !strings.Contains(string(body), tt.holds) {
-			t.Errorf("%q: %s, %d bytes without %q", tt.accept, got, len(body), tt.holds)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			resp := scrape(t, e, "/metrics", map[string]string{"Accept": tt.accept})
+			body, err := io.ReadAll(resp.Body)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := resp.Header.Get("Content-Type"); !strings.HasPrefix(got, tt.contentType) {
+				t.Errorf("content type %s, want %s", got, tt.contentType)
+			}
+			if !strings.Contains(string(body), tt.contains) {
+				t.Errorf("%d bytes without %q", len(body), tt.contains)
+			}
+		})
 	}
-	// One family is asked for, then all: what is served must not be cut down.
+	// Selecting one family must not take the others away from later scrapes.
 	for range 2 {
 		body, err := io.ReadAll(scrape(t, e, "/metrics?name[]=bos_up", nil).Body)
 		if err != nil || !strings.Contains(string(body), "bos_up 1") || strings.Contains(string(body), "bos_session_info{") {
@@ -118,7 +123,7 @@ func TestFormats(t *testing.T) {
 	}
 }
 
-func TestFamiliesAreMadeOncePerSnapshot(t *testing.T) {
+func TestFamiliesAreBuiltOncePerSnapshot(t *testing.T) {
 	e := newExporter(t, bossim.Documented())
 	e.inventory.Sweep(t.Context())
 	f := &snapshotFamilies{
@@ -136,16 +141,16 @@ func TestFamiliesAreMadeOncePerSnapshot(t *testing.T) {
 	}
 	first := gather()
 	if gather() != first {
-		t.Error("made again for the same snapshot")
+		t.Error("the families were built again for the same snapshot")
 	}
 	e.inventory.Sweep(t.Context())
 	second := gather()
 	if second == first {
-		t.Error("not made for a new snapshot")
+		t.Error("the families were not built for a new snapshot")
 	}
 	f.staleAfter = 0
 	if gather() == second {
-		t.Error("not made again as the snapshot went stale")
+		t.Error("the families were not built again when the snapshot went stale")
 	}
 	for _, family := range f.families {
 		if family.GetName() == "bos_session_state" {
@@ -163,11 +168,11 @@ func TestLandingPageOfAnEmptyBOS(t *testing.T) {
 		}
 		return string(body)
 	}
-	if got := page(); !strings.Contains(got, "not asked yet") || !strings.Contains(got, "still being read") {
+	if got := page(); !strings.Contains(got, "not contacted yet") || !strings.Contains(got, "still being read") {
 		t.Error(got)
 	}
 	e.inventory.Sweep(t.Context())
-	if got := page(); !strings.Contains(got, "No session to show") {
+	if got := page(); !strings.Contains(got, "No sessions to show") {
 		t.Error(got)
 	}
 }

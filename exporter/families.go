@@ -12,8 +12,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// snapshotFamilies gathers the families of the latest snapshot. They are made
-// once for a snapshot, and once more when it goes stale.
+// snapshotFamilies gathers the metric families of the latest snapshot. It builds
+// them once per snapshot, and again when the snapshot goes stale.
 type snapshotFamilies struct {
 	inventory  *inventory.Inventory
 	collectors []collectors.Collector
@@ -21,7 +21,7 @@ type snapshotFamilies struct {
 	logger     *slog.Logger
 
 	mu       sync.Mutex
-	of       *inventory.Snapshot
+	snapshot *inventory.Snapshot // that families were built from
 	stale    bool
 	families []*dto.MetricFamily
 }
@@ -34,14 +34,14 @@ func (f *snapshotFamilies) Gather() ([]*dto.MetricFamily, func(), error) {
 	defer f.mu.Unlock()
 	s := f.inventory.Snapshot()
 	stale := time.Since(f.inventory.LastGood()) > f.staleAfter
-	if s != f.of || stale != f.stale {
-		f.of, f.stale = s, stale
+	if s != f.snapshot || stale != f.stale {
+		f.snapshot, f.stale = s, stale
 		if stale {
 			s = s.WithoutSessions()
 		}
 		var err error
 		if f.families, err = collectors.Collect(s, f.collectors); err != nil {
-			f.logger.Error("a collector failed, please report it", "err", err)
+			f.logger.Error("a collector failed; please report this", "err", err)
 		}
 	}
 	return f.families, func() {}, nil

@@ -19,10 +19,10 @@ var landingHTML string
 
 var landingTemplate = template.Must(template.New("landing").Parse(landingHTML))
 
-// landingRows is how many sessions the landing page shows.
+// landingRows is the maximum number of sessions on the landing page.
 const landingRows = 100
 
-// landingPage is what the landing page shows.
+// landingPage is the data of the landing page.
 type landingPage struct {
 	Version  string
 	URL      string
@@ -37,10 +37,10 @@ type landingPage struct {
 	Stale    bool
 	Swept    bool
 	Listed   bos.Optional[int]
-	Errors   int   // sessions that cannot be read whole
-	FirstErr error // of one of them
+	Errors   int   // number of sessions that cannot be read in full
+	FirstErr error // the error of one of them
 	Sessions []landingSession
-	More     int // exposed sessions that are not shown
+	More     int // number of exposed sessions left out
 }
 
 type landingSession struct {
@@ -49,14 +49,14 @@ type landingSession struct {
 	Phases  []landingPhase
 }
 
-// landingPhase is how far the nodes of a phase are.
+// landingPhase is the progress of a phase.
 type landingPhase struct {
 	BootSet, Name string
 	State         bos.State
 	Nodes         bos.Tally
 }
 
-// landing serves a page for people: is BOS up, and what are its sessions at.
+// landing serves a page for people: whether BOS is up, and how far its sessions are.
 func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 	s := e.inventory.Snapshot()
 	p := landingPage{
@@ -87,16 +87,16 @@ func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 	p.Sessions, p.More = landingSessions(s)
 	var page bytes.Buffer
 	if err := landingTemplate.Execute(&page, p); err != nil {
-		e.logger.Error("the landing page failed, please report it", "err", err)
-		http.Error(w, "The landing page could not be made. The metrics are at "+e.cfg.TelemetryPath+".", http.StatusInternalServerError)
+		e.logger.Error("cannot render the landing page; please report this", "err", err)
+		http.Error(w, "The landing page cannot be rendered. The metrics are at "+e.cfg.TelemetryPath+".", http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	_, _ = page.WriteTo(w)
 }
 
-// landingSessions returns the most interesting of the exposed sessions, and how
-// many more there are.
+// landingSessions returns the most interesting exposed sessions, and the number of
+// those left out.
 func landingSessions(s *inventory.Snapshot) (rows []landingSession, more int) {
 	for i := range s.Sessions {
 		e := &s.Sessions[i]

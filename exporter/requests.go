@@ -18,11 +18,11 @@ func newRequestMetrics() requestMetrics {
 	m := requestMetrics{
 		total: prometheus.NewCounterVec(prometheus.CounterOpts{
 			Name: "bos_api_requests_total",
-			Help: "Number of requests to BOS, by resource and status code; where there was no answer the code is timeout or error.",
+			Help: "Total number of requests to BOS, by resource and HTTP status code, or timeout or error if there was no response.",
 		}, []string{"resource", "code"}),
 		duration: prometheus.NewHistogramVec(prometheus.HistogramOpts{
 			Name:    "bos_api_request_duration_seconds",
-			Help:    "How long requests to BOS took until their answer was read, in seconds.",
+			Help:    "Duration of requests to BOS in seconds, including reading the response.",
 			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
 		}, []string{"resource"}),
 	}

@@ -12,14 +12,14 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
-var update = flag.Bool("update", false, "write the golden files and the tables of README.md anew")
+var update = flag.Bool("update", false, "rewrite the golden files and the tables of README.md")
 
-// documented returns what the program serves of the documentation's sessions, a few
-// minutes after the one that it prints has halted.
+// documented returns the metrics for the sessions of the BOS documentation, a few
+// minutes after its example session has halted.
 func documented(t *testing.T) string {
 	t.Helper()
 	w := newWorld(t, bossim.Documented(), bossim.DocumentedTime)
-	p := start(t, "--bos.url="+w.url) // whose second sweep is half a minute away
+	p := start(t, "--bos.url="+w.url) // its second sweep is half a minute away
 	p.Ready()
 	return p.metrics().text
 }
@@ -30,10 +30,9 @@ var (
 	build    = regexp.MustCompile(`(?m)^bos_exporter_build_info\{.*\} 1$`)
 )
 
-// steady takes out of the metrics what differs from run to run: values that are
-// times of this run, the build, and the families of the Go runtime,
-// which are not ours.
-func steady(metrics string) string {
+// withoutVolatile removes from the metrics what differs from run to run: times of this
+// run, the build, and the families of the Go runtime.
+func withoutVolatile(metrics string) string {
 	metrics = foreign.ReplaceAllString(metrics, "")
 	metrics = build.ReplaceAllString(metrics, "bos_exporter_build_info{...} 1")
 	return volatile.ReplaceAllString(metrics, "$1 ...")
@@ -41,7 +40,7 @@ func steady(metrics string) string {
 
 func TestDocumented(t *testing.T) {
 	const golden = "testdata/documented.prom"
-	got := steady(documented(t))
+	got := withoutVolatile(documented(t))
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -73,7 +72,7 @@ func TestDocumented(t *testing.T) {
 	}
 }
 
-// firstDifference shows where two texts part.
+// firstDifference shows the first line in which two texts differ.
 func firstDifference(got, want string) string {
 	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
 	for i := range min(len(g), len(w)) {
@@ -84,9 +83,9 @@ func firstDifference(got, want string) string {
 	return "one is longer"
 }
 
-// lintExceptions are names that are BOS's own. BOS calls a number of failed nodes
-// error_count, people alert on it under that name, and it is a gauge: the linter
-// would have the suffix _count for histograms alone.
+// lintExceptions are names that BOS itself uses. It calls a number of failed nodes
+// error_count, and people look for that name, but the linter reserves the suffix
+// _count for histograms.
 var lintExceptions = map[string]bool{
 	"bos_session_error_count": true,
 	"bos_bootset_error_count": true,
@@ -98,16 +97,16 @@ func TestLint(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	excused := make(map[string]bool)
+	exempt := make(map[string]bool)
 	for _, p := range problems {
 		if lintExceptions[p.Metric] {
-			excused[p.Metric] = true
+			exempt[p.Metric] = true
 		} else {
 			t.Errorf("%s: %s", p.Metric, p.Text)
 		}
 	}
 	for name := range lintExceptions {
-		if !excused[name] {
+		if !exempt[name] {
 			t.Errorf("%s needs no exception", name)
 		}
 	}

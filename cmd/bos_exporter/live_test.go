@@ -10,7 +10,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
-// A session of a machine at work, from its creation until its series are gone.
+// A session is followed from its creation until its series are dropped.
 func TestLive(t *testing.T) {
 	begin := time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 	scenario := bossim.Live(begin, 1)
@@ -36,10 +36,10 @@ func TestLive(t *testing.T) {
 		t.Fatalf("just created, the session is %s", state(m))
 	}
 	if strings.Contains(m.text, `bos_category_nodes{`+labels) {
-		t.Error("nodes before the boot agent has reported any")
+		t.Error("nodes are served before the boot agent has reported any")
 	}
 
-	// Walk until it ends, and note what was seen on the way.
+	// Step until it ends, and record what is seen on the way.
 	var seen []string
 	note := func(s string) {
 		if len(seen) == 0 || seen[len(seen)-1] != s {
@@ -55,7 +55,7 @@ func TestLive(t *testing.T) {
 				if n := nodes(m, phase, category); n == 64 {
 					where = append(where, phase+" "+category)
 				} else if n > 0 && category == "succeeded" {
-					where = append(where, phase+" trickles")
+					where = append(where, phase+" in part")
 				}
 			}
 		}
@@ -69,54 +69,54 @@ func TestLive(t *testing.T) {
 		"running: shutdown in_progress, boot not_started, configure in_progress",
 		"running: shutdown succeeded, boot not_started, configure in_progress",
 		"running: shutdown succeeded, boot succeeded, configure in_progress",
-		"running: shutdown succeeded, boot succeeded, configure trickles",
+		"running: shutdown succeeded, boot succeeded, configure in part",
 		"succeeded: shutdown succeeded, boot succeeded, configure succeeded",
 	}
-	rest := seen
+	remaining := seen
 	for _, s := range wantSeen {
-		i := slices.Index(rest, s)
+		i := slices.Index(remaining, s)
 		if i < 0 {
-			t.Fatalf("%q was not seen in its place among\n%s", s, strings.Join(seen, "\n"))
+			t.Fatalf("%q is missing or out of order in\n%s", s, strings.Join(seen, "\n"))
 		}
-		rest = rest[i+1:]
+		remaining = remaining[i+1:]
 	}
 
-	// It stops, is read a last time, and costs nothing from then on.
+	// Once it stops it is read a last time, and then causes no more requests.
 	w.step(2 * time.Minute)
 	if p.metrics().values[`bos_session_stop_time_seconds{`+labels+`}`] == 0 {
-		t.Fatal("it has no stop time")
+		t.Fatal("the session has no stop time")
 	}
-	asked := w.requests()
-	for path, n := range asked {
+	requests := w.requests()
+	for path, n := range requests {
 		if strings.Contains(path, id) {
-			t.Errorf("the ended session is still asked for: %s %d times", path, n)
+			t.Errorf("the ended session is still requested: %s, %d times", path, n)
 		}
 	}
-	if asked["session"] != 1 || len(asked) < 2 {
-		t.Errorf("requests of a sweep: %v, want one list and some running sessions", asked)
+	if requests["session"] != 1 || len(requests) < 2 {
+		t.Errorf("requests of a sweep: %v, want one list and some running sessions", requests)
 	}
 	m = p.metrics()
 	m.want(t, `bos_session_nodes{`+labels+`}`, 64)
 	if m.values[`bos_session_completions_total{operation="reboot",state="succeeded"}`] < 1 {
-		t.Error("its completion does not count")
+		t.Error("its completion is not counted")
 	}
 
-	// After the linger its series are gone, and BOS still lists it.
+	// After the linger its series are dropped although BOS still lists it.
 	for range 10 {
 		w.step(5 * time.Minute)
 	}
 	if !strings.Contains(p.metrics().text, labels) {
-		t.Error("its series are gone before the linger is over")
+		t.Error("its series are dropped before the linger is over")
 	}
 	w.step(15 * time.Minute)
 	m = p.metrics()
 	if strings.Contains(m.text, labels) {
-		t.Error("its series outlast the linger")
+		t.Error("its series are still served after the linger")
 	}
 	if _, listed := scenario.Session(id, w.clock.Now()); !listed {
-		t.Fatal("BOS does not list it any more, so the linger has shown nothing")
+		t.Fatal("BOS no longer lists it, so this says nothing about the linger")
 	}
-	// Others got stuck meanwhile, failed, and failed in part.
+	// Meanwhile, others got stuck or failed, wholly or in part.
 	for _, s := range []string{"stuck", "failed", "partial", "succeeded"} {
 		n := 0.0
 		for _, operation := range []string{"boot", "configure", "reboot", "shutdown"} {
@@ -128,9 +128,9 @@ func TestLive(t *testing.T) {
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	for verb := range w.verbs {
-		if verb != "GET" {
-			t.Errorf("BOS was sent a %s", verb)
+	for method := range w.methods {
+		if method != "GET" {
+			t.Errorf("BOS received a %s", method)
 		}
 	}
 }

@@ -1,5 +1,5 @@
-// Command bos_exporter serves the sessions of a Boot Orchestration Service as
-// Prometheus metrics.
+// Command bos_exporter is a Prometheus exporter for the sessions of a Boot
+// Orchestration Service (BOS).
 package main
 
 import (
@@ -25,7 +25,7 @@ import (
 
 func main() {
 	if err := run(os.Args[1:]); err != nil {
-		// Some parsers spread their errors over several lines.
+		// Some parsers return errors of several lines.
 		fmt.Fprintln(os.Stderr, "bos_exporter:", strings.Join(strings.Fields(err.Error()), " "))
 		os.Exit(1)
 	}
@@ -48,37 +48,37 @@ func run(args []string) error {
 	return e.Run(ctx)
 }
 
-// newApp declares the flags. The function it returns gives their values once they
+// newApp declares the flags. The function it returns yields their values once they
 // have been parsed.
 func newApp() (*kingpin.Application, func() (exporter.Config, *slog.Logger)) {
-	app := kingpin.New("bos_exporter", "Serves the sessions of a Boot Orchestration Service (BOS) as Prometheus metrics.")
+	app := kingpin.New("bos_exporter", "Prometheus exporter for the sessions of a Boot Orchestration Service (BOS).")
 	app.HelpFlag.Short('h')
 	app.Version(version.Print("bos_exporter"))
 	app.UsageWriter(os.Stdout)
 
 	cfg := exporter.DefaultConfig()
-	app.Flag("bos.url", "Address of BOS above /v1, such as http://cray-bos or https://api-gw-service-nmn.local/apis/bos.").PlaceHolder("URL").StringVar(&cfg.URL)
-	app.Flag("bos.api", "API of BOS to read: auto or v1.").Default("auto").Enum("auto", "v1")
-	app.Flag("bos.http-config", "File with the HTTP client's configuration: credentials, OAuth2, TLS, proxy.").PlaceHolder("FILE").StringVar(&cfg.HTTPConfig)
-	app.Flag("bos.tenant", "Tenant to name to BOS in the header Cray-Tenant-Name.").PlaceHolder("NAME").StringVar(&cfg.Tenant)
-	app.Flag("bos.interval", "Time between sweeps of BOS.").Default(duration(cfg.Interval)).DurationVar(&cfg.Interval)
-	app.Flag("bos.timeout", "Deadline of a request to BOS.").Default(duration(cfg.Timeout)).DurationVar(&cfg.Timeout)
-	app.Flag("bos.concurrency", "Most requests to BOS at once.").Default(strconv.Itoa(cfg.Concurrency)).IntVar(&cfg.Concurrency)
-	app.Flag("bos.stale-after", "Age of the last good answer of BOS at which the series of sessions end.").Default(duration(cfg.StaleAfter)).DurationVar(&cfg.StaleAfter)
-	app.Flag("sessions.max-age", "Age from which sessions are listed but not followed; 0 follows all.").Default(duration(cfg.MaxAge)).DurationVar(&cfg.MaxAge)
-	app.Flag("sessions.linger", "How long a session keeps its series after its end; 0 is for ever.").Default(duration(cfg.Linger)).DurationVar(&cfg.Linger)
-	app.Flag("sessions.max", "Most sessions that have series of their own.").Default(strconv.Itoa(cfg.MaxSessions)).IntVar(&cfg.MaxSessions)
-	app.Flag("stuck.shutdown", "How long no node may move during shutdown, or be reported at all, until a session is stuck.").Default(duration(cfg.Limits.Shutdown)).DurationVar(&cfg.Limits.Shutdown)
-	app.Flag("stuck.other", "How long no node may move otherwise until a session is stuck.").Default(duration(cfg.Limits.Other)).DurationVar(&cfg.Limits.Other)
-	app.Flag("stuck.abandoned", "How long a session may be stuck until it counts as abandoned.").Default(duration(cfg.Limits.Abandoned)).DurationVar(&cfg.Limits.Abandoned)
+	app.Flag("bos.url", "Base URL of BOS without /v1, such as http://cray-bos or https://api-gw-service-nmn.local/apis/bos.").PlaceHolder("URL").StringVar(&cfg.URL)
+	app.Flag("bos.api", "BOS API version to use: auto or v1.").Default("auto").Enum("auto", "v1")
+	app.Flag("bos.http-config", "File with the HTTP client configuration: credentials, OAuth2, TLS and proxy.").PlaceHolder("FILE").StringVar(&cfg.HTTPConfig)
+	app.Flag("bos.tenant", "Tenant to send to BOS in the Cray-Tenant-Name header.").PlaceHolder("NAME").StringVar(&cfg.Tenant)
+	app.Flag("bos.interval", "Interval between sweeps of BOS.").Default(shortDuration(cfg.Interval)).DurationVar(&cfg.Interval)
+	app.Flag("bos.timeout", "Timeout of a request to BOS.").Default(shortDuration(cfg.Timeout)).DurationVar(&cfg.Timeout)
+	app.Flag("bos.concurrency", "Maximum concurrent requests to BOS.").Default(strconv.Itoa(cfg.Concurrency)).IntVar(&cfg.Concurrency)
+	app.Flag("bos.stale-after", "Time since the last successful response from BOS after which the series of sessions are dropped.").Default(shortDuration(cfg.StaleAfter)).DurationVar(&cfg.StaleAfter)
+	app.Flag("sessions.max-age", "Maximum age of sessions to follow; older ones are only listed. 0 follows all.").Default(shortDuration(cfg.MaxAge)).DurationVar(&cfg.MaxAge)
+	app.Flag("sessions.linger", "How long to keep the series of a session after it ends; 0 keeps them forever.").Default(shortDuration(cfg.Linger)).DurationVar(&cfg.Linger)
+	app.Flag("sessions.max", "Maximum number of sessions with series of their own.").Default(strconv.Itoa(cfg.MaxSessions)).IntVar(&cfg.MaxSessions)
+	app.Flag("stuck.shutdown", "Time without progress after which a session is stuck, during shutdown or before its nodes are reported.").Default(shortDuration(cfg.Limits.Shutdown)).DurationVar(&cfg.Limits.Shutdown)
+	app.Flag("stuck.other", "Time without progress after which a session is stuck, in all other phases.").Default(shortDuration(cfg.Limits.Other)).DurationVar(&cfg.Limits.Other)
+	app.Flag("stuck.abandoned", "Time a session may be stuck before it counts as abandoned.").Default(shortDuration(cfg.Limits.Abandoned)).DurationVar(&cfg.Limits.Abandoned)
 	enabled := make([]*bool, len(collectors.All))
 	for i, c := range collectors.All {
 		enabled[i] = app.Flag("collector."+c.Name, "Collect "+c.Help+".").Default("true").Bool()
 	}
 	cfg.Web = webflag.AddFlags(app, ":9936")
-	app.Flag("web.telemetry-path", "Path of the metrics.").Default(cfg.TelemetryPath).StringVar(&cfg.TelemetryPath)
-	app.Flag("web.enable-pprof", "Serve profiles of the exporter itself at /debug/pprof/.").BoolVar(&cfg.Pprof)
-	app.Flag("demo", "Watch a built-in simulated BOS, at least every 5s.").BoolVar(&cfg.Demo)
+	app.Flag("web.telemetry-path", "Path under which to expose metrics.").Default(cfg.TelemetryPath).StringVar(&cfg.TelemetryPath)
+	app.Flag("web.enable-pprof", "Serve profiles of the exporter at /debug/pprof/.").BoolVar(&cfg.Pprof)
+	app.Flag("demo", "Watch a built-in simulated BOS, sweeping it at least every 5s.").BoolVar(&cfg.Demo)
 	log := &promslog.Config{}
 	promslogflag.AddFlags(app, log)
 
@@ -92,8 +92,8 @@ func newApp() (*kingpin.Application, func() (exporter.Config, *slog.Logger)) {
 	}
 }
 
-// duration writes a duration as people do: 10m, not 10m0s.
-func duration(d time.Duration) string {
+// shortDuration formats a duration the way people write it: 10m, not 10m0s.
+func shortDuration(d time.Duration) string {
 	s := d.String()
 	for _, zero := range []string{"m0s", "h0m"} {
 		if strings.HasSuffix(s, zero) {
@@ -103,8 +103,8 @@ func duration(d time.Duration) string {
 	return s
 }
 
-// explain adds to an error of the parser which flag it is about, which errors
-// about values leave out.
+// explain adds the name of the flag to a parse error, because errors about values do
+// not mention it.
 func explain(app *kingpin.Application, args []string, err error) error {
 	parsed, parseErr := app.ParseContext(args)
 	if parseErr == nil {

@@ -35,16 +35,26 @@ func testMain(m *testing.M) int {
 }
 
 // program is a running bos_exporter.
-type program struct{ *programs.Program }
-
-// start starts the program with these flags on a free port, and waits until it
-// serves.
-func start(t *testing.T, flags ...string) program {
-	t.Helper()
-	return program{programs.Start(t, binary, append([]string{"--web.listen-address=127.0.0.1:0"}, flags...)...)}
+type program struct {
+	*programs.Program
+	t *testing.T
 }
 
-// metrics are what a scrape gives: the text, and the values by series.
+// start starts the program with these flags on a free port and waits until it serves.
+func start(t *testing.T, flags ...string) program {
+	t.Helper()
+	return program{programs.Start(t, binary, append([]string{"--web.listen-address=127.0.0.1:0"}, flags...)...), t}
+}
+
+// stopsSoon stops the program, which must exit cleanly within five seconds.
+func (p program) stopsSoon() {
+	p.t.Helper()
+	if took, err := p.Stop(); err != nil || took > 5*time.Second {
+		p.t.Errorf("the program took %s to stop: %v", took, err)
+	}
+}
+
+// metrics is the result of a scrape: its text, and its values by series.
 type metrics struct {
 	text   string
 	values map[string]float64
@@ -72,7 +82,7 @@ func (p program) metrics() metrics {
 func (m metrics) want(t *testing.T, series string, v float64) {
 	t.Helper()
 	if got, ok := m.values[series]; !ok || got != v {
-		t.Errorf("%s is %v (there: %t), want %v", series, got, ok, v)
+		t.Errorf("%s is %v (served: %t), want %v", series, got, ok, v)
 	}
 }
 
@@ -83,17 +93,17 @@ type world struct {
 	sim   *bossim.Server
 	url   string
 
-	mu    sync.Mutex
-	lists int            // requests for the list
-	asked map[string]int // requests since the last one for the list, by path below /v1/
-	last  map[string]int // those of the sweep before
-	heads []http.Header  // of all requests
-	verbs map[string]int
+	mu       sync.Mutex
+	lists    int            // number of requests for the list
+	current  map[string]int // requests since the last one for the list, by path below /v1/
+	previous map[string]int // requests of the sweep before
+	headers  []http.Header  // of all requests
+	methods  map[string]int // of all requests
 }
 
 func newWorld(t *testing.T, scenario bossim.Scenario, now time.Time) *world {
 	t.Helper()
-	w := &world{t: t, clock: bossim.NewSteppedClock(now), asked: make(map[string]int), verbs: make(map[string]int)}
+	w := &world{t: t, clock: bossim.NewSteppedClock(now), current: make(map[string]int), methods: make(map[string]int)}
 	w.sim = bossim.New(scenario, bossim.EraC, w.clock.Now)
 	w.sim.Observe(func(r *http.Request) {
 		w.mu.Lock()
@@ -101,11 +111,11 @@ func newWorld(t *testing.T, scenario bossim.Scenario, now time.Time) *world {
 		path := strings.TrimPrefix(r.URL.EscapedPath(), "/apis/bos/v1/")
 		if path == "session" {
 			w.lists++
-			w.last, w.asked = w.asked, make(map[string]int)
+			w.previous, w.current = w.current, make(map[string]int)
 		}
-		w.asked[path]++
-		w.verbs[r.Method]++
-		w.heads = append(w.heads, r.Header)
+		w.current[path]++
+		w.methods[r.Method]++
+		w.headers = append(w.headers, r.Header)
 	})
 	server := httptest.NewServer(w.sim)
 	t.Cleanup(func() {
@@ -117,8 +127,8 @@ func newWorld(t *testing.T, scenario bossim.Scenario, now time.Time) *world {
 	return w
 }
 
-// swept waits until a sweep that began after the call has been published: the
-// second list from now on is only sent when the sweep of the first has ended.
+// swept waits until a sweep that began after the call has been published. The second
+// list from now on is requested only once the sweep of the first one has ended.
 func (w *world) swept() {
 	w.t.Helper()
 	w.mu.Lock()
@@ -128,24 +138,24 @@ func (w *world) swept() {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		if w.lists < want {
-			return "no sweep"
+			return "no sweep yet"
 		}
 		return ""
 	})
 }
 
-// step moves the clock of BOS on and waits for a sweep.
+// step advances the clock of BOS and waits for a sweep.
 func (w *world) step(d time.Duration) {
 	w.t.Helper()
 	w.clock.Advance(d)
 	w.swept()
 }
 
-// requests returns what is asked for in the next whole sweep.
+// requests returns the requests of the next complete sweep, by path.
 func (w *world) requests() map[string]int {
 	w.t.Helper()
 	w.swept()
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.last
+	return w.previous
 }

@@ -10,13 +10,13 @@ import (
 	"testing"
 )
 
-// TestPromtool has the real promtool check the metrics, and the configuration that
-// README.md shows. It has a build tag of its own, for promtool takes minutes to
-// build: run make check-metrics.
+// TestPromtool checks the metrics, and the configuration in README.md, with the real
+// promtool. It has a build tag because promtool takes minutes to build: run make
+// check-metrics.
 func TestPromtool(t *testing.T) {
 	promtool := os.Getenv("PROMTOOL")
 	if promtool == "" {
-		t.Fatal("PROMTOOL names no promtool: make check-metrics does")
+		t.Fatal("PROMTOOL must be the path of promtool: run make check-metrics")
 	}
 	run := func(input string, args ...string) (string, error) {
 		cmd := exec.Command(promtool, args...)
@@ -25,7 +25,7 @@ func TestPromtool(t *testing.T) {
 		return string(out), err
 	}
 
-	out, _ := run(documented(t), "check", "metrics") // what it finds makes it fail
+	out, _ := run(documented(t), "check", "metrics") // it exits with an error if it finds anything
 	found := 0
 	for line := range strings.Lines(out) {
 		if name, _, _ := strings.Cut(line, " "); !lintExceptions[name] {

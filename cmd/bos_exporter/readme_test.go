@@ -14,7 +14,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/collectors"
 )
 
-// The tables of README.md are those of the code.
+// The tables in README.md match the code.
 func TestREADME(t *testing.T) {
 	const file = "../../README.md"
 	text, err := os.ReadFile(file)
@@ -28,7 +28,7 @@ func TestREADME(t *testing.T) {
 		before, rest, ok := strings.Cut(want, begin)
 		_, after, ok2 := strings.Cut(rest, end)
 		if !ok || !ok2 {
-			t.Fatalf("README.md has no place for the %s", name)
+			t.Fatalf("README.md lacks the markers of the table of %s", name)
 		}
 		want = before + begin + table + end + after
 	}
@@ -39,12 +39,12 @@ func TestREADME(t *testing.T) {
 		return
 	}
 	if string(text) != want {
-		t.Errorf("the tables of README.md are not those of the code; run: go test ./cmd/bos_exporter -run TestREADME -update\n%s", firstDifference(string(text), want))
+		t.Errorf("the tables in README.md do not match the code; run: go test ./cmd/bos_exporter -run TestREADME -update\n%s", firstDifference(string(text), want))
 	}
 }
 
-// metricsTable has the metrics that collectors describe, and the exporter's own
-// as they are served.
+// metricsTable lists the metrics that the collectors describe, and those of the exporter
+// itself as it serves them.
 func metricsTable(t *testing.T) string {
 	rows := make(map[string]string)
 	row := func(name, kind string, labels []string, help string) {
@@ -72,7 +72,7 @@ func metricsTable(t *testing.T) string {
 	for _, m := range metrics {
 		row(m.Name, strings.ToLower(m.Type.String()), m.Labels, m.Help)
 	}
-	table := "| metric | type | labels | what it is |\n|---|---|---|---|\n"
+	table := "| metric | type | labels | description |\n|---|---|---|---|\n"
 	for _, name := range slices.Sorted(maps.Keys(rows)) {
 		table += rows[name]
 	}
@@ -81,7 +81,7 @@ func metricsTable(t *testing.T) string {
 
 func flagsTable() string {
 	app, _ := newApp()
-	table := "| flag | default | what it does |\n|---|---|---|\n"
+	table := "| flag | default | description |\n|---|---|---|\n"
 	for _, f := range app.Model().Flags {
 		if f.Hidden {
 			continue

@@ -10,14 +10,15 @@ import (
 	"github.com/hashicorp/go-plugin"
 )
 
-// Plugin is the backend of a plugin in a process of its own, as Grafana runs it.
+// Plugin is the backend of a Grafana plugin, running in a process of its own as it does
+// under Grafana.
 type Plugin struct {
 	Data        pluginv2.DataClient
 	Diagnostics pluginv2.DiagnosticsClient
 	Resource    pluginv2.ResourceClient
 }
 
-// StartPlugin starts a backend. It is killed when the test ends.
+// StartPlugin starts the backend of a plugin. It is killed when the test ends.
 func StartPlugin(t testing.TB, binary string) Plugin {
 	t.Helper()
 	client := plugin.NewClient(&plugin.ClientConfig{

@@ -1,5 +1,5 @@
 // Package programs builds and runs programs for tests, which talk to them over their
-// real protocols. Only tests use it.
+// real protocols. Only tests import it.
 package programs
 
 import (
@@ -20,8 +20,8 @@ import (
 	"time"
 )
 
-// Build builds the program of a package into a folder, with the race detector if the
-// test has it, and returns its path.
+// Build builds the program of a package into a folder and returns its path. The program
+// has the race detector if the test has it.
 func Build(folder, pkg string) (string, error) {
 	binary := filepath.Join(folder, filepath.Base(pkg))
 	args := []string{"build", "-o", binary}
@@ -46,11 +46,12 @@ type Program struct {
 	stdout, stderr bytes.Buffer
 }
 
-// listening finds the address in what the programs of Prometheus log.
+// listening matches the log line in which programs of the Prometheus project announce
+// their address.
 var listening = regexp.MustCompile(`msg="Listening on"(?: component=\w+)? address=(\S+)`)
 
-// Start starts a program and waits until it says that it listens. It is killed when
-// the test ends.
+// Start starts a program and waits until it logs that it is listening. The program is
+// killed when the test ends.
 func Start(t testing.TB, binary string, args ...string) *Program {
 	t.Helper()
 	p := &Program{t: t, cmd: exec.Command(binary, args...), exited: make(chan error, 1)}
@@ -58,7 +59,7 @@ func Start(t testing.TB, binary string, args ...string) *Program {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p.cmd.Stdout = writer(func(b []byte) (int, error) {
+	p.cmd.Stdout = writerFunc(func(b []byte) (int, error) {
 		p.mu.Lock()
 		defer p.mu.Unlock()
 		return p.stdout.Write(b)
@@ -83,7 +84,7 @@ func Start(t testing.TB, binary string, args ...string) *Program {
 			if m := listening.FindStringSubmatch(lines.Text()); m != nil {
 				select {
 				case address <- m[1]:
-				default: // it listens at several
+				default: // it has announced one already
 				}
 			}
 		}
@@ -96,30 +97,31 @@ func Start(t testing.TB, binary string, args ...string) *Program {
 	case err := <-p.exited:
 		t.Fatalf("%s did not start: %v\n%s", binary, err, p.Log())
 	case <-time.After(30 * time.Second):
-		t.Fatalf("%s does not listen\n%s", binary, p.Log())
+		t.Fatalf("%s is not listening\n%s", binary, p.Log())
 	}
 	return p
 }
 
-type writer func([]byte) (int, error)
+// writerFunc is a function that is an io.Writer.
+type writerFunc func([]byte) (int, error)
 
-func (f writer) Write(b []byte) (int, error) { return f(b) }
+func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
-// Log is what it has written to stderr.
+// Log returns what the program has written to stderr.
 func (p *Program) Log() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stderr.String()
 }
 
-// Said is what it has written to stdout.
-func (p *Program) Said() string {
+// Stdout returns what the program has written to stdout.
+func (p *Program) Stdout() string {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.stdout.String()
 }
 
-// client leaves no connection behind, and no program may keep it waiting for long.
+// client keeps no idle connections, and gives up on programs that do not answer.
 var client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 30 * time.Second}
 
 // Get returns the status code and body of a page.
@@ -141,7 +143,7 @@ func (p *Program) Get(path string) (int, string) {
 	return resp.StatusCode, string(body)
 }
 
-// Ready waits until the page /-/ready says so.
+// Ready waits until the page /-/ready returns 200.
 func (p *Program) Ready() {
 	p.t.Helper()
 	Eventually(p.t, func() string {
@@ -152,7 +154,7 @@ func (p *Program) Ready() {
 	})
 }
 
-// Stop sends SIGTERM and returns how long the program took to exit, and how.
+// Stop sends SIGTERM and returns how long the program took to exit, and its exit error.
 func (p *Program) Stop() (time.Duration, error) {
 	p.t.Helper()
 	begin := time.Now()
@@ -163,13 +165,13 @@ func (p *Program) Stop() (time.Duration, error) {
 	case err := <-p.exited:
 		return time.Since(begin), err
 	case <-time.After(20 * time.Second):
-		p.t.Fatal("it does not stop")
+		p.t.Fatal("the program does not stop")
 		return 0, nil
 	}
 }
 
-// Eventually waits until the condition holds, which returns "" then, and what is
-// amiss before.
+// Eventually waits until the condition holds. The condition returns "" when it does,
+// and otherwise what is wrong.
 func Eventually(t testing.TB, condition func() string) {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
@@ -177,14 +179,14 @@ func Eventually(t testing.TB, condition func() string) {
 	tick := time.NewTicker(5 * time.Millisecond)
 	defer tick.Stop()
 	for {
-		amiss := condition()
-		if amiss == "" {
+		problem := condition()
+		if problem == "" {
 			return
 		}
 		select {
 		case <-tick.C:
 		case <-ctx.Done():
-			t.Fatalf("after two minutes still: %s", amiss)
+			t.Fatalf("still after two minutes: %s", problem)
 		}
 	}
 }
