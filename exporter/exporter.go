@@ -192,7 +192,7 @@ func (e *Exporter) Handler() http.Handler {
 		mux.HandleFunc(pprofPath+"symbol", pprof.Symbol)
 		mux.HandleFunc(pprofPath+"trace", pprof.Trace)
 	}
-	return mux
+	return withSecurityHeaders(mux)
 }
 
 // metrics serves the metric families of the latest snapshot and the exporter's own.

@@ -2,10 +2,13 @@ package exporter
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/base64"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -191,5 +194,67 @@ func TestLandingPageIsBounded(t *testing.T) {
 	}
 	if page := string(body); !strings.Contains(page, "and 5 more") || strings.Contains(page, "<b>") && !strings.Contains(page, "&lt;b&gt;") || strings.Contains(page, "<i>") {
 		t.Error(page)
+	}
+}
+
+// Pages carry headers that keep scripts, other sites and frames out, and the policy
+// allows the style sheet that the landing page really holds.
+func TestSecurityHeaders(t *testing.T) {
+	e := newExporter(t, bossim.Documented())
+	get := func(method, path string) (http.Header, string) {
+		w := httptest.NewRecorder()
+		e.Handler().ServeHTTP(w, httptest.NewRequest(method, path, nil))
+		return w.Header(), w.Body.String()
+	}
+	for _, tt := range []struct{ name, method, path string }{
+		{"landing page", http.MethodGet, "/"},
+		{"health", http.MethodGet, healthyPath},
+		{"readiness", http.MethodGet, readyPath},
+		{"not found", http.MethodGet, "/nowhere"},
+		{"method not allowed", http.MethodPost, "/metrics"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			header, _ := get(tt.method, tt.path)
+			for name, want := range map[string]string{
+				"X-Content-Type-Options": "nosniff",
+				"X-Frame-Options":        "DENY",
+				"Referrer-Policy":        "no-referrer",
+			} {
+				if got := header.Get(name); got != want {
+					t.Errorf("%s is %q, want %q", name, got, want)
+				}
+			}
+			policy := strings.Split(header.Get("Content-Security-Policy"), "; ")
+			for _, want := range []string{"default-src 'none'", "base-uri 'none'", "form-action 'none'", "frame-ancestors 'none'"} {
+				if !slices.Contains(policy, want) {
+					t.Errorf("the content security policy %q lacks %q", policy, want)
+				}
+			}
+		})
+	}
+
+	header, page := get(http.MethodGet, "/")
+	_, rest, found := strings.Cut(page, "<style>")
+	style, rest, closed := strings.Cut(rest, "</style>")
+	if !found || !closed || strings.Contains(rest, "<style") || strings.Contains(page, "style=") || strings.Contains(page, "<script") {
+		t.Fatalf("the landing page has more than one style sheet, or a script:\n%s", page)
+	}
+	sum := sha256.Sum256([]byte(style))
+	if want := "style-src 'sha256-" + base64.StdEncoding.EncodeToString(sum[:]) + "'"; !strings.Contains(header.Get("Content-Security-Policy"), want) {
+		t.Errorf("the content security policy %q lacks %q, the hash of the style sheet", header.Get("Content-Security-Policy"), want)
+	}
+	if !strings.Contains(page, `<meta http-equiv="refresh"`) {
+		t.Error("the landing page does not refresh itself")
+	}
+}
+
+// What an administrator configures in --web.config.file wins.
+func TestConfiguredHeadersStay(t *testing.T) {
+	e := newExporter(t, bossim.Documented())
+	w := httptest.NewRecorder()
+	w.Header().Set("X-Frame-Options", "SAMEORIGIN")
+	e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/", nil))
+	if got := w.Header().Values("X-Frame-Options"); !slices.Equal(got, []string{"SAMEORIGIN"}) {
+		t.Errorf("X-Frame-Options is %q, want SAMEORIGIN", got)
 	}
 }

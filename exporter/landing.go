@@ -14,8 +14,12 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-//go:embed landing.html
-var landingHTML string
+var (
+	//go:embed landing.html
+	landingHTML string
+	//go:embed landing.css
+	landingCSS string
+)
 
 var landingTemplate = template.Must(template.New("landing").Parse(landingHTML))
 
@@ -24,6 +28,7 @@ const landingRows = 100
 
 // landingPage is the data of the landing page.
 type landingPage struct {
+	Style    template.CSS
 	Version  string
 	URL      string
 	Metrics  string
@@ -60,6 +65,7 @@ type landingPhase struct {
 func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 	s := e.inventory.Snapshot()
 	p := landingPage{
+		Style:   template.CSS(landingCSS),
 		Version: version.Version,
 		URL:     e.client.URL(),
 		Metrics: e.cfg.TelemetryPath,
