@@ -58,6 +58,8 @@ type panel struct {
 
 type fieldConfig struct {
 	NoValue  string
+	Unit     string
+	Decimals *int // nil where Grafana chooses
 	Mappings []mapping
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -227,6 +228,81 @@ func TestLinks(t *testing.T) {
 	}
 	if links < 30 {
 		t.Errorf("only %d links were found", links)
+	}
+}
+
+// A share is never rounded up to 100%: neither a panel nor an alert shows 100% while a
+// single node of the largest machine is missing.
+func TestSharesAreNotRoundedUp(t *testing.T) {
+	shares := 0
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			defaults := p.FieldConfig.Defaults
+			check := func(where, unit string, decimals *int) {
+				if unit != "percent" && unit != "percentunit" {
+					return
+				}
+				shares++
+				if roundsUp(decimals) && !roundedDown(p.Targets) {
+					t.Errorf("%s: %s: %s is rounded up: show 2 decimals, or use floor() in the expression", d.file, p.Title, where)
+				}
+			}
+			check("the value", defaults.Unit, defaults.Decimals)
+			for _, o := range p.FieldConfig.Overrides {
+				unit, decimals := "", defaults.Decimals
+				for _, property := range o.Properties {
+					var err error
+					switch property.ID {
+					case "unit":
+						err = json.Unmarshal(property.Value, &unit)
+					case "decimals":
+						err = json.Unmarshal(property.Value, &decimals)
+					}
+					if err != nil {
+						t.Fatalf("%s: %s: %v", d.file, p.Title, err)
+					}
+				}
+				check("the column "+o.Matcher.Options, unit, decimals)
+			}
+		}
+	}
+	if shares < 4 {
+		t.Errorf("only %d shares were found", shares)
+	}
+	for _, r := range loadRules(t) {
+		if strings.Contains(r.Annotations["summary"], "}}%") && !strings.HasPrefix(r.Expr, "floor(") {
+			t.Errorf("%s: the summary shows a percentage that floor() does not round down", r.Alert)
+		}
+	}
+}
+
+// roundsUp reports whether a number of decimals shows 100% while a single node of the
+// largest machine is missing. Without a number Grafana chooses one or none.
+func roundsUp(decimals *int) bool {
+	const largest = 12_000 // nodes
+	if decimals == nil {
+		return true
+	}
+	all := strconv.FormatFloat(100, 'f', *decimals, 64)
+	return strconv.FormatFloat(100*float64(largest-1)/largest, 'f', *decimals, 64) == all
+}
+
+// roundedDown reports whether every expression rounds its values down.
+func roundedDown(targets []json.RawMessage) bool {
+	for _, raw := range targets {
+		var target struct{ Expr string }
+		if json.Unmarshal(raw, &target) != nil || !strings.HasPrefix(target.Expr, "floor(") {
+			return false
+		}
+	}
+	return len(targets) > 0
+}
+
+func TestRoundsUp(t *testing.T) {
+	for decimals, want := range map[int]bool{0: true, 1: true, 2: false, 3: false} {
+		if got := roundsUp(&decimals); got != want {
+			t.Errorf("%d decimals: %t, want %t", decimals, got, want)
+		}
 	}
 }
 
