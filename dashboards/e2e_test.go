@@ -63,21 +63,21 @@ var situations = map[string]situation{
 
 // rowsOnlyIn says in which situations a panel has rows; all others always have.
 var rowsOnlyIn = map[string][]string{
-	"BOS overview: Running sessions":                  {"running", "failing", "stuck"},
-	"BOS overview: Sessions with errors":              {"failing"},
-	"BOS overview: Error counts over time":            {"failing"},
-	"BOS overview: Stuck and abandoned sessions":      {"stuck"},
-	"BOS overview: Ends by outcome":                   {"quiet"},
-	"BOS overview: Duration of ended sessions":        {"quiet"},
-	"BOS session: Idle":                               {"running", "failing", "stuck"},
-	"BOS session: Retry":                              {"failing"},
-	"BOS session: Errors":                             {"failing"},
-	"BOS session: Failed nodes by cabinet":            {"failing"},
-	"BOS session: Failed nodes by chassis":            {"failing"},
-	"BOS session: Failed nodes by slot":               {"failing"},
-	"BOS nodes: Nodes that two sessions hold at once": {"stuck"},
-	"BOS nodes: Repeat offenders":                     {"failing"},
-	"BOS nodes: Repeated errors":                      {"failing"},
+	"BOS overview: Running sessions":                {"running", "failing", "stuck"},
+	"BOS overview: Sessions with errors":            {"failing"},
+	"BOS overview: Error counts over time":          {"failing"},
+	"BOS overview: Stuck and abandoned sessions":    {"stuck"},
+	"BOS overview: Ended sessions by outcome":       {"quiet"},
+	"BOS overview: Duration of ended sessions":      {"quiet"},
+	"BOS session: Idle":                             {"running", "failing", "stuck"},
+	"BOS session: Retry":                            {"failing"},
+	"BOS session: Errors":                           {"failing"},
+	"BOS session: Failed nodes by cabinet":          {"failing"},
+	"BOS session: Failed nodes by chassis":          {"failing"},
+	"BOS session: Failed nodes by slot":             {"failing"},
+	"BOS nodes: Nodes held by two sessions at once": {"stuck"},
+	"BOS nodes: Repeat offenders":                   {"failing"},
+	"BOS nodes: Repeated errors":                    {"failing"},
 }
 
 // TestEndToEnd has the built exporter watch a simulated BOS, a real Prometheus scrape

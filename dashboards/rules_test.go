@@ -104,7 +104,7 @@ func fail(r bossim.Resource, f bossim.Fault) func(*bossim.Server) {
 	return func(sim *bossim.Server) { sim.Fail(r, f) }
 }
 
-// slow has BOS take its time for each answer.
+// slow delays every response of BOS.
 func slow(d time.Duration) func(*bossim.Server) {
 	return func(sim *bossim.Server) { sim.Observe(func(*http.Request) { time.Sleep(d) }) }
 }
@@ -127,16 +127,16 @@ var alertCases = []alertCase{
 		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 8, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1), Message: "NodeBMC Communication Error"})},
 		want: []moment{
 			at(9 * minute),
-			at(11*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
-			at(24*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
-			at(35*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute ended in part: 1 of 8 nodes failed")),
+			at(11*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
+			at(24*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
+			at(35*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 1 of 8 nodes failed")),
 		}},
 
 	{name: "no node makes it", minutes: 30,
 		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Message: "NodeBMC Communication Error"})},
 		want: []moment{
 			at(5 * minute),
-			at(20*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes made it")),
+			at(20*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes succeeded")),
 		}},
 
 	{name: "some are left unfinished", minutes: 30,
@@ -145,36 +145,36 @@ var alertCases = []alertCase{
 		})},
 		want: []moment{
 			at(20 * minute),
-			at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute ended in part: 0 of 6 nodes failed, others were left unfinished")),
+			at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 0 of 6 nodes failed, others were left unfinished")),
 		}},
 
 	{name: "the agent is killed", minutes: 26 * 60,
 		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.Agent.Killed = 15 * minute })},
 		want: []moment{
 			at(54 * minute),
-			at(60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 45m 10s")),
-			at(24*60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 23h 45m 10s")),
+			at(60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no progress for 45m 10s")),
+			at(24*60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no progress for 23h 45m 10s")),
 			at(25*60*minute + 30*minute),
 		}},
 
 	{name: "the agent is killed after nodes have failed", minutes: 90,
 		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1)}), func(s *bossim.Spec) { s.Agent.Killed = 18 * minute })},
 		want: []moment{
-			at(17*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
-			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no node has moved for 1h 8m 40s, and 1 failed")),
+			at(17*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
+			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 8m 40s, 1 failed")),
 		}},
 
 	{name: "nodes fail in two boot sets", minutes: 20,
 		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(2)}), func(s *bossim.Spec) {
 			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.ShutdownFails, Nodes: bossim.LoginNodes(1)}}})
 		})},
-		want: []moment{at(15*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 3, and the session goes on"))}},
+		want: []moment{at(15*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 3 and is still running"))}},
 
 	{name: "the agent never starts", minutes: 30,
 		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.Agent.Never = true })},
 		want: []moment{
 			at(14 * minute),
-			at(18*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no node has moved for 18m 0s")),
+			at(18*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no progress for 18m 0s")),
 		}},
 
 	{name: "far slower than before", minutes: 150,
@@ -185,7 +185,7 @@ var alertCases = []alertCase{
 		},
 		want: []moment{
 			at(78 * minute),
-			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has run for 58m 0s, twice as long as any of the last week")),
+			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has been running for 58m 0s, more than twice as long as any in the past week")),
 			at(149 * minute),
 		}},
 
@@ -195,8 +195,8 @@ var alertCases = []alertCase{
 			with(session("s", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Agent.Killed = 0.4, 22*minute }),
 		},
 		want: []moment{
-			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has run for 58m 0s, twice as long as any of the last week")),
-			at(130*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no node has moved for 47m 10s")),
+			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has been running for 58m 0s, more than twice as long as any in the past week")),
+			at(130*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 47m 10s")),
 		}},
 
 	{name: "BOS is down", minutes: 30,
@@ -207,15 +207,15 @@ var alertCases = []alertCase{
 		},
 		want: []moment{
 			at(7 * minute),
-			at(13*minute, ofExporter("BOSDown", "BOS does not answer; its last good answer was 10m 10s ago")),
-			at(16*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute: error count 1, and the session goes on")),
+			at(13*minute, ofExporter("BOSDown", "BOS is down: its last successful response was 10m 10s ago")),
+			at(16*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
 		}},
 
 	{name: "BOS has never answered", minutes: 20,
 		act: once(0, fail(bossim.Everything, bossim.Reset)),
 		want: []moment{
 			at(4 * minute),
-			at(10*minute, ofExporter("BOSDown", "BOS does not answer; it has not since bos_exporter started, for 5 minutes or more")),
+			at(10*minute, ofExporter("BOSDown", "BOS is down: it has not answered since bos_exporter started, at least 5 minutes ago")),
 		}},
 
 	{name: "the exporter is down", minutes: 20, scraped: since(3*minute, failed),
@@ -235,7 +235,7 @@ var alertCases = []alertCase{
 		act:      once(5*minute, slow(9*time.Second)),
 		want: []moment{
 			at(9 * minute),
-			at(12*minute, ofExporter("BOSViewStale", "What is known of BOS is 7m 10s old")),
+			at(12*minute, ofExporter("BOSViewStale", "The data about BOS sessions is 7m 10s old")),
 		}},
 
 	{name: "BOS is slow, but sweeps end in time", minutes: 30,
@@ -248,7 +248,7 @@ var alertCases = []alertCase{
 		act:      once(3*minute, fail(bossim.List, bossim.Hang)),
 		want: []moment{
 			at(7 * minute),
-			at(12*minute, ofExporter("BOSListUnhealthy", "BOS does not list its sessions, 1 when it last did")),
+			at(12*minute, ofExporter("BOSListUnhealthy", "BOS does not return its list of sessions; the last one held 1")),
 		}},
 
 	{name: "the list nears its limit", minutes: 70,
@@ -256,8 +256,8 @@ var alertCases = []alertCase{
 		change:   func(c *exporter.Config) { c.Linger = 30 * minute },
 		want: []moment{
 			at(12 * minute),
-			at(20*minute, ofExporter("BOSListNearLimit", "The sessions of BOS fill about 82% of what it can list")),
-			at(65*minute, ofExporter("BOSListNearLimit", "The sessions of BOS fill about 82% of what it can list")), // without series
+			at(20*minute, ofExporter("BOSListNearLimit", "Session data fills about 82% of what it can list")),
+			at(65*minute, ofExporter("BOSListNearLimit", "Session data fills about 82% of what it can list")), // without series
 		}},
 
 	{name: "the list is below its limit", minutes: 30,
@@ -269,7 +269,7 @@ var alertCases = []alertCase{
 		change:   func(c *exporter.Config) { c.MaxSessions = 1 },
 		want: []moment{
 			at(3 * minute),
-			at(10*minute, ofExporter("BOSSessionsDropped", "2 BOS sessions have no series", "reason", "max")),
+			at(10*minute, ofExporter("BOSSessionsDropped", "2 BOS sessions have no series of their own", "reason", "max")),
 		}},
 
 	{name: "the budget is just enough", minutes: 20,
