@@ -104,6 +104,18 @@ func fail(r bossim.Resource, f bossim.Fault) func(*bossim.Server) {
 	return func(sim *bossim.Server) { sim.Fail(r, f) }
 }
 
+// withoutBootSet makes BOS answer as if the boot agent had never reported a boot set.
+func withoutBootSet(name string) func(*bossim.Server) {
+	return func(sim *bossim.Server) {
+		sim.Substitute(func(r *http.Request) http.Handler {
+			if strings.HasSuffix(r.URL.Path, "/status/"+name) {
+				return http.NotFoundHandler()
+			}
+			return nil
+		})
+	}
+}
+
 // slow delays every response of BOS.
 func slow(d time.Duration) func(*bossim.Server) {
 	return func(sim *bossim.Server) { sim.Observe(func(*http.Request) { time.Sleep(d) }) }
@@ -146,6 +158,38 @@ var alertCases = []alertCase{
 		want: []moment{
 			at(20 * minute),
 			at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 0 of 6 nodes failed, others were left unfinished")),
+		}},
+
+	{name: "a session ends without touching a node", minutes: 30,
+		sessions: []bossim.Spec{session("s", bos.Boot, 0, 0)},
+		want: []moment{
+			at(3 * minute),
+			at(20*minute, ofSession("BOSSessionOutcomeUnknown", "s", "boot", "compute", "BOS boot of compute ended without touching a node")),
+		}},
+
+	{name: "the agent ends before it reports a boot set", minutes: 60,
+		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4)},
+		act:      once(0, withoutBootSet("compute")),
+		want: []moment{
+			at(4 * minute),
+			at(30*minute, ofSession("BOSSessionOutcomeUnknown", "s", "shutdown", "compute", "BOS shutdown of compute ended with an unknown outcome: nothing is known about its nodes")),
+		}},
+
+	{name: "the agent ends before it reports the other boot set", minutes: 60,
+		sessions: []bossim.Spec{with(session("s", bos.Shutdown, 0, 4), func(s *bossim.Spec) {
+			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2)})
+		})},
+		act: once(0, withoutBootSet("other")),
+		want: []moment{
+			at(4 * minute),
+			at(30*minute, ofSession("BOSSessionOutcomeUnknown", "s", "shutdown", "compute", "BOS shutdown of compute ended with an unknown outcome: it reported 4 nodes, but not all of its boot sets")),
+		}},
+
+	{name: "the template is gone, so nothing is known about the session", minutes: 60,
+		sessions: []bossim.Spec{with(session("s", bos.Boot, 0, 4), func(s *bossim.Spec) { s.TemplateDeleted = true })},
+		want: []moment{
+			at(8 * minute), // it runs
+			at(59*minute, ofSession("BOSSessionOutcomeUnknown", "s", "boot", "compute", "BOS boot of compute ended with an unknown outcome: nothing is known about its nodes")),
 		}},
 
 	{name: "the agent is killed", minutes: 26 * 60,
