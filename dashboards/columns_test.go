@@ -12,17 +12,17 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// Transformations, overrides, sorting and links name columns that there are.
+// Transformations, overrides, sorting and links refer only to columns that exist.
 func TestColumns(t *testing.T) {
 	metrics := served(t)
 	ds, ask := gallery(t)
-	ofQuery := func(queryType string) (names []string) {
+	columnsOf := func(queryType string) (names []string) {
 		for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames[0].Fields {
 			names = append(names, f.Name, f.Config.DisplayNameFromDS)
 		}
 		return names
 	}
-	used := 0
+	found := 0
 	for _, d := range load(t) {
 		for _, p := range d.panels() {
 			if len(p.Targets) == 0 {
@@ -35,28 +35,28 @@ func TestColumns(t *testing.T) {
 			}
 			var columns []string
 			if p.Datasource.Type == bosType {
-				columns = append(ofQuery(target.QueryType), "not_known", "Not known") // of an error
+				columns = append(columnsOf(target.QueryType), "not_known", "Not known") // the column of an error
 			} else {
 				labels, _ := wrongPromQL(fillPromQL(target.Expr, lintVars), metrics.labels)
 				for _, m := range regexp.MustCompile(`{{(\w+)}}`).FindAllStringSubmatch(target.LegendFormat, -1) {
 					if !slices.Contains(labels, m[1]) {
-						t.Errorf("%s: the legend has %s, which no metric has", where, m[1])
+						t.Errorf("%s: the legend uses the label %s, which no metric has", where, m[1])
 					}
 				}
 				if target.Format == "table" {
 					columns = append(labels, "Value", "Time")
-				} else { // series are named by their legends
+				} else { // legends name the series
 					columns = append(labels, target.LegendFormat)
 					for _, l := range labels {
 						columns = append(columns, slices.Collect(maps.Keys(metrics.values[l]))...)
 					}
 				}
 			}
-			has := func(what string, names ...string) {
+			uses := func(what string, names ...string) {
 				for _, n := range names {
-					used++
+					found++
 					if !slices.Contains(columns, n) {
-						t.Errorf("%s: %s names the column %q, which is not among %q", where, what, n, columns)
+						t.Errorf("%s: %s uses the column %q, which is not among %q", where, what, n, columns)
 					}
 				}
 			}
@@ -74,22 +74,22 @@ func TestColumns(t *testing.T) {
 				}
 				switch tr.ID {
 				case "calculateField":
-					has(tr.ID, o.Binary.Left, o.Binary.Right)
+					uses(tr.ID, o.Binary.Left, o.Binary.Right)
 					columns = append(columns, o.Alias)
 				case "groupBy":
 					for name, f := range o.Fields {
-						has(tr.ID, name)
+						uses(tr.ID, name)
 						for _, a := range f.Aggregations {
 							columns = append(columns, name+" ("+a+")")
 						}
 					}
 				case "organize":
-					has(tr.ID, slices.Collect(maps.Keys(o.IndexByName))...)
-					has(tr.ID, slices.Collect(maps.Keys(o.ExcludeByName))...)
-					has(tr.ID, slices.Collect(maps.Keys(o.RenameByName))...)
+					uses(tr.ID, slices.Collect(maps.Keys(o.IndexByName))...)
+					uses(tr.ID, slices.Collect(maps.Keys(o.ExcludeByName))...)
+					uses(tr.ID, slices.Collect(maps.Keys(o.RenameByName))...)
 					columns = slices.AppendSeq(columns, maps.Values(o.RenameByName))
 				case "groupingToMatrix":
-					has(tr.ID, o.ColumnField, o.RowField, o.ValueField)
+					uses(tr.ID, o.ColumnField, o.RowField, o.ValueField)
 					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[o.ColumnField]))
 				case "prepareTimeSeries":
 				default:
@@ -99,7 +99,7 @@ func TestColumns(t *testing.T) {
 			for _, o := range p.FieldConfig.Overrides {
 				switch o.Matcher.ID {
 				case "byName":
-					has("an override", o.Matcher.Options)
+					uses("an override", o.Matcher.Options)
 				case "byRegexp":
 					if _, err := regexp.Compile(o.Matcher.Options); err != nil {
 						t.Errorf("%s: %v", where, err)
@@ -122,26 +122,26 @@ func TestColumns(t *testing.T) {
 				t.Fatal(err)
 			}
 			for _, s := range options.SortBy {
-				has("sorting", s.DisplayName)
+				uses("sorting", s.DisplayName)
 			}
 			if f := strings.Trim(options.ReduceOptions.Fields, "/^$()"); f != "" {
-				has("the choice of fields", strings.Split(f, "|")...)
+				uses("the choice of fields", strings.Split(f, "|")...)
 			}
 			config, err := json.Marshal(p.FieldConfig.Overrides)
 			if err != nil {
 				t.Fatal(err)
 			}
 			for _, m := range regexp.MustCompile(`__data\.fields\.(\w+)`).FindAllStringSubmatch(string(config), -1) {
-				has("a link", m[1])
+				uses("a link", m[1])
 			}
 		}
 	}
-	if used < 200 {
-		t.Errorf("only %d uses of columns were found", used)
+	if found < 200 {
+		t.Errorf("only %d uses of columns were found", found)
 	}
 }
 
-// Values of labels and filters that are written out are ones that there are.
+// Literal values of labels and filters are values that exist.
 func TestValues(t *testing.T) {
 	metrics := served(t)
 	found := 0
@@ -160,10 +160,10 @@ func TestValues(t *testing.T) {
 		for _, text := range texts(d.raw) {
 			for _, m := range matcher.FindAllStringSubmatch(text, -1) {
 				check(d.file, m[1], m[2])
-				// A variable stands for its own label.
+				// A variable filters only its own label.
 				for _, name := range variablesIn(m[2]) {
 					if name != m[1] {
-						t.Errorf("%s: %s filters the label %s", d.file, name, m[1])
+						t.Errorf("%s: the variable %s filters the label %s", d.file, name, m[1])
 					}
 				}
 			}
@@ -188,7 +188,7 @@ func TestValues(t *testing.T) {
 						check(d.file, key, value)
 						for _, name := range variablesIn(value) {
 							if name != key {
-								t.Errorf("%s: %s: the variable %s is in the filter %s", d.file, p.Title, name, key)
+								t.Errorf("%s: %s: the variable %s is used in the filter %s", d.file, p.Title, name, key)
 							}
 						}
 					}

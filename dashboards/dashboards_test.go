@@ -12,7 +12,7 @@ import (
 
 var update = flag.Bool("update", false, "format the dashboards")
 
-// dashboard is the part of a dashboard that is checked.
+// dashboard is the part of a dashboard that the tests check.
 type dashboard struct {
 	file string
 	raw  map[string]any
@@ -88,7 +88,7 @@ const (
 	bosType        = "bosexporter-bos-datasource"
 )
 
-// load reads all dashboards.
+// load returns all dashboards.
 func load(t *testing.T) []dashboard {
 	t.Helper()
 	files, err := filepath.Glob("*.json")
@@ -111,7 +111,7 @@ func load(t *testing.T) []dashboard {
 	return all
 }
 
-// panels are all panels of a dashboard, those in collapsed rows too.
+// panels returns all panels of a dashboard, including those in collapsed rows.
 func (d *dashboard) panels() []panel {
 	var all []panel
 	for _, p := range d.Panels {
@@ -120,7 +120,7 @@ func (d *dashboard) panels() []panel {
 	return all
 }
 
-// variable finds a variable of the dashboard.
+// variable returns a variable of the dashboard, and whether it exists.
 func (d *dashboard) variable(name string) (variable, bool) {
 	for _, v := range d.Templating.List {
 		if v.Name == name {

@@ -23,14 +23,14 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
 
-// situation is a BOS that everything looks at together.
+// situation is a state of BOS that all programs observe together.
 type situation struct {
 	sessions func(now time.Time) []bossim.Spec
 	alerts   []string // that reach Alertmanager, sorted
-	pending  []string // that wait in Prometheus until they have lasted
+	pending  []string // that are still pending in Prometheus
 }
 
-// ago is a session that began so long ago.
+// ago returns a session that began the given time ago.
 func ago(now time.Time, id, operation string, began time.Duration, nodes []string, troubles ...bossim.Trouble) bossim.Spec {
 	return bossim.Spec{ID: id, Operation: operation, Template: "compute-1.2", Created: now.Add(-began),
 		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: nodes, Troubles: troubles}}}
@@ -61,7 +61,7 @@ var situations = map[string]situation{
 	},
 }
 
-// rowsOnlyIn says in which situations a panel has rows; all others always have.
+// rowsOnlyIn lists the situations in which a panel has rows. All other panels always do.
 var rowsOnlyIn = map[string][]string{
 	"BOS overview: Running sessions":                {"running", "failing", "stuck"},
 	"BOS overview: Sessions with errors":            {"failing"},
@@ -80,9 +80,9 @@ var rowsOnlyIn = map[string][]string{
 	"BOS nodes: Repeated errors":                    {"failing"},
 }
 
-// TestEndToEnd has the built exporter watch a simulated BOS, a real Prometheus scrape
-// it, a real Alertmanager get its alerts, and asks for what every panel of every
-// dashboard shows, of Prometheus and of the built plugin.
+// TestEndToEnd runs the built exporter on a simulated BOS, with a real Prometheus that
+// scrapes it and a real Alertmanager that receives its alerts. It runs the queries of
+// every panel of every dashboard against Prometheus and the built plugin.
 func TestEndToEnd(t *testing.T) {
 	folder := t.TempDir()
 	build := func(pkg string) string {
@@ -126,7 +126,7 @@ func TestEndToEnd(t *testing.T) {
 	}
 }
 
-// stack is a simulated BOS and all that looks at it.
+// stack is a simulated BOS and the programs that observe it.
 type stack struct {
 	t                        *testing.T
 	plugin                   programs.Plugin
@@ -167,8 +167,8 @@ scrape_configs: [{job_name: bos, static_configs: [{targets: [%q]}]}]
 	}}
 }
 
-// choose has the variables of a dashboard stand where a newcomer finds them: lists on
-// All, others on the first value.
+// choose returns the selections of the variables when a dashboard is first opened: All
+// where it is offered, otherwise the first value.
 func (s *stack) choose(d dashboard) map[string]chosen {
 	vars := make(map[string]chosen)
 	for _, v := range d.Templating.List {
@@ -195,7 +195,7 @@ func (s *stack) choose(d dashboard) map[string]chosen {
 	return vars
 }
 
-// rows counts what a panel has to show.
+// rows returns the number of rows that a panel shows.
 func (s *stack) rows(p panel, vars map[string]chosen) (n int) {
 	if p.Repeat != "" { // one panel for each value
 		first := vars[p.Repeat].values[:1]
@@ -257,7 +257,7 @@ func get(t *testing.T, p *programs.Program, path string, into any) {
 	}
 }
 
-// ask asks the plugin over gRPC, as Grafana does.
+// ask queries the plugin over gRPC, as Grafana does.
 func (s *stack) ask(query json.RawMessage) backend.DataResponse {
 	s.t.Helper()
 	now := time.Now()
@@ -279,8 +279,8 @@ func (s *stack) ask(query json.RawMessage) backend.DataResponse {
 	return r
 }
 
-// checkAlerts waits until just the alerts of the situation have reached Alertmanager, and
-// checks that no others are on their way and all rules are healthy.
+// checkAlerts waits until exactly the alerts of the situation have reached Alertmanager,
+// and checks that no others are pending and that all rules are healthy.
 func (s *stack) checkAlerts(want situation) {
 	s.t.Helper()
 	var rules struct {
@@ -293,7 +293,7 @@ func (s *stack) checkAlerts(want situation) {
 			}
 		}
 	}
-	begin := time.Now() // when the panels have shown that all has been scraped
+	begin := time.Now() // the panels have shown that everything has been scraped by now
 	programs.Eventually(s.t, func() string {
 		get(s.t, s.prometheus, "/api/v1/rules", &rules)
 		for _, g := range rules.Data.Groups {

@@ -22,8 +22,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
-// inMemory carries requests to a simulated BOS without a network, so that both can
-// run in the time of a synctest bubble.
+// inMemory sends requests to a simulated BOS without a network, so that both can run in
+// a synctest bubble.
 type inMemory struct{ sim *bossim.Server }
 
 func (m inMemory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
@@ -41,7 +41,7 @@ func (m inMemory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
 	return w.Result(), nil
 }
 
-// newExporter is an exporter as its flags are by default, but for a change.
+// newExporter returns an exporter with the default settings, offset from a change.
 func newExporter(t *testing.T, sim *bossim.Server, change func(*exporter.Config)) *exporter.Exporter {
 	t.Helper()
 	file := ""
@@ -59,7 +59,7 @@ func newExporter(t *testing.T, sim *bossim.Server, change func(*exporter.Config)
 	return e
 }
 
-// scrape returns what the exporter serves, by the names of the families.
+// scrape returns the metric families that the exporter serves, by name.
 func scrape(t *testing.T, e *exporter.Exporter) map[string]*dto.MetricFamily {
 	t.Helper()
 	w := httptest.NewRecorder()
@@ -72,14 +72,14 @@ func scrape(t *testing.T, e *exporter.Exporter) map[string]*dto.MetricFamily {
 	return families
 }
 
-// watch has an exporter watch a simulated BOS in a time of its own, and scrapes it every
-// minute from start on. act may break BOS: it is called before each scrape, and at 0
-// before all else.
+// watch runs an exporter against a simulated BOS in the fake time of a bubble, and
+// scrapes it every minute from start on. act, which may break BOS, is called before
+// anything else at 0, and then before each scrape.
 func watch(t *testing.T, scenario func(start time.Time) bossim.Scenario, era bossim.Era, change func(*exporter.Config),
 	minutes int, act func(sim *bossim.Server, at time.Duration), see func(at time.Duration, families map[string]*dto.MetricFamily)) {
 	synctest.Test(t, func(t *testing.T) {
-		const apart = 10 * time.Second // scrapes and sweeps do not fall together
-		sim := bossim.New(scenario(time.Now().Add(apart)), era, time.Now)
+		const offset = 10 * time.Second // between sweeps and scrapes
+		sim := bossim.New(scenario(time.Now().Add(offset)), era, time.Now)
 		if act != nil {
 			act(sim, 0)
 		}
@@ -89,7 +89,7 @@ func watch(t *testing.T, scenario func(start time.Time) bossim.Scenario, era bos
 		sweeps.Go(func() { e.Sweep(ctx) })
 		defer sweeps.Wait()
 		defer cancel()
-		time.Sleep(apart)
+		time.Sleep(offset)
 		for i := range minutes {
 			at := time.Duration(i) * time.Minute
 			if act != nil && i > 0 {

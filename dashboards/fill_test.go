@@ -7,28 +7,28 @@ import (
 	"testing"
 )
 
-// chosen is what a variable stands on.
+// chosen is the selection of a variable.
 type chosen struct {
-	many     bool // whether it may have several values: only then are they taken for patterns
+	many     bool // whether it is a multi-value variable, whose values become patterns
 	values   []string
 	all      bool
-	allValue string // what All stands for, if not for all values
+	allValue string // what All stands for, if not every value
 }
 
-// variableUse finds variables as Grafana does.
+// variableUse matches the use of a variable as Grafana does.
 var variableUse = regexp.MustCompile(`\$(\w+)|\$\{(\w+)(?:[.:][^}]*)?\}|\[\[(\w+)(?::\w+)?\]\]`)
 
-// variablesIn lists the variables that a text uses, but for those of Grafana.
+// variablesIn returns the variables that a text uses, except for those of Grafana.
 func variablesIn(text string) (names []string) {
 	for _, m := range variableUse.FindAllStringSubmatch(text, -1) {
-		if name := m[1] + m[2] + m[3]; !strings.HasPrefix(name, "__") && name != "1" { // $1 is of label_replace
+		if name := m[1] + m[2] + m[3]; !strings.HasPrefix(name, "__") && name != "1" { // $1 belongs to label_replace
 			names = append(names, name)
 		}
 	}
 	return names
 }
 
-// fillPromQL fills variables into an expression as the Prometheus datasource does.
+// fillPromQL replaces the variables in an expression as the Prometheus datasource does.
 func fillPromQL(expr string, vars map[string]chosen) string {
 	return variableUse.ReplaceAllStringFunc(expr, func(use string) string {
 		m := variableUse.FindStringSubmatch(use)
@@ -63,9 +63,9 @@ func quote(v string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(v, `\`, `\\`), `"`, `\"`)
 }
 
-// fillQuery fills variables into a query as the frontend of the BOS datasource does:
-// a list entry may become several, All takes the filter away, and an empty session
-// filter means none.
+// fillQuery replaces the variables in a query as the frontend of the BOS datasource does:
+// a list entry may become several, All removes the filter, and an empty session filter
+// selects no session.
 func fillQuery(t *testing.T, raw json.RawMessage, vars map[string]chosen) json.RawMessage {
 	t.Helper()
 	var q map[string]any
@@ -125,16 +125,18 @@ func TestFill(t *testing.T) {
 	if got := fillPromQL(expr, vars); got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
-	for in, want := range map[string]string{
-		`{"session":["$two","c"]}`:  `{"session":["a","b c","c"]}`,
-		`{"session":["$none"]}`:     `{"session":[""]}`,
-		`{"phase":["$all"]}`:        `{}`,
-		`{"node":"$none"}`:          `{"node":""}`,
-		`{"queryType":"sessions"}`:  `{"queryType":"sessions"}`,
-		`{"bootset":["$none","x"]}`: `{"bootset":["x"]}`,
+	for _, tt := range []struct{ name, query, want string }{
+		{"several values", `{"session":["$two","c"]}`, `{"session":["a","b c","c"]}`},
+		{"no session", `{"session":["$none"]}`, `{"session":[""]}`},
+		{"no value of another filter", `{"bootset":["$none","x"]}`, `{"bootset":["x"]}`},
+		{"all", `{"phase":["$all"]}`, `{}`},
+		{"no node", `{"node":"$none"}`, `{"node":""}`},
+		{"no variable", `{"queryType":"sessions"}`, `{"queryType":"sessions"}`},
 	} {
-		if got := string(fillQuery(t, json.RawMessage(in), vars)); got != want {
-			t.Errorf("%s: got %s, want %s", in, got, want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if got := string(fillQuery(t, json.RawMessage(tt.query), vars)); got != tt.want {
+				t.Errorf("got %s, want %s", got, tt.want)
+			}
+		})
 	}
 }

@@ -11,7 +11,7 @@ import (
 	"testing"
 )
 
-// The files are as the formatter writes them, whatever Grafana has exported.
+// The dashboards are formatted uniformly, however Grafana exported them.
 func TestFormat(t *testing.T) {
 	for _, d := range load(t) {
 		got, err := os.ReadFile(d.file)
@@ -31,7 +31,7 @@ func TestFormat(t *testing.T) {
 
 const lineWidth = 100
 
-// format writes JSON with sorted keys, and on one line what fits there.
+// format returns JSON with sorted keys, in which values that fit on one line are on one.
 func format(t *testing.T, v any, indent string) string {
 	t.Helper()
 	if line := oneLine(t, v); len(indent)+len(line) <= lineWidth {

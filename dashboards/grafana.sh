@@ -1,19 +1,20 @@
 #!/usr/bin/env bash
-# Runs Grafana with the datasource and the dashboards on top of a simulated BOS, with
-# bos_exporter, Prometheus and Alertmanager, all on loopback, until Ctrl-C.
+# Runs Grafana with the datasource and the dashboards on a simulated BOS, together with
+# bos_exporter, Prometheus and Alertmanager, all on the loopback interface, until Ctrl-C.
 #
 #   dashboards/grafana.sh GRAFANA_HOME [BOS_URL [flags of bos_exporter]]
 #
-# GRAFANA_HOME is an unpacked Grafana, with bin, conf and public in it. Without a URL it
-# is the demo of bos_exporter that is watched, else a BOS that wants no credentials.
+# GRAFANA_HOME is the folder of an unpacked Grafana, with bin, conf and public. Without a
+# URL everything watches the demo of bos_exporter; a BOS given by its URL must not require
+# credentials.
 set -euo pipefail
-home=$(realpath "${1:?which Grafana? make grafana GRAFANA=<folder with bin, conf and public>}")
+home=$(realpath "${1:?no Grafana given: run make grafana GRAFANA=<folder with bin, conf and public>}")
 bos=${2:-} bos_flag=${2:+--bos.url=$2}
 shift $(($# < 2 ? $# : 2))
 cd "$(dirname "$0")/.."
 grafana=("$home/bin/grafana" server)
 [[ -x ${grafana[0]} ]] || grafana=("$home/bin/grafana-server")
-[[ -x ${grafana[0]} ]] || { echo "$home/bin holds no grafana: give the folder of an unpacked Grafana" >&2; exit 1; }
+[[ -x ${grafana[0]} ]] || { echo "$home/bin contains no grafana: GRAFANA must be the folder of an unpacked Grafana" >&2; exit 1; }
 host=127.0.0.1 exporter=${EXPORTER_PORT:-9936} prometheus=${PROMETHEUS_PORT:-9090} alertmanager=${ALERTMANAGER_PORT:-9093} port=${GRAFANA_PORT:-3000}
 
 data=$(mktemp -d)
@@ -41,7 +42,7 @@ EOF
 
 build/bos_exporter --web.listen-address=$host:$exporter "${bos_flag:---demo}" "$@" >"$data/demo" 2>"$data/bos_exporter.log" &
 declare -A log=([$!]=bos_exporter)
-until [[ -n $bos ]]; do # the demo tells where its BOS is
+until [[ -n $bos ]]; do # the demo prints the URL of its BOS
 	kill -0 $! 2>/dev/null || { cat "$data/bos_exporter.log" >&2; exit 1; }
 	sleep 0.1
 	bos=$(grep -o 'http://[^ ]*/apis/bos' "$data/demo") || true
@@ -60,8 +61,8 @@ export GF_AUTH_ANONYMOUS_ENABLED=true GF_AUTH_ANONYMOUS_ORG_ROLE=Admin GF_ANALYT
 export GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=$PWD/dashboards/bos-overview.json
 "${grafana[@]}" --homepath "$home" >"$data/grafana.log" 2>&1 &
 log[$!]=grafana
-echo "Grafana will be at http://$host:$port/ in a moment, Prometheus at $PROMETHEUS_URL/, Alertmanager at http://$host:$alertmanager/; logs are in $data. Stop with Ctrl-C."
-wait -n -p ended || true # none of them ends of itself
+echo "Grafana will be at http://$host:$port/ in a moment, Prometheus at $PROMETHEUS_URL/, Alertmanager at http://$host:$alertmanager/; logs are in $data. Press Ctrl-C to stop."
+wait -n -p ended || true # none of them ends by itself
 echo "${log[$ended]} has ended:" >&2
 tail -n 15 "$data/${log[$ended]}.log" >&2
 exit 1

@@ -22,8 +22,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
-// A dashboard is what file provisioning of Grafana 9.3 and later loads as it is, and
-// what links rely on.
+// Dashboards can be provisioned from files in Grafana 9.3 and later, and have the uids
+// that links rely on.
 func TestDashboards(t *testing.T) {
 	var uids []string
 	for _, d := range load(t) {
@@ -33,14 +33,14 @@ func TestDashboards(t *testing.T) {
 		}
 		for _, key := range []string{"__inputs", "__requires", "__elements", "id", "gnetId"} {
 			if _, there := d.raw[key]; there {
-				t.Errorf("%s has %s, which is of an export", d.file, key)
+				t.Errorf("%s has %s, a leftover of an export", d.file, key)
 			}
 		}
 		if every, err := time.ParseDuration(d.Refresh); err != nil || every < 30*time.Second {
 			t.Errorf("%s refreshes every %q", d.file, d.Refresh)
 		}
 		if len(d.Links) != 1 || d.Links[0].Type != "dashboards" || !slices.Equal(d.Links[0].Tags, []string{"bos"}) || !d.Links[0].IncludeVars || !d.Links[0].KeepTime {
-			t.Errorf("%s does not link to the others with its variables and time: %+v", d.file, d.Links)
+			t.Errorf("%s does not link to the others with its variables and time range: %+v", d.file, d.Links)
 		}
 	}
 	if want := []string{"bos-nodes", "bos-overview", "bos-session"}; !slices.Equal(uids, want) {
@@ -55,20 +55,20 @@ func TestPanels(t *testing.T) {
 		for _, p := range d.panels() {
 			where := fmt.Sprintf("%s: panel %d %q", d.file, p.ID, p.Title)
 			if other, twice := seen[p.ID]; twice || p.ID == 0 {
-				t.Errorf("%s has the id of %q", where, other)
+				t.Errorf("%s has no id, or that of %q", where, other)
 			}
 			seen[p.ID] = p.Title
 			if p.Title == "" || slices.Contains(titles, p.Title) {
-				t.Errorf("%s has no title of its own", where)
+				t.Errorf("%s has no title, or that of another panel", where)
 			}
 			titles = append(titles, p.Title)
 			g := p.GridPos
 			if g.X < 0 || g.Y < 0 || g.W < 1 || g.H < 1 || g.X+g.W > 24 {
-				t.Errorf("%s is out of the grid: %+v", where, g)
+				t.Errorf("%s is outside the grid: %+v", where, g)
 			}
 			if p.Type == "row" {
 				if p.Collapsed != (len(p.Panels) > 0) {
-					t.Errorf("%s: a row has its panels in it if it is collapsed, and only then", where)
+					t.Errorf("%s: a row must contain its panels if, and only if, it is collapsed", where)
 				}
 				continue
 			}
@@ -76,27 +76,27 @@ func TestPanels(t *testing.T) {
 				t.Errorf("%s has no description", where)
 			}
 			if !slices.Contains([]string{"stat", "bargauge", "barchart", "table", "timeseries", "state-timeline", "text"}, p.Type) {
-				t.Errorf("%s is a %s, which Grafana 9.3 need not have", where, p.Type)
+				t.Errorf("%s is a %s, which Grafana 9.3 may not have", where, p.Type)
 			}
 			if p.Type == "text" {
 				continue
 			}
 			if shows, todo, _ := strings.Cut(p.Description, "\n\n"); shows == "" || todo == "" {
-				t.Errorf("%s: the description says what the panel shows and, in a second paragraph, what to do", where)
+				t.Errorf("%s: the description must say what the panel shows and, in a second paragraph, what to do", where)
 			}
 			if strings.TrimSpace(p.FieldConfig.Defaults.NoValue) == "" {
-				t.Errorf("%s shows an empty box where there is no value: it has no noValue", where)
+				t.Errorf("%s has no noValue, so it is an empty box without a value", where)
 			}
 			if len(p.Targets) == 0 {
-				t.Errorf("%s asks for nothing", where)
+				t.Errorf("%s has no query", where)
 			}
 			for _, target := range p.Targets {
-				var of struct{ Datasource datasourceRef }
-				if err := json.Unmarshal(target, &of); err != nil {
+				var query struct{ Datasource datasourceRef }
+				if err := json.Unmarshal(target, &query); err != nil {
 					t.Fatal(err)
 				}
-				if of.Datasource != p.Datasource || !viaVariable(of.Datasource) {
-					t.Errorf("%s asks %+v, and a target %+v", where, p.Datasource, of.Datasource)
+				if query.Datasource != p.Datasource || !viaVariable(query.Datasource) {
+					t.Errorf("%s uses the datasource %+v, and a query %+v", where, p.Datasource, query.Datasource)
 				}
 			}
 		}
@@ -120,25 +120,25 @@ func overlap(a, b panel) bool {
 	return x.X < y.X+y.W && y.X < x.X+x.W && x.Y < y.Y+y.H && y.Y < x.Y+x.H
 }
 
-// Every variable that is used is defined, and before it is used by another.
+// Every variable is defined before another variable uses it.
 func TestVariables(t *testing.T) {
 	for _, d := range load(t) {
 		defined := []string{}
 		for _, v := range d.Templating.List {
 			for _, used := range append(variablesIn(string(v.Query)), variablesIn(v.Datasource.UID)...) {
 				if !slices.Contains(defined, used) {
-					t.Errorf("%s: the variable %s uses %s, which is not defined before it", d.file, v.Name, used)
+					t.Errorf("%s: the variable %s uses %s, which is not defined before", d.file, v.Name, used)
 				}
 			}
 			if slices.Contains(defined, v.Name) || v.Label == "" {
-				t.Errorf("%s: the variable %s is there twice or has no label", d.file, v.Name)
+				t.Errorf("%s: the variable %s is defined twice or has no label", d.file, v.Name)
 			}
 			if v.Type == "query" && !viaVariable(v.Datasource) {
-				t.Errorf("%s: the variable %s asks %+v", d.file, v.Name, v.Datasource)
+				t.Errorf("%s: the variable %s uses the datasource %+v", d.file, v.Name, v.Datasource)
 			}
-			// The BOS datasource takes All for no filter, and any other text for a value.
+			// For the BOS datasource, All means no filter, and any other text is a value.
 			if v.AllValue != "" && v.Datasource.Type == bosType {
-				t.Errorf("%s: the variable %s has a text for All", d.file, v.Name)
+				t.Errorf("%s: the variable %s has a custom value for All", d.file, v.Name)
 			}
 			defined = append(defined, v.Name)
 		}
@@ -155,7 +155,7 @@ func TestVariables(t *testing.T) {
 	}
 }
 
-// texts are all strings in a JSON value.
+// texts returns all strings in a JSON value.
 func texts(v any) (all []string) {
 	switch v := v.(type) {
 	case string:
@@ -172,7 +172,8 @@ func texts(v any) (all []string) {
 	return all
 }
 
-// Every link leads to a dashboard, with variables that it has, and with the time.
+// Every link leads to an existing dashboard, sets only variables that it has, and keeps
+// the time range.
 func TestLinks(t *testing.T) {
 	targets := make(map[string]dashboard)
 	for _, d := range load(t) {
@@ -306,7 +307,7 @@ func TestRoundsUp(t *testing.T) {
 	}
 }
 
-// States and categories have one colour each, that of the datasource.
+// Each state and category has the same colour everywhere, which the datasource defines.
 func TestColours(t *testing.T) {
 	colours := make(map[string]string)
 	ds, ask := gallery(t)
@@ -368,8 +369,7 @@ func TestColours(t *testing.T) {
 	}
 }
 
-// Every query of the BOS datasource is one that it knows, to the letter, and that it
-// answers.
+// The BOS datasource knows every field of every query, and answers it.
 func TestQueries(t *testing.T) {
 	vars := map[string]chosen{
 		"session": {values: []string{bossim.GalleryID("never-ready")}}, "template": {values: []string{"compute-sles15sp4"}},
@@ -417,8 +417,8 @@ func TestQueries(t *testing.T) {
 	}
 }
 
-// gallery is an instance of the datasource that looks at a session of each kind, and
-// a way to ask it.
+// gallery returns an instance of the datasource that sees a session of each kind, and a
+// function that queries it.
 func gallery(t *testing.T) (backend.QueryDataHandler, func(backend.QueryDataHandler, string) backend.DataResponse) {
 	t.Helper()
 	clock := bossim.NewSteppedClock(bossim.GalleryTime)
@@ -439,7 +439,7 @@ func gallery(t *testing.T) (backend.QueryDataHandler, func(backend.QueryDataHand
 	}
 }
 
-// The plugin comes with the dashboards.
+// The plugin includes the dashboards.
 func TestPluginIncludesDashboards(t *testing.T) {
 	text, err := os.ReadFile("../datasource/frontend/src/plugin.json")
 	if err != nil {
@@ -464,8 +464,8 @@ func TestPluginIncludesDashboards(t *testing.T) {
 	}
 }
 
-// The provisioning files are for the datasources that the dashboards ask, and take from
-// the environment what they say.
+// The provisioning files define the datasources that the dashboards use, and explain the
+// environment variables that they read.
 func TestProvisioning(t *testing.T) {
 	parse := func(file string, into any) {
 		text, err := os.ReadFile("provisioning/" + file)
@@ -477,7 +477,7 @@ func TestProvisioning(t *testing.T) {
 		}
 		for _, m := range regexp.MustCompile(`: \$(\w+)`).FindAllStringSubmatch(string(text), -1) {
 			if !strings.Contains(string(text), "#   "+m[1]+" ") {
-				t.Errorf("%s does not say what %s is", file, m[1])
+				t.Errorf("%s does not explain the variable %s", file, m[1])
 			}
 		}
 	}
@@ -490,7 +490,7 @@ func TestProvisioning(t *testing.T) {
 		{"Prometheus", "prometheus", prometheusType, "proxy", "$PROMETHEUS_URL"},
 		{"BOS", "bos", bosType, "proxy", "$BOS_URL"},
 	}; sources.APIVersion != 1 || !slices.Equal(sources.Datasources, want) {
-		t.Errorf("%+v, want %+v", sources, want)
+		t.Errorf("got  %+v\nwant API version 1 and %+v", sources, want)
 	}
 	var folders struct {
 		APIVersion int `yaml:"apiVersion"`
@@ -501,6 +501,6 @@ func TestProvisioning(t *testing.T) {
 	}
 	parse("dashboards/bos.yaml", &folders)
 	if folders.APIVersion != 1 || len(folders.Providers) != 1 || folders.Providers[0].Type != "file" || folders.Providers[0].Options.Path != "$BOS_DASHBOARDS" {
-		t.Errorf("%+v", folders)
+		t.Errorf("got %+v, want API version 1 and one provider of the files in $BOS_DASHBOARDS", folders)
 	}
 }

@@ -25,7 +25,7 @@ type rule struct {
 	Labels, Annotations map[string]string
 }
 
-// loadRules reads all rules, in order.
+// loadRules returns all rules, in order.
 func loadRules(t *testing.T) (all []rule) {
 	t.Helper()
 	files, err := filepath.Glob("rules/*.yml")
@@ -51,16 +51,16 @@ func loadRules(t *testing.T) (all []rule) {
 	return all
 }
 
-// targetLabels are the labels that a scrape adds.
+// targetLabels are the labels that Prometheus adds when it scrapes.
 var targetLabels = []string{"job", "instance"}
 
-// metrics are what an exporter really serves.
+// metrics describes what an exporter really serves.
 type metrics struct {
 	labels map[string][]string        // of each metric
-	values map[string]map[string]bool // of labels that have a few values
+	values map[string]map[string]bool // of labels with few values
 }
 
-// served watches machines at work, of an early and of a late release.
+// served returns what an exporter serves for busy machines of an early and a late release.
 var served = func() func(*testing.T) metrics {
 	var found metrics
 	return func(t *testing.T) metrics {
@@ -105,8 +105,8 @@ func (found metrics) add(families map[string]*dto.MetricFamily) {
 	}
 }
 
-// wrongPromQL says what is wrong with an expression: it must parse, and use only
-// metrics and labels that there are. It also returns the labels that it uses.
+// wrongPromQL returns what is wrong with an expression, which must parse and use only
+// metrics and labels that exist. It also returns the labels of its metrics.
 func wrongPromQL(text string, metrics map[string][]string) (labels, wrong []string) {
 	expr, err := parser.NewParser(parser.Options{}).ParseExpr(text)
 	if err != nil {
@@ -125,7 +125,7 @@ func wrongPromQL(text string, metrics map[string][]string) (labels, wrong []stri
 		case *parser.VectorSelector:
 			has, known := metrics[n.Name]
 			if !known {
-				wrong = append(wrong, fmt.Sprintf("there is no metric %q", n.Name))
+				wrong = append(wrong, fmt.Sprintf("no metric is named %q", n.Name))
 			}
 			labels = append(labels, has...)
 			for _, m := range n.LabelMatchers {
@@ -163,23 +163,34 @@ func wrongPromQL(text string, metrics map[string][]string) (labels, wrong []stri
 
 func TestWrongPromQLIsFound(t *testing.T) {
 	metrics := map[string][]string{"m": {"a"}}
-	for expr, want := range map[string]int{
-		`sum by (a) (m{a="x"})`: 0, `sum by (b) (m)`: 1, `n`: 1, `m{b="x"}`: 1, `m{`: 1, `m * on (a, c) m`: 1,
-		`sum by (d) (label_replace(m, "d", "$1", "a", ".*"))`: 0, `label_replace(m, "d", "$1", "e", ".*")`: 1,
+	for _, tt := range []struct {
+		name, expr string
+		want       int
+	}{
+		{"correct", `sum by (a) (m{a="x"})`, 0},
+		{"syntax error", `m{`, 1},
+		{"unknown metric", `n`, 1},
+		{"unknown label in a matcher", `m{b="x"}`, 1},
+		{"unknown label in an aggregation", `sum by (b) (m)`, 1},
+		{"unknown label in a join", `m * on (a, c) m`, 1},
+		{"label of label_replace", `sum by (d) (label_replace(m, "d", "$1", "a", ".*"))`, 0},
+		{"unknown source of label_replace", `label_replace(m, "d", "$1", "e", ".*")`, 1},
 	} {
-		if _, wrong := wrongPromQL(expr, metrics); len(wrong) != want {
-			t.Errorf("%s: %q, want %d", expr, wrong, want)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			if _, wrong := wrongPromQL(tt.expr, metrics); len(wrong) != tt.want {
+				t.Errorf("%s: found %q, want %d", tt.expr, wrong, tt.want)
+			}
+		})
 	}
 }
 
-// lintVars is what variables stand on for a look at expressions.
+// lintVars are selections of the variables with which expressions are checked.
 var lintVars = map[string]chosen{
 	"session": {values: []string{"s"}}, "template": {values: []string{"t"}}, "tenant": {many: true, all: true, allValue: ".*"},
 	"bootset": {many: true, values: []string{"a", "b"}}, "phase": {many: true, values: []string{"boot"}},
 }
 
-// Dashboards and rules ask for what the exporter has.
+// Dashboards and rules use only metrics and labels that the exporter serves.
 func TestPromQL(t *testing.T) {
 	metrics := served(t).labels
 	found := 0
@@ -215,8 +226,8 @@ func TestPromQL(t *testing.T) {
 	}
 }
 
-// Each alert says how bad it is, what is the matter with numbers, what to do next,
-// and where to look.
+// Each alert has a severity, a summary with a number, a description of what to do next,
+// and a link to a dashboard.
 func TestAlerts(t *testing.T) {
 	readme, err := os.ReadFile("../README.md")
 	if err != nil {
@@ -238,7 +249,7 @@ func TestAlerts(t *testing.T) {
 			t.Errorf("%s: severity %q", r.Alert, s)
 		}
 		if s := r.Annotations["summary"]; !strings.Contains(s, "$value") && !strings.ContainsAny(s, "0123456789") {
-			t.Errorf("%s: no number in the summary %q", r.Alert, s)
+			t.Errorf("%s: the summary %q has no number", r.Alert, s)
 		}
 		if len(r.Annotations["description"]) < 50 {
 			t.Errorf("%s: description %q", r.Alert, r.Annotations["description"])
@@ -252,6 +263,6 @@ func TestAlerts(t *testing.T) {
 		}
 	}
 	for name := range listed {
-		t.Errorf("README.md lists %s, which there is not", name)
+		t.Errorf("README.md lists %s, which does not exist", name)
 	}
 }

@@ -24,10 +24,10 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
-// alertCase is a story of a BOS, and all alerts that fire at moments of it.
+// alertCase is a scenario, and all alerts that fire at certain moments of it.
 type alertCase struct {
 	name     string
-	sessions []bossim.Spec // created so long after the start as their Created is after the year 1
+	sessions []bossim.Spec // whose Created counts from the zero time, which stands for the start
 	minutes  int
 	change   func(*exporter.Config)
 	act      func(sim *bossim.Server, at time.Duration)
@@ -35,7 +35,7 @@ type alertCase struct {
 	want     []moment
 }
 
-// scraped is what becomes of a scrape.
+// scraped is the result of a scrape.
 type scraped int
 
 const (
@@ -46,7 +46,7 @@ const (
 	grafanaURL = "https://grafana.test"
 )
 
-// moment is a time, and the alerts that fire at it, all others being silent.
+// moment is a time and the alerts that fire at it. All others are silent.
 type moment struct {
 	at     time.Duration
 	alerts []firing
@@ -59,13 +59,13 @@ type firing struct {
 
 func at(m time.Duration, alerts ...firing) moment { return moment{m, alerts} }
 
-// ofSession is an alert about a session.
+// ofSession returns an alert about a session.
 func ofSession(name, session, operation, template, summary string) firing {
 	return firing{name, summary, map[string]string{"job": "bos", "instance": "exporter:9936",
 		"session": session, "operation": operation, "template": template}}
 }
 
-// ofExporter is an alert about BOS or the exporter, with more labels given in pairs.
+// ofExporter returns an alert about BOS or the exporter. More labels are given in pairs.
 func ofExporter(name, summary string, more ...string) firing {
 	labels := map[string]string{"job": "bos", "instance": "exporter:9936"}
 	for i := 0; i < len(more); i += 2 {
@@ -91,7 +91,7 @@ func several(n int, spec bossim.Spec) (all []bossim.Spec) {
 	return all
 }
 
-// once calls do at a time.
+// once calls do at the given time.
 func once(when time.Duration, do func(*bossim.Server)) func(*bossim.Server, time.Duration) {
 	return func(sim *bossim.Server, now time.Duration) {
 		if now == when {
@@ -144,14 +144,14 @@ var alertCases = []alertCase{
 			at(35*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 1 of 8 nodes failed")),
 		}},
 
-	{name: "no node makes it", minutes: 30,
+	{name: "no node succeeds", minutes: 30,
 		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Message: "NodeBMC Communication Error"})},
 		want: []moment{
 			at(5 * minute),
 			at(20*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes succeeded")),
 		}},
 
-	{name: "some are left unfinished", minutes: 30,
+	{name: "some nodes are left unfinished", minutes: 30,
 		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4), func(s *bossim.Spec) {
 			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.StillReady, Nodes: bossim.LoginNodes(1)}}})
 		})},
@@ -268,7 +268,7 @@ var alertCases = []alertCase{
 			at(10*minute, ofExporter("BOSExporterDown", "bos_exporter exporter:9936 has not been scraped for 5 minutes")),
 		}},
 
-	{name: "the exporter is no target any more", minutes: 20, scraped: since(3*minute, notAtAll),
+	{name: "the exporter is no longer a target", minutes: 20, scraped: since(3*minute, notAtAll),
 		want: []moment{
 			at(7 * minute),
 			at(10*minute, firing{"BOSExporterDown", "bos_exporter has not been scraped for 5 minutes", map[string]string{}}),
@@ -322,12 +322,12 @@ var alertCases = []alertCase{
 		want:     []moment{at(10 * minute)}},
 }
 
-// TestAlertRules has the real promtool check the rules, and test them on what an
+// TestAlertRules checks the rules with the real promtool, and tests them on what an
 // exporter serves while it watches a simulated BOS.
 func TestAlertRules(t *testing.T) {
 	promtool := os.Getenv("PROMTOOL")
 	if promtool == "" {
-		t.Fatal("PROMTOOL names no promtool: make check-rules does")
+		t.Fatal("PROMTOOL must be the path of promtool: run make check-rules")
 	}
 	files, err := filepath.Glob("rules/*.yml")
 	if err != nil {
@@ -357,7 +357,7 @@ func TestAlertRules(t *testing.T) {
 	}
 	for name := range alerts {
 		if !fired[name] {
-			t.Errorf("%s fires in no case", name)
+			t.Errorf("%s does not fire in any case", name)
 		}
 	}
 	for _, c := range alertCases {
@@ -389,7 +389,7 @@ func TestAlertRules(t *testing.T) {
 	}
 }
 
-// The format of promtool's tests.
+// The file format of promtool test rules.
 type (
 	promtoolTest struct {
 		Interval string            `yaml:"interval"`
@@ -414,7 +414,8 @@ type (
 
 var ofLabel = regexp.MustCompile(`\{\{ \$(?:labels\.(\w+)|externalLabels\.grafana)(?: \| urlquery)? \}\}`)
 
-// expected fills in the annotations of the rule but for the summary, which is given.
+// expected returns the alert with the annotations of its rule, except for the summary,
+// which the case gives.
 func (f firing) expected(r rule) expectedAlert {
 	e := expectedAlert{Labels: maps.Clone(f.labels), Annotations: maps.Clone(r.Annotations)}
 	e.Labels["severity"] = r.Labels["severity"]
@@ -430,8 +431,8 @@ func (f firing) expected(r rule) expectedAlert {
 	return e
 }
 
-// series are what a Prometheus has of an exporter that watches the case, a sample a
-// minute, in promtool's notation.
+// series returns what Prometheus stores of an exporter that watches the scenario, one
+// sample a minute, in promtool's notation.
 func (c alertCase) series(t *testing.T) (all []inputSeries) {
 	samples := make(map[string][]string)
 	n := 0
@@ -483,14 +484,14 @@ func (c alertCase) series(t *testing.T) (all []inputSeries) {
 			}
 		}
 	})
-	all = append(all, inputSeries{`up{job="other",instance="other:80"}`, fmt.Sprintf("0x%d", c.minutes)}) // is nobody's business here
+	all = append(all, inputSeries{`up{job="other",instance="other:80"}`, fmt.Sprintf("0x%d", c.minutes)}) // must not matter
 	for _, series := range slices.Sorted(maps.Keys(samples)) {
 		all = append(all, inputSeries{series, runs(samples[series])})
 	}
 	return all
 }
 
-// runs writes values that repeat as promtool does: 1x2 is 1 1 1.
+// runs abbreviates repeated values in the notation of promtool, in which 1x2 is 1 1 1.
 func runs(values []string) string {
 	var parts []string
 	for i := 0; i < len(values); {

@@ -70,6 +70,6 @@ func (d *demo) greet(addr net.Addr, cfg Config) {
 		base = "http://" + base
 	}
 	fmt.Fprintf(d.stdout, `A simulated BOS is at %s/v1/session; its sessions run %d times faster than real ones.
-Open %s/ to see them, or %s%s for the metrics. Stop with Ctrl-C.
+Open %s/ to see them, or %s%s for the metrics. Press Ctrl-C to stop.
 `, d.url, demoPace, base, base, cfg.TelemetryPath)
 }

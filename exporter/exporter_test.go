@@ -162,25 +162,30 @@ func TestFamiliesAreBuiltOncePerSnapshot(t *testing.T) {
 	}
 }
 
+// landing returns the landing page.
+func landing(t *testing.T, e *Exporter) string {
+	t.Helper()
+	body, err := io.ReadAll(scrape(t, e, "/", nil).Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(body)
+}
+
 func TestLandingPageOfAnEmptyBOS(t *testing.T) {
 	e := newExporter(t, bossim.Scripted())
-	page := func() string {
-		body, err := io.ReadAll(scrape(t, e, "/", nil).Body)
-		if err != nil {
-			t.Fatal(err)
+	for _, want := range []string{"not contacted yet", "still being read"} {
+		if !strings.Contains(landing(t, e), want) {
+			t.Errorf("before the first sweep the page lacks %q", want)
 		}
-		return string(body)
-	}
-	if got := page(); !strings.Contains(got, "not contacted yet") || !strings.Contains(got, "still being read") {
-		t.Error(got)
 	}
 	e.inventory.Sweep(t.Context())
-	if got := page(); !strings.Contains(got, "No sessions to show") {
-		t.Error(got)
+	if want := "No sessions to show"; !strings.Contains(landing(t, e), want) {
+		t.Errorf("after the first sweep the page lacks %q", want)
 	}
 }
 
-func TestLandingPageIsBounded(t *testing.T) {
+func TestLandingPageIsBoundedAndEscaped(t *testing.T) {
 	specs := make([]bossim.Spec, landingRows+5)
 	for i := range specs {
 		specs[i] = bossim.Spec{Operation: bos.Shutdown, Template: "<b>", Created: bossim.DocumentedTime.Add(-time.Hour),
@@ -188,12 +193,19 @@ func TestLandingPageIsBounded(t *testing.T) {
 	}
 	e := newExporter(t, bossim.Scripted(specs...))
 	e.inventory.Sweep(t.Context())
-	body, err := io.ReadAll(scrape(t, e, "/", nil).Body)
-	if err != nil {
-		t.Fatal(err)
+	page := landing(t, e)
+	for _, want := range []string{"and 5 more", "&lt;b&gt;", "&lt;i&gt;"} {
+		if !strings.Contains(page, want) {
+			t.Errorf("the page lacks %q", want)
+		}
 	}
-	if page := string(body); !strings.Contains(page, "and 5 more") || strings.Contains(page, "<b>") && !strings.Contains(page, "&lt;b&gt;") || strings.Contains(page, "<i>") {
-		t.Error(page)
+	for _, unwanted := range []string{"<b></td>", "<td><b>", "<i>"} {
+		if strings.Contains(page, unwanted) {
+			t.Errorf("the page contains %q", unwanted)
+		}
+	}
+	if n := strings.Count(page, "<tr>") - 1; n != landingRows {
+		t.Errorf("the page has %d sessions, want %d", n, landingRows)
 	}
 }
 
