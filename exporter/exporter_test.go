@@ -209,6 +209,27 @@ func TestLandingPageIsBoundedAndEscaped(t *testing.T) {
 	}
 }
 
+func TestLandingPageShowsUnverifiedTLS(t *testing.T) {
+	s := newServer(t)
+	for _, tt := range []struct {
+		name, config string
+		want         bool
+	}{
+		{"verified", "tls_config: {ca_file: CA}", false},
+		{"not verified", "tls_config: {insecure_skip_verify: true}", true},
+		{"not verified for the token server", `
+tls_config: {ca_file: CA}
+oauth2: {client_id: me, client_secret: hunter2, token_url: URL/token, tls_config: {insecure_skip_verify: true}}`, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			page := landing(t, s.configured(t, tt.config, io.Discard))
+			if got := strings.Contains(page, "TLS certificates are not verified"); got != tt.want {
+				t.Errorf("the page says that TLS certificates are not verified: %t, want %t", got, tt.want)
+			}
+		})
+	}
+}
+
 // Pages carry headers that keep scripts, other sites and frames out, and the policy
 // allows the style sheet that the landing page really holds.
 func TestSecurityHeaders(t *testing.T) {

@@ -34,9 +34,9 @@ type landingPage struct {
 	Metrics  string
 	Pprof    string // "" unless served
 	Demo     bool
-	Refresh  int // seconds
+	Insecure bool // whether TLS certificates are not verified
+	Refresh  int  // seconds
 	Up       bool
-	ListUp   bool
 	Err      error
 	LastGood string // "" before the first
 	Stale    bool
@@ -65,17 +65,17 @@ type landingPhase struct {
 func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 	s := e.inventory.Snapshot()
 	p := landingPage{
-		Style:   template.CSS(landingCSS),
-		Version: version.Version,
-		URL:     e.client.URL(),
-		Metrics: e.cfg.TelemetryPath,
-		Demo:    e.demo != nil,
-		Refresh: max(5, int(e.cfg.Interval.Seconds())),
-		Up:      s.Up,
-		ListUp:  s.ListUp,
-		Err:     s.Err,
-		Swept:   !s.Swept.IsZero(),
-		Listed:  s.Listed,
+		Style:    template.CSS(landingCSS),
+		Version:  version.Version,
+		URL:      e.client.URL(),
+		Metrics:  e.cfg.TelemetryPath,
+		Demo:     e.demo != nil,
+		Insecure: e.insecureTLS,
+		Refresh:  max(5, int(e.cfg.Interval.Seconds())),
+		Up:       s.Up,
+		Err:      s.Err,
+		Swept:    !s.Swept.IsZero(),
+		Listed:   s.Listed,
 	}
 	if e.cfg.Pprof {
 		p.Pprof = pprofPath
