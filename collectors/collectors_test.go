@@ -4,12 +4,12 @@ import (
 	"bytes"
 	"errors"
 	"flag"
-	"fmt"
 	"os"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus"
 	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/common/expfmt"
@@ -97,28 +97,11 @@ func TestGolden(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			if got != string(want) {
-				t.Errorf("the families differ from %s; if they should, run: go test ./collectors -update\n%s", golden, firstDifference(got, string(want)))
+			if diff := cmp.Diff(string(want), got); diff != "" {
+				t.Errorf("the families differ from %s (-want +got); if they should, run: go test ./collectors -update\n%s", golden, diff)
 			}
 		})
 	}
-}
-
-// firstDifference shows the first line in which two texts differ.
-func firstDifference(got, want string) string {
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range max(len(g), len(w)) {
-		line := func(lines []string) string {
-			if i < len(lines) {
-				return lines[i]
-			}
-			return "(end)"
-		}
-		if line(g) != line(w) {
-			return fmt.Sprintf("line %d\ngot:  %s\nwant: %s", i+1, line(g), line(w))
-		}
-	}
-	return "no difference"
 }
 
 // The families are built without a registry, so a registry checks here that they are

@@ -21,7 +21,7 @@ type snapshotFamilies struct {
 	logger     *slog.Logger
 
 	mu       sync.Mutex
-	snapshot *inventory.Snapshot // that families were built from
+	snapshot *inventory.Snapshot // the one that the families were built from
 	stale    bool
 	families []*dto.MetricFamily
 }

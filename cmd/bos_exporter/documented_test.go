@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
@@ -50,8 +51,8 @@ func TestDocumented(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got != string(want) {
-		t.Errorf("the metrics differ from %s; if they should, run: go test ./cmd/bos_exporter -run TestDocumented -update\n%s", golden, firstDifference(got, string(want)))
+	if diff := cmp.Diff(string(want), got); diff != "" {
+		t.Errorf("the metrics differ from %s (-want +got); if they should, run: go test ./cmd/bos_exporter -run TestDocumented -update\n%s", golden, diff)
 	}
 	const id = `session="f4eebe51-a217-46d0-8733-b9499a092042",tenant=""`
 	for _, line := range []string{
@@ -70,17 +71,6 @@ func TestDocumented(t *testing.T) {
 			t.Errorf("missing: %s", line)
 		}
 	}
-}
-
-// firstDifference shows the first line in which two texts differ.
-func firstDifference(got, want string) string {
-	g, w := strings.Split(got, "\n"), strings.Split(want, "\n")
-	for i := range min(len(g), len(w)) {
-		if g[i] != w[i] {
-			return "got:  " + g[i] + "\nwant: " + w[i]
-		}
-	}
-	return "one is longer"
 }
 
 // lintExceptions are names that BOS itself uses. It calls a number of failed nodes

@@ -8,6 +8,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/common/expfmt"
 	"github.com/prometheus/common/model"
 
@@ -38,8 +39,8 @@ func TestREADME(t *testing.T) {
 		}
 		return
 	}
-	if string(text) != want {
-		t.Errorf("the tables in README.md do not match the code; run: go test ./cmd/bos_exporter -run TestREADME -update\n%s", firstDifference(string(text), want))
+	if diff := cmp.Diff(want, string(text)); diff != "" {
+		t.Errorf("the tables in README.md do not match the code (-want +got); run: go test ./cmd/bos_exporter -run TestREADME -update\n%s", diff)
 	}
 }
 
