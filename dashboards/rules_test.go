@@ -300,8 +300,8 @@ var alertCases = []alertCase{
 		change:   func(c *exporter.Config) { c.Linger = 30 * minute },
 		want: []moment{
 			at(12 * minute),
-			at(20*minute, ofExporter("BOSListNearLimit", "Session data fills about 82% of what it can list")),
-			at(65*minute, ofExporter("BOSListNearLimit", "Session data fills about 82% of what it can list")), // without series
+			at(20*minute, ofExporter("BOSListNearLimit", "Session data fills about 82% of what BOS can list")),
+			at(65*minute, ofExporter("BOSListNearLimit", "Session data fills about 82% of what BOS can list")), // without series
 		}},
 
 	{name: "the list is below its limit", minutes: 30,
