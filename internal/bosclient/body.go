@@ -6,26 +6,44 @@ import (
 	"io"
 )
 
-// Maximum lengths in bytes.
+// Limits of a document besides its size, as some things take more memory than their
+// bytes. Four documents at their limits, and what the exporter keeps of them, fit in a
+// container of 128 MiB.
 const (
-	// maxString is that of any string in a document, even one that is skipped: a
-	// decoder holds the whole of it. 12,000 node names, as in the limit of a
-	// session or in an error message, take 200 kB.
+	// maxString is the maximum length of any string in bytes, even of one that is
+	// skipped: a decoder holds the whole of it. 12,000 node names, as in the limit of
+	// a session or in an error message, take 200 kB.
 	maxString = 256 << 10
-	// maxName is that of a name, which is kept for as long as the session.
+	// maxName is the maximum length of a name, which is kept as long as its session.
 	maxName = 1 << 10
+	// maxNames is the maximum number of names that are read: of 12,000 nodes, each
+	// twice in three phases and in their errors, and some more.
+	maxNames = 120_000
+	// maxMembers is the maximum number of members of all objects, which a decoder
+	// remembers to find duplicates: 12,000 different errors, and some more.
+	maxMembers = 20_000
+	// maxSessions is the maximum number of sessions in a list, several times as many
+	// as those at which BOS begins to hang.
+	maxSessions = 10_000
 )
 
 // byteOrderMark is what some programs put at the beginning of UTF-8.
 const byteOrderMark = "\uFEFF"
 
-// limitError is the error of something that is larger than its limit.
-type limitError struct {
-	what  string
-	limit int64
+// limitError is the error of something that exceeds its limit.
+type limitError string
+
+func (e limitError) Error() string { return string(e) }
+
+// longerThan is the error of something that exceeds a number of bytes.
+func longerThan(what string, limit int64) error {
+	return limitError(what + " is longer than " + size(limit))
 }
 
-func (e limitError) Error() string { return e.what + " is longer than " + size(e.limit) }
+// moreThan is the error of too many of something.
+func moreThan(limit int, what string) error {
+	return limitError(fmt.Sprintf("there are more than %d %s", limit, what))
+}
 
 // size formats a power of two.
 func size(bytes int64) string {
@@ -39,8 +57,8 @@ func size(bytes int64) string {
 	}
 }
 
-// bodyReader reads a JSON document of limited size with strings of limited length.
-// It skips a byte order mark.
+// bodyReader reads a JSON document within limits, before a decoder could buffer what
+// exceeds them. It skips a byte order mark.
 type bodyReader struct {
 	r     *bufio.Reader
 	limit int64
@@ -51,6 +69,7 @@ type bodyReader struct {
 	quoted  bool // within a string
 	escaped bool // behind a backslash in it
 	length  int  // of the string so far
+	members int  // of all objects so far
 }
 
 func newBodyReader(r io.Reader, limit int64) *bodyReader {
@@ -70,24 +89,29 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	b.read += int64(n)
 	switch {
 	case b.read > b.limit:
-		b.err = limitError{"the response", b.limit}
-	case b.tooLong(p[:n]):
-		b.err = limitError{"a string in the response", maxString}
+		b.err = longerThan("the response", b.limit)
 	case err != nil && err != io.EOF:
 		b.err = err
 	default:
-		return n, err
+		b.err = b.check(p[:n])
 	}
-	return 0, b.err
+	if b.err != nil {
+		return 0, b.err
+	}
+	return n, err
 }
 
-// tooLong tells whether the string at the end of a part of the document, or one
-// that ends in it, exceeds maxString.
-func (b *bodyReader) tooLong(part []byte) bool {
+// check checks the next part of the document.
+func (b *bodyReader) check(part []byte) error {
 	for _, c := range part {
 		switch {
 		case !b.quoted:
 			b.quoted, b.length = c == '"', 0
+			if c == ':' {
+				if b.members++; b.members > maxMembers {
+					return moreThan(maxMembers, "members of objects in the response")
+				}
+			}
 			continue
 		case b.escaped:
 			b.escaped = false
@@ -98,8 +122,8 @@ func (b *bodyReader) tooLong(part []byte) bool {
 			continue
 		}
 		if b.length++; b.length > maxString {
-			return true
+			return longerThan("a string in the response", maxString)
 		}
 	}
-	return false
+	return nil
 }

@@ -37,20 +37,15 @@ const (
 // Resources lists every resource.
 var Resources = []Resource{List, Session, Status, BootSet, Template}
 
-// maxBytes is the maximum size of a response, decompressed.
-//
-// The status of a boot set lists every node once or twice in each phase: 12,000
-// nodes in three phases take 1 MB, or 2.5 MB when all of them failed with an error.
-// The ids of 2,000 sessions, more than BOS can list, take 84 kB.
+// maxBytes is the maximum size of a response, decompressed. Only the status of a boot
+// set is large: it lists every node once or twice in each phase, so 12,000 nodes in
+// three phases take 1 MB, or 2.5 MB if all of them failed with an error. The ids of
+// maxSessions take 420 kB.
 func (r Resource) maxBytes() int64 {
-	switch r {
-	case BootSet:
+	if r == BootSet {
 		return 4 << 20
-	case List:
-		return 2 << 20
-	default:
-		return 1 << 20
 	}
+	return 1 << 20
 }
 
 // Defaults that all programs share.

@@ -3,6 +3,7 @@ package bosclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -201,7 +202,8 @@ func TestErrors(t *testing.T) {
 		{"of another shape", answer(200, "application/json", `{"a":1}`), Malformed, []string{"want an array, got an object"}, ""},
 		{"element of another kind", answer(200, "application/json", `["a",{}]`), Malformed, []string{"want a string"}, ""},
 		{"null", answer(200, "application/json", `null`), Malformed, nil, ""},
-		{"too long", answer(200, "application/json", "["+strings.Repeat(`"a",`, 1<<20)), Malformed, []string{"the response is longer than 2 MiB"}, ""},
+		{"too long", answer(200, "application/json", "["+strings.Repeat(" ", 1<<20)), Malformed, []string{"the response is longer than 1 MiB"}, ""},
+		{"too many sessions", answer(200, "application/json", "["+strings.Repeat(`"a",`, 10_000)+`"a"]`), Malformed, []string{"there are more than 10000 sessions"}, ""},
 		{"name too long", answer(200, "application/json", `["`+strings.Repeat("a", 1<<10+1)+`"]`), Malformed, []string{"/0: a name is longer than 1 KiB"}, ""},
 		{"string too long", answer(200, "application/json", `["`+strings.Repeat("a", 1<<20)+`"]`), Malformed, []string{"a string in the response is longer than 256 KiB"}, ""},
 		{"connection refused", func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }, Unavailable, []string{"connection refused"}, ""},
@@ -328,6 +330,15 @@ func TestSessions(t *testing.T) {
 	}
 }
 
+// manyMembers is a description with so many members.
+func manyMembers(n int) string {
+	b := []byte(`{"operation":"boot"`)
+	for i := range n - 1 {
+		b = fmt.Appendf(b, `,"%d":":"`, i)
+	}
+	return string(append(b, '}'))
+}
+
 func TestSession(t *testing.T) {
 	printed := time.Date(2022, 8, 22, 12, 22, 33, 708209000, time.UTC)
 	for _, tt := range []struct {
@@ -370,6 +381,8 @@ func TestSession(t *testing.T) {
 		{"a name as long as may be", `{"templateName":"` + strings.Repeat("é", 512) + `"}`, bos.Session{Template: strings.Repeat("é", 512)}, ""},
 		{"a name too long", `{"templateName":"` + strings.Repeat("é", 512) + `a"}`, bos.Session{}, "/templateName: a name is longer than 1 KiB"},
 		{"a number too long", `{"job":` + strings.Repeat("1", 1025) + `}`, bos.Session{}, "/job: a name is longer than 1 KiB"},
+		{"too many members", manyMembers(20_001), bos.Session{}, "there are more than 20000 members of objects in the response"},
+		{"many members", manyMembers(20_000), bos.Session{Operation: "boot"}, ""},
 		{"a long string that is skipped", `{"limit":"` + strings.Repeat("x1000c0s0b0n0,", 12_000) + `","operation":"boot"}`, bos.Session{Operation: "boot"}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -21,6 +21,7 @@ import (
 type decoder struct {
 	*jsontext.Decoder
 	scratch []byte
+	names   int // read so far
 }
 
 // decodeAll passes the JSON value of r to decode and refuses anything after it.
@@ -136,12 +137,17 @@ func (d *decoder) text() ([]byte, error) {
 	return text, d.checkName(text)
 }
 
-// checkName refuses names of absurd length.
+// checkName refuses a name of absurd length, and an absurd number of names.
 func (d *decoder) checkName(name []byte) error {
-	if len(name) > maxName {
-		return fmt.Errorf("%s: %w", d.place(), limitError{"a name", maxName})
+	d.names++
+	switch {
+	case len(name) > maxName:
+		return fmt.Errorf("%s: %w", d.place(), longerThan("a name", maxName))
+	case d.names > maxNames:
+		return moreThan(maxNames, "names in the response")
+	default:
+		return nil
 	}
-	return nil
 }
 
 // name reads the name of a phase or category, which servers write in any case.

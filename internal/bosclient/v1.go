@@ -1,7 +1,6 @@
 package bosclient
 
 import (
-	"bytes"
 	"cmp"
 	"context"
 	"errors"
@@ -21,6 +20,9 @@ func (c *Client) Sessions(ctx context.Context) ([]string, error) {
 		return d.array(func() error {
 			id, err := d.text()
 			ids = append(ids, string(id))
+			if len(ids) > maxSessions {
+				return moreThan(maxSessions, "sessions")
+			}
 			return err
 		})
 	}, "session")
@@ -248,14 +250,17 @@ func (d *decoder) phase(index int, names Names) (bos.Phase, error) {
 
 func (d *decoder) category(phase int, names Names) (bos.Category, error) {
 	var c bos.Category
-	var early []byte // a node list that stands before the name it belongs to
+	var early []string // nodes that stand before the name of their category
 	err := d.object(func(member string) (err error) {
 		switch {
 		case member == "name":
 			c.Name, err = d.name()
 		case member == "node_list" && c.Name == "":
-			early, err = d.ReadValue()
-			early = slices.Clone(early)
+			err = d.list(func() error {
+				node, err := d.text()
+				early = append(early, string(node))
+				return err
+			})
 		case member == "node_list":
 			err = d.nodes(phase, &c, names)
 		default:
@@ -263,15 +268,16 @@ func (d *decoder) category(phase int, names Names) (bos.Category, error) {
 		}
 		return err
 	})
-	switch {
-	case err != nil:
-		return c, err
-	case c.Name == "":
-		return c, errors.New("a category has no name")
-	case early != nil:
-		err = decodeAll(bytes.NewReader(early), func(d *decoder) error { return d.nodes(phase, &c, names) })
+	if err == nil && c.Name == "" {
+		err = errors.New("a category has no name")
 	}
-	return c, err
+	if err != nil {
+		return c, err
+	}
+	for _, node := range early {
+		names.add(phase, &c, []byte(node))
+	}
+	return c, nil
 }
 
 func (d *decoder) nodes(phase int, c *bos.Category, names Names) error {
@@ -280,12 +286,17 @@ func (d *decoder) nodes(phase int, c *bos.Category, names Names) error {
 		if err != nil {
 			return err
 		}
-		c.Nodes++
-		if names.Node != nil {
-			names.Node(phase, c.Name, name)
-		}
+		names.add(phase, c, name)
 		return nil
 	})
+}
+
+// add counts a node of a category and passes on its name.
+func (names Names) add(phase int, c *bos.Category, node []byte) {
+	c.Nodes++
+	if names.Node != nil {
+		names.Node(phase, c.Name, node)
+	}
 }
 
 // errors reads the error messages of a phase and the nodes that each is about.

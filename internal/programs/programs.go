@@ -107,6 +107,9 @@ type writerFunc func([]byte) (int, error)
 
 func (f writerFunc) Write(b []byte) (int, error) { return f(b) }
 
+// PID returns the id of its process.
+func (p *Program) PID() int { return p.cmd.Process.Pid }
+
 // Log returns what the program has written to stderr.
 func (p *Program) Log() string {
 	p.mu.Lock()

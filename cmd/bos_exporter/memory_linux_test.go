@@ -1,0 +1,129 @@
+package main
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/programs"
+)
+
+// container is the memory of a small container, in MiB.
+const container = 128
+
+// peak is the largest amount of memory that the program has ever held, in MiB.
+func (p program) peak() int {
+	p.t.Helper()
+	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	m := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(status)
+	if m == nil {
+		p.t.Fatalf("no peak in %s", status)
+	}
+	kib, err := strconv.Atoi(string(m[1]))
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return kib >> 10
+}
+
+// flood returns a response of a size in bytes, or a little less: an end behind as many
+// pieces as there is room for.
+func flood(size int, begin string, piece func(i int) string, end string) []byte {
+	body := []byte(begin)
+	for i := 0; ; i++ {
+		p := piece(i)
+		if len(body)+len(p)+len(end) > size {
+			return append(body, end...)
+		}
+		body = append(body, p...)
+	}
+}
+
+// However much a server sends, the exporter fits in a small container.
+func TestHugeResponsesFitInASmallContainer(t *testing.T) {
+	binary := filepath.Join(t.TempDir(), "bos_exporter") // the race detector takes a lot of memory itself
+	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	repeat := func(s string) func(int) string {
+		s = strings.Repeat(s, 1<<10)
+		return func(int) string { return s }
+	}
+	format := func(s string) func(int) string {
+		return func(i int) string { return fmt.Sprintf(s, i) }
+	}
+	node := func(i int) string {
+		return fmt.Sprintf(`"x%dc%ds%db%dn%d",`, 1000+i>>12, i>>9&7, i>>6&7, i>>3&7, i&7)
+	}
+	const (
+		boot        = `{"name":"compute","phases":[{"name":"boot",`
+		list        = `/v1/session$`
+		description = `/v1/session/[^/]*$`
+		status      = `/v1/session/[^/]*/status$`
+		template    = `/v1/sessiontemplate/`
+		bootSet     = `/status/`
+		huge        = 64 << 20
+	)
+	for _, tt := range []struct {
+		name, path string // of the request, a regular expression
+		body       []byte
+		says       string // in the log; nothing if the response is accepted
+	}{
+		{"a full list", list, flood(380_000, `[`, format(`"%08x-0000-4000-8000-000000000000",`), `"x"]`), ""},
+		{"a list of too many ids", list, flood(1<<20, `[`, format(`"%x",`), `"x"]`), "more than 10000 sessions"},
+		{"a huge description with a long text", description, flood(huge, `{"operation":"boot","templateName":"`, repeat("a"), `"}`), "a string in the response is longer than 256 KiB"},
+		{"a huge description of white space", description, flood(huge, `{"operation":"boot"`, repeat(" "), `}`), "longer than 1 MiB"},
+		{"a description with many members", description, flood(1<<20, `{"operation":"boot"`, format(`,"%x":1`), `}`), "more than 20000 members"},
+		{"a huge status with a long number", status, flood(huge, `{"metadata":{},"id":1`, repeat("1"), `}`), "longer than 1 MiB"},
+		{"a template with many boot sets", template, flood(1<<20, `{"boot_sets":{"":{}`, format(`,"%x":{}`), `}}`), "more than 20000 members"},
+		{"a full boot set", bootSet, flood(1_800_000, boot+`"categories":[{"name":"failed","node_list":[`, node, `"x"]}]}]}`), ""},
+		{"a full boot set whose nodes precede their category", bootSet, flood(1_800_000, boot+`"categories":[{"node_list":[`, node, `"x"],"name":"failed"}]}]}`), ""},
+		{"a boot set with too many nodes", bootSet, flood(4<<20, boot+`"categories":[{"name":"failed","node_list":[`, node, `"x"]}]}]}`), "more than 120000 names"},
+		{"a boot set with too many errors", bootSet, flood(4<<20, boot+`"errors":{"":[]`, format(`,"an error of node %d that differs from those of others":["x"]`), `}}]}`), "more than 20000 members"},
+		{"a huge boot set with a long error", bootSet, flood(huge, boot+`"errors":{"`, repeat("a"), `":[]}}]}`), "a string in the response is longer than 256 KiB"},
+		{"a huge boot set that is skipped in part", bootSet, flood(huge, boot+`"x":[0`, repeat(",[{}]"), `]}]}`), "longer than 4 MiB"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			specs := make([]bossim.Spec, 2*bosclient.DefaultConcurrency)
+			for i := range specs {
+				specs[i] = bossim.Spec{Operation: bos.Boot, Template: fmt.Sprint("t", i), Created: bossim.GalleryTime,
+					BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(8)}}}
+			}
+			w := newWorld(t, bossim.Scripted(specs...), bossim.GalleryTime)
+			path := regexp.MustCompile(tt.path)
+			w.sim.Substitute(func(r *http.Request) http.Handler {
+				if !path.MatchString(r.URL.Path) {
+					return nil
+				}
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+					w.Header().Set("Content-Type", "application/json")
+					_, _ = w.Write(tt.body) // or the client has had enough
+				})
+			})
+			p := program{programs.Start(t, binary, "--web.listen-address=127.0.0.1:0", "--bos.url="+w.url, "--bos.interval=10ms"), t}
+			w.swept()
+			p.metrics()
+			peak := p.peak()
+			t.Logf("the exporter has held up to %d MiB", peak)
+			if peak >= container*7/8 {
+				t.Errorf("the exporter has held %d MiB, want less than %d", peak, container*7/8)
+			}
+			said := regexp.MustCompile(`is longer than|there are more than`).MatchString(p.Log())
+			if said != (tt.says != "") || !strings.Contains(p.Log(), tt.says) {
+				t.Errorf("the log must say %q, and nothing of other limits", tt.says)
+			}
+		})
+	}
+}
