@@ -11,8 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/exporter"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
@@ -96,9 +95,9 @@ func TestHugeResponsesFitInASmallContainer(t *testing.T) {
 		{"a huge boot set that is skipped in part", bootSet, flood(huge, boot+`"x":[0`, repeat(",[{}]"), `]}]}`), "longer than 4 MiB"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			specs := make([]bossim.Spec, 2*bosclient.DefaultConcurrency)
+			specs := make([]bossim.Spec, 2*exporter.DefaultConfig().Concurrency)
 			for i := range specs {
-				specs[i] = bossim.Spec{Operation: bos.Boot, Template: fmt.Sprint("t", i), Created: bossim.GalleryTime,
+				specs[i] = bossim.Spec{Operation: "boot", Template: fmt.Sprint("t", i), Created: bossim.GalleryTime,
 					BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(8)}}}
 			}
 			w := newWorld(t, bossim.Scripted(specs...), bossim.GalleryTime)
