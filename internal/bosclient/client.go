@@ -257,7 +257,7 @@ func (c *Client) roundTrip(ctx context.Context, address string, maxBytes int64, 
 			e := c.transportError(address, body.err)
 			return e.code(), e
 		default:
-			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode, Err: err}
+			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode, Detail: clip(err.Error()), Err: err}
 		}
 	}
 	return code, nil

@@ -529,6 +529,24 @@ func TestInvalidUnicodeIsReplaced(t *testing.T) {
 	}
 }
 
+// A long name in a document does not make its error just as long.
+func TestErrorsInDocumentsAreShort(t *testing.T) {
+	long := strings.Repeat("a", 100_000)
+	for _, tt := range []struct{ name, body string }{
+		{"of the wrong kind", `{"phases":[{"name":"boot","errors":{"` + long + `":7}}]}`},
+		{"of the wrong syntax", `{"phases":[{"name":"boot","errors":{"` + long + `":[}}]}`},
+		{"twice", `{"phases":[{"name":"boot","errors":{"` + long + `":[],"` + long + `":[]}}]}`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			c := newClient(t, answer(200, "application/json", tt.body))
+			_, err := c.BootSet(t.Context(), "x", "computes", Names{Error: func(int, string, []byte) {}})
+			if ReasonOf(err) != Malformed || err == nil || len(err.Error()) > 1000 {
+				t.Errorf("got an error of %d bytes, want a short one that is malformed: %.1000v", len(fmt.Sprint(err)), err)
+			}
+		})
+	}
+}
+
 // Null, missing and "" are empty.
 func TestBootSetOfNothing(t *testing.T) {
 	for _, body := range []string{

@@ -97,7 +97,7 @@ func (d *decoder) unexpected(want jsontext.Kind) error {
 // place is the position in the document, as a JSON pointer.
 func (d *decoder) place() string {
 	if p := d.StackPointer(); p != "" {
-		return string(p)
+		return clipTo(150, string(p)) // names in it may be long
 	}
 	return "the whole response"
 }

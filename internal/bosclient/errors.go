@@ -254,9 +254,10 @@ func explanation(resp *http.Response) string {
 }
 
 // clip turns text from elsewhere into something that fits in a line of a log.
-func clip(s string) string {
-	const longest = 200
-	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "?")), " ")
+func clip(s string) string { return clipTo(300, s) }
+
+func clipTo(longest int, s string) string {
+	s = strings.Join(strings.Fields(strings.ToValidUTF8(s, "\uFFFD")), " ")
 	if r := []rune(s); len(r) > longest {
 		s = string(r[:longest]) + "…"
 	}

@@ -37,10 +37,6 @@ func (s *tokenServer) RoundTrip(r *http.Request) (*http.Response, error) {
 	if err != nil || form.Get("client_id") != "me" || form.Get("client_secret") != "hunter2" || form.Get("grant_type") != "client_credentials" || r.Header.Get("Authorization") != "" {
 		s.t.Errorf("asked with %s and %v", body, r.Header)
 	}
-	if s.hangs {
-		<-r.Context().Done()
-		return nil, r.Context().Err()
-	}
 	if s.refuses {
 		return answer(401, "application/json", `{"error":"invalid_client","error_description":"hunter2 is wrong"}`)(r)
 	}
@@ -49,7 +45,7 @@ func (s *tokenServer) RoundTrip(r *http.Request) (*http.Response, error) {
 }
 
 // withTokens returns a client, and the tokens that it has sent to BOS.
-func withTokens(t *testing.T, tokens *tokenServer, accepts func(token string) bool, timeout time.Duration) (*Client, *[]string) {
+func withTokens(t *testing.T, tokens http.RoundTripper, accepts func(token string) bool, timeout time.Duration) (*Client, *[]string) {
 	t.Helper()
 	var sent []string
 	c := newClient(t, &ClientCredentials{
@@ -217,19 +213,62 @@ func TestTrimBearer(t *testing.T) {
 }
 
 func TestTokenServerInTrouble(t *testing.T) {
-	c, sent := withTokens(t, &tokenServer{t: t, refuses: true}, nil, time.Second)
-	_, err := c.Sessions(t.Context())
-	if ReasonOf(err) != Unauthorized || strings.Contains(err.Error(), "hunter2") || !strings.Contains(err.Error(), "invalid_client") || len(*sent) > 0 {
-		t.Errorf("%v", err)
+	hangs := func(r *http.Request) (*http.Response, error) {
+		<-r.Context().Done()
+		return nil, r.Context().Err()
 	}
-	c, _ = withTokens(t, &tokenServer{t: t, hangs: true}, nil, 10*time.Millisecond)
-	if _, err := c.Sessions(t.Context()); !IsTimeout(err) {
-		t.Errorf("a token server that hangs: %v", err)
+	for _, tt := range []struct {
+		name   string
+		tokens http.RoundTripper
+		reason Reason
+		says   string
+	}{
+		{"refuses the client", &tokenServer{t: t, refuses: true}, Unauthorized, "no token: the token server refused (invalid_client)"},
+		{"is down", answer(503, "text/html", "hunter2"), Unavailable, "no token: the token server refused with status 503"},
+		{"is out of reach", transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }),
+			Unavailable, `no token: Post "http://keycloak.test/token": connection refused`},
+		{"hangs", transport(hangs), Unavailable, "no token: no response within 50ms"},
+		{"hangs in mid-response", transport(func(r *http.Request) (*http.Response, error) {
+			resp, err := answer(200, "application/json", "")(r)
+			resp.Body = io.NopCloser(reader(func([]byte) (int, error) {
+				_, err := hangs(r)
+				return 0, err
+			}))
+			return resp, err
+		}), Unavailable, "no token: no response within 50ms"},
+		{"speaks something else", answer(200, "text/html", "<html>"), Unavailable, "no token: oauth2: cannot parse json"},
+		{"sends a byte order mark", answer(200, "application/json", "\uFEFF"+`{"access_token":"t","token_type":"bearer"}`), "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				c, sent := withTokens(t, tt.tokens, func(string) bool { return true }, 50*time.Millisecond)
+				_, err := c.Sessions(t.Context())
+				switch {
+				case tt.reason == "":
+					if err != nil || !slices.Equal(*sent, []string{"t"}) {
+						t.Errorf("sent %q, %v, want t", *sent, err)
+					}
+				case err == nil || ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "hunter2"):
+					t.Errorf("got error %v, want one that is %s and says %q", err, tt.reason, tt.says)
+				case len(*sent) > 0:
+					t.Errorf("sent %q", *sent)
+				case IsTimeout(err) != strings.Contains(tt.says, "no response within"):
+					t.Errorf("is a timeout: %t", IsTimeout(err))
+				}
+			})
+		})
 	}
-	ctx, cancel := context.WithCancel(t.Context())
-	c, _ = withTokens(t, &tokenServer{t: t, hangs: true}, nil, time.Minute)
-	go cancel()
-	if _, err := c.Sessions(ctx); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled: %v", err)
-	}
+	t.Run("is not waited for", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		c, _ := withTokens(t, transport(hangs), nil, time.Minute)
+		go cancel()
+		if _, err := c.Sessions(ctx); !errors.Is(err, context.Canceled) {
+			t.Errorf("got error %v, want %v", err, context.Canceled)
+		}
+	})
 }
+
+// reader is an io.Reader made of a function.
+type reader func([]byte) (int, error)
+
+func (r reader) Read(p []byte) (int, error) { return r(p) }
