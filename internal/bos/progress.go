@@ -1,6 +1,9 @@
 package bos
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // Observe dates the last progress of every phase of s, which was read at now
 // (by the clock of BOS). prev is the reading of the same session before, nil if
@@ -54,38 +57,54 @@ func (s *Session) NewestTime(now time.Time) time.Time {
 }
 
 // LastProgress is when a node of the session last changed its category, by the
-// clock of BOS; while no node is known, when the session began.
+// clock of BOS; while no node is known, when the session began or was first read.
 func (s *Session) LastProgress(now time.Time) time.Time {
 	var t time.Time
 	for i := range s.BootSets {
 		t = newest(now, t, s.lastProgress(&s.BootSets[i], now))
 	}
 	if t.IsZero() {
-		t = newest(now, s.Began())
+		t = newest(now, s.since())
 	}
 	return t
 }
 
 // lastProgress is when a node of the boot set last changed its category; while
-// none is known, when the boot set or its session began.
+// none is known, when the boot set or its session began, or was first read.
 func (s *Session) lastProgress(b *BootSet, now time.Time) time.Time {
 	t := newest(now, b.StartTime)
 	for i := range b.Phases {
 		t = newest(now, t, b.Phases[i].LastProgress)
 	}
 	if t.IsZero() {
-		t = newest(now, s.Began())
+		t = newest(now, s.since())
 	}
 	return t
 }
 
-// Began is when the session started, or, if BOS does not say, when it was first
-// read.
-func (s *Session) Began() time.Time {
+// since is from when on the session may be expected to progress: its start, or, if
+// BOS gives none, its first reading.
+func (s *Session) since() time.Time {
 	if s.StartTime.IsZero() {
 		return s.FirstSeen
 	}
 	return s.StartTime
+}
+
+// Began is when the session started. If BOS does not say, it is when the session was
+// first read, provided that it appeared while BOS was being watched; otherwise nobody
+// can tell, and Began is zero, which is before all others.
+func (s *Session) Began() time.Time {
+	if s.StartTime.IsZero() && s.Preexisting {
+		return time.Time{}
+	}
+	return s.since()
+}
+
+// NewestFirst compares sessions by when they began, the newest first. Those of which
+// nobody can tell come last.
+func NewestFirst(a, b *Session) int {
+	return cmp.Or(b.Began().Compare(a.Began()), cmp.Compare(a.ID, b.ID))
 }
 
 // newest returns the newest of the times, taking those after now for now.

@@ -1,6 +1,7 @@
 package bos
 
 import (
+	"slices"
 	"testing"
 	"time"
 )
@@ -66,5 +67,42 @@ func TestProgressKeepsRunning(t *testing.T) {
 			t.Fatalf("after %d nodes: %s, want running", n, got)
 		}
 		prev = s
+	}
+}
+
+func TestUndatedLeftoversSortAsTheOldest(t *testing.T) {
+	session := func(id string, started time.Time, preexisting bool) *Session {
+		s := &Session{ID: id, Preexisting: preexisting, FirstSeen: start.Add(time.Hour)}
+		s.StartTime = started
+		return s
+	}
+	sessions := []*Session{
+		session("undated-b", time.Time{}, true),
+		session("undated-a", time.Time{}, true),
+		session("old", start.Add(-time.Hour), true),
+		session("recent", start, true),
+		session("appeared", time.Time{}, false),
+		session("newest", start.Add(2*time.Hour), false),
+	}
+	slices.SortFunc(sessions, NewestFirst)
+	var got []string
+	for _, s := range sessions {
+		got = append(got, s.ID)
+	}
+	if want := []string{"newest", "appeared", "recent", "old", "undated-a", "undated-b"}; !slices.Equal(got, want) {
+		t.Errorf("got %v, want %v", got, want)
+	}
+}
+
+// That nobody can tell when a session began does not make it an abandoned one.
+func TestUndatedLeftoverIsTimedFromItsFirstReading(t *testing.T) {
+	s := reading(Reboot, 0, testBootSet{name: "computes"})
+	s.StartTime, s.Preexisting = time.Time{}, true
+	s.Observe(nil, start)
+	if !s.Began().IsZero() {
+		t.Errorf("it began at %s, want an unknown time", s.Began())
+	}
+	if got := Judge(s, start.Add(9*time.Minute), limits).State; got != StatePending {
+		t.Errorf("nine minutes after its first reading: %s, want pending", got)
 	}
 }

@@ -78,6 +78,9 @@ type Session struct {
 	// FirstSeen is when the session was first read, by the clock of BOS. It
 	// dates a session for which BOS gives no time at all.
 	FirstSeen time.Time
+	// Preexisting is set when the first list already held the session. Unless BOS
+	// gives a start time, nobody can tell how old it is.
+	Preexisting bool
 }
 
 // BootSet is the part of a session that boots one set of nodes alike.

@@ -10,7 +10,7 @@ type State string
 const (
 	// StatePending: no node has started yet.
 	StatePending State = "pending"
-	// StateRunning: work goes on.
+	// StateRunning: work is under way.
 	StateRunning State = "running"
 	// StateStuck: unfinished, and no node has moved for longer than the phase may take.
 	StateStuck State = "stuck"
@@ -39,7 +39,7 @@ func (s State) Ended() bool {
 	}
 }
 
-// Limits say how long unfinished work may rest.
+// Limits say how long unfinished work may stand still.
 type Limits struct {
 	// Shutdown is how long no node may move while the shutdown phase is in
 	// progress or no node is known yet.
@@ -55,9 +55,25 @@ type Limits struct {
 // an hour for nodes to become ready or to be configured (bos.md, Flags).
 var DefaultLimits = Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
 
+// Ending tells whether a session has ended.
+type Ending uint8
+
+// The endings. A session that has ended may still have the state StateUnknown: that
+// its outcome is unknown is not that its end is.
+const (
+	// Unknowable: BOS has nothing to tell from whether the session has ended.
+	Unknowable Ending = iota
+	// NotEnded: the session is unfinished.
+	NotEnded
+	// Ended: the session has ended, at Verdict.End.
+	Ended
+)
+
 // Verdict holds the effective states of a session and of its parts.
 type Verdict struct {
 	State    State
+	Ending   Ending
+	End      time.Time        // zero unless Ending is Ended
 	BootSets []BootSetVerdict // like Session.BootSets
 }
 
@@ -76,8 +92,10 @@ type BootSetVerdict struct {
 //     left to move, or when a phase failed on some nodes, nothing is in progress
 //     and nothing has moved for the shutdown limit: early agents halt there and
 //     never say so.
-//   - A session in which only some boot sets have ended takes the liveliest
+//   - A session in which only some boot sets have ended takes the most active
 //     state of the others.
+//   - A session without a stop time whose boot sets have all ended did so when a node
+//     last moved.
 func Judge(s *Session, now time.Time, l Limits) Verdict {
 	stopped := !s.StopTime.IsZero()
 	v := Verdict{BootSets: make([]BootSetVerdict, len(s.BootSets))}
@@ -92,10 +110,20 @@ func Judge(s *Session, now time.Time, l Limits) Verdict {
 	}
 	open := count[StatePending] + count[StateRunning] + count[StateStuck] + count[StateAbandoned]
 	switch {
+	case stopped:
+		v.Ending, v.End = Ended, s.StopTime
+	case s.Obscure:
+		v.Ending = Unknowable
+	case len(s.BootSets) == 0 || open > 0:
+		v.Ending = NotEnded
+	default:
+		v.Ending, v.End = Ended, s.LastProgress(now)
+	}
+	switch {
 	case !stopped && s.Obscure:
 		v.State = StateUnknown
 	case !stopped && len(s.BootSets) == 0:
-		v.State = rest(StatePending, now.Sub(s.LastProgress(now)), l.Shutdown, l.Abandoned)
+		v.State = unfinishedState(StatePending, now.Sub(s.LastProgress(now)), l.Shutdown, l.Abandoned)
 	case stopped || open == 0:
 		v.State = outcome(s.Nodes)
 		if unreported && v.State == StateSucceeded {
@@ -131,13 +159,13 @@ func (b *BootSet) state(stopped bool, idle time.Duration, l Limits) State {
 	if !b.Reported || b.inShutdown() {
 		limit = l.Shutdown
 	}
-	lively := StatePending
+	activeState := StatePending
 	for i := range b.Phases {
 		if !b.Phases[i].untouched() {
-			lively = StateRunning
+			activeState = StateRunning
 		}
 	}
-	return rest(lively, idle, limit, l.Abandoned)
+	return unfinishedState(activeState, idle, limit, l.Abandoned)
 }
 
 func (b *BootSet) inShutdown() bool {
@@ -202,14 +230,15 @@ func outcome(t Tally) State {
 	return StatePartial
 }
 
-// rest is the state of something unfinished that has rested for idle.
-func rest(lively State, idle, limit, abandoned time.Duration) State {
+// unfinishedState is the state of something unfinished in which nothing has moved for
+// idle: activeState until that exceeds the limit.
+func unfinishedState(activeState State, idle, limit, abandoned time.Duration) State {
 	switch {
 	case idle > limit+abandoned:
 		return StateAbandoned
 	case idle > limit:
 		return StateStuck
 	default:
-		return lively
+		return activeState
 	}
 }

@@ -525,3 +525,48 @@ func TestTimesInTheFuture(t *testing.T) {
 		t.Errorf("state %s, want stuck", got)
 	}
 }
+
+// Whether a session has ended and what came of it are two things.
+func TestEnding(t *testing.T) {
+	stopped := func(s *Session) *Session {
+		s.StopTime = at(time.Hour)
+		return s
+	}
+	for _, tt := range []struct {
+		name    string
+		session *Session
+		age     time.Duration // of the session when it is judged
+		state   State
+		ending  Ending
+		end     time.Duration // after the start of the session
+	}{
+		{"no boot set known yet", reading(Reboot, 0), time.Minute, StatePending, NotEnded, 0},
+		{"at work", reading(Shutdown, 0, reported("a", testPhase{name: Shutdown, nodes: in{InProgress: span(1, 4)}})),
+			time.Minute, StateRunning, NotEnded, 0},
+		{"stuck", reading(Shutdown, 0, reported("a", testPhase{name: Shutdown, nodes: in{InProgress: span(1, 4)}})),
+			time.Hour, StateStuck, NotEnded, 0},
+		{"abandoned", reading(Shutdown, 0, reported("a", testPhase{name: Shutdown, nodes: in{InProgress: span(1, 4)}})),
+			48 * time.Hour, StateAbandoned, NotEnded, 0},
+		{"nothing to tell it from", obscure(reading(Reboot, 0)), time.Hour, StateUnknown, Unknowable, 0},
+		{"stopped", reading(Shutdown, time.Hour, reported("a", testPhase{name: Shutdown, nodes: in{Succeeded: span(1, 4)}})),
+			2 * time.Hour, StateSucceeded, Ended, time.Hour},
+		{"stopped, boot sets not known", stopped(obscure(reading(Reboot, 0))), 2 * time.Hour, StateUnknown, Ended, time.Hour},
+		{"stopped without any node", reading(Reboot, time.Hour, reported("a")), 2 * time.Hour, StateUnknown, Ended, time.Hour},
+		{"no node left to move, and no stop time", reading(Shutdown, 0,
+			reported("a", testPhase{name: Shutdown, nodes: in{Succeeded: span(1, 4)}, started: 2 * time.Minute})),
+			time.Hour, StateSucceeded, Ended, 2 * time.Minute},
+		{"halted after a failure, and no stop time", reading(Reboot, 0,
+			reported("a", testPhase{name: Shutdown, nodes: in{Failed: span(1, 4)}, started: 2 * time.Minute},
+				testPhase{name: Boot, nodes: in{NotStarted: span(1, 4)}})),
+			time.Hour, StateFailed, Ended, 2 * time.Minute},
+		{"ended without any node, and no stop time", reading(Reboot, 0, reported("a")), time.Hour, StateUnknown, Ended, time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.session.Observe(nil, start.Add(tt.age))
+			v := Judge(tt.session, start.Add(tt.age), limits)
+			if v.State != tt.state || v.Ending != tt.ending || !v.End.Equal(at(tt.end)) {
+				t.Errorf("%s, ending %d at %s; want %s, ending %d at %s", v.State, v.Ending, v.End, tt.state, tt.ending, at(tt.end))
+			}
+		})
+	}
+}
