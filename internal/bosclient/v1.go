@@ -11,8 +11,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// Sessions lists the ids of all sessions, in order and each once. BOS reads all
-// data of all sessions for it and may hang when there are many, so there is one such
+// Sessions lists the ids of all sessions, in order and each once. BOS reads all data of
+// all sessions for it and may hang when there are many, so there is only one such
 // request at a time (bos.md, The list that hangs).
 func (c *Client) Sessions(ctx context.Context) ([]string, error) {
 	var ids []string
@@ -36,7 +36,7 @@ func (c *Client) Sessions(ctx context.Context) ([]string, error) {
 	return slices.Compact(ids), nil
 }
 
-// Session describes a session: everything but its boot sets.
+// Session reads the description of a session: everything but its boot sets.
 func (c *Client) Session(ctx context.Context, id string) (*bos.Session, error) {
 	s := &bos.Session{ID: id, API: bos.APIv1}
 	err := c.get(ctx, Session, func(d *decoder) error {
@@ -58,8 +58,8 @@ func (c *Client) Session(ctx context.Context, id string) (*bos.Session, error) {
 			anything = true
 			return err
 		})
-		if err == nil && !anything {
-			return errors.New("the description of a session has none of its members")
+		if err == nil && (!anything || s.Operation == "" && s.Template == "" && s.Job == "" && s.Metadata == (bos.Metadata{})) {
+			return errors.New("the description of a session has none of its members, or no value in any of them")
 		}
 		return err
 	}, "session", id)
@@ -69,7 +69,7 @@ func (c *Client) Session(ctx context.Context, id string) (*bos.Session, error) {
 	return s, nil
 }
 
-// scalarOr reads a scalar and returns it, or old if it is empty.
+// scalarOr reads a scalar and returns it, or old if the scalar is empty.
 func (d *decoder) scalarOr(old string) (string, error) {
 	s, err := d.scalar()
 	if s == "" {
@@ -78,9 +78,9 @@ func (d *decoder) scalarOr(old string) (string, error) {
 	return s, err
 }
 
-// SessionBootSets reads the names of a session's boot sets from its status. Only
-// the earliest releases give them; none without an error means that the session
-// template must tell (bos.md, Boot set names).
+// SessionBootSets reads the names of a session's boot sets from its status. Only the
+// earliest releases give them; no names and no error mean that they are to be taken from
+// the session template (bos.md, Boot set names).
 func (c *Client) SessionBootSets(ctx context.Context, id string) ([]string, error) {
 	var names []string
 	err := c.get(ctx, Status, func(d *decoder) error {
@@ -121,9 +121,6 @@ func (c *Client) TemplateBootSets(ctx context.Context, template string) ([]strin
 				return d.SkipValue()
 			}
 			anything = true
-			if d.PeekKind() == 'n' {
-				return d.SkipValue()
-			}
 			return d.object(func(name string) error {
 				names = append(names, name)
 				return cmp.Or(d.checkName([]byte(name)), d.SkipValue())
@@ -143,44 +140,40 @@ func (c *Client) TemplateBootSets(ctx context.Context, template string) ([]strin
 
 func tooMany(bootSets []string) error {
 	if len(bootSets) > maxBootSets {
-		return fmt.Errorf("%d boot sets are more than %d", len(bootSets), maxBootSets)
+		return fmt.Errorf("there are %d boot sets, more than the maximum of %d", len(bootSets), maxBootSets)
 	}
 	return nil
 }
 
-// Names are told of the nodes of a boot set as it is read. Phases are told by
-// their index in the document, categories in lower case. The bytes of a name are
-// valid during the call only. Functions that are nil are not called.
+// Names receives the nodes of a boot set as it is read. A phase is given by its index in
+// the document, a category in lower case. The bytes of a name are valid during the call
+// only. Functions that are nil are not called.
 type Names struct {
 	Node  func(phase int, category string, node []byte)
-	Error func(phase int, message string, node []byte) // node is nil for a message about none
+	Error func(phase int, message string, node []byte) // node is nil for a message about no node
 }
 
-// Bounds of what a session may hold. BOS has five categories, and templates a few
+// Limits of what a session may hold. BOS has five categories, and templates have a few
 // boot sets.
 const (
 	maxCategories = 32
 	maxBootSets   = 256
 )
 
-// BootSet reads the status of a boot set. Nodes are counted and told, not kept.
-// The phases stand as in the document. It is NotFound as long as the boot agent
-// has not reported the boot set.
+// BootSet reads the status of a boot set. Nodes are counted and passed on, not kept.
+// The phases stand as in the document; without an array of them the status is a fragment
+// (bos.md, Fragments). A boot set is NotFound until the boot agent has reported it.
 func (c *Client) BootSet(ctx context.Context, session, name string, names Names) (*bos.BootSet, error) {
 	b := &bos.BootSet{Name: name, Reported: true}
 	err := c.get(ctx, BootSet, func(d *decoder) error {
-		anything := false
+		phases := false
 		err := d.object(func(member string) error {
 			switch member {
-			case "name", "session", "id":
-				anything = true
-				return d.SkipValue()
 			case "metadata":
-				anything = true
 				return d.metadata(&b.Metadata)
 			case "phases":
-				anything = true
-				return d.list(func() error {
+				phases = true
+				return d.array(func() error {
 					if len(b.Phases) == bos.MaxPhases {
 						return fmt.Errorf("%s: more than %d phases", d.place(), bos.MaxPhases)
 					}
@@ -189,7 +182,7 @@ func (c *Client) BootSet(ctx context.Context, session, name string, names Names)
 						return err
 					}
 					if slices.ContainsFunc(b.Phases, func(q bos.Phase) bool { return q.Name == p.Name }) {
-						return fmt.Errorf("the phase %q stands twice", p.Name)
+						return fmt.Errorf("the phase %q occurs twice", p.Name)
 					}
 					b.Phases = append(b.Phases, p)
 					return nil
@@ -198,8 +191,8 @@ func (c *Client) BootSet(ctx context.Context, session, name string, names Names)
 				return d.SkipValue()
 			}
 		})
-		if err == nil && !anything {
-			return errors.New("the status of a boot set has none of its members")
+		if err == nil && !phases {
+			return errors.New("the status of a boot set has no phases")
 		}
 		return err
 	}, "session", session, "status", name)
@@ -229,7 +222,7 @@ func (d *decoder) phase(index int, names Names) (bos.Phase, error) {
 					return fmt.Errorf("%s: more than %d categories", d.place(), maxCategories)
 				}
 				if slices.ContainsFunc(p.Categories, func(o bos.Category) bool { return o.Name == c.Name }) {
-					return fmt.Errorf("the category %q stands twice in a phase", c.Name)
+					return fmt.Errorf("the category %q occurs twice in a phase", c.Name)
 				}
 				p.Categories = append(p.Categories, c)
 				return nil
@@ -299,8 +292,8 @@ func (names Names) add(phase int, c *bos.Category, node []byte) {
 	}
 }
 
-// errors reads the error messages of a phase and the nodes that each is about.
-// The object is missing where there are none; null is taken for that, too.
+// errors reads the error messages of a phase and the nodes that each is about. Where
+// there are none the object is missing; null means the same.
 func (d *decoder) errors(phase int, names Names) error {
 	if names.Error == nil || d.PeekKind() == 'n' {
 		return d.SkipValue()
