@@ -145,26 +145,13 @@ func (v *view) named(s *inventory.Session) (*inventory.Session, error) {
 // endedBefore tells whether the session had ended by t. One that is unfinished goes
 // on, also beyond what is known of it.
 func endedBefore(s *inventory.Session, t time.Time) bool {
-	end, ended := ended(s)
-	return ended && end.Before(t)
-}
-
-// ended is when the session ended, if it has.
-func ended(s *inventory.Session) (time.Time, bool) {
-	switch {
-	case !s.StopTime.IsZero():
-		return s.StopTime, true
-	case s.Verdict.State.Ended() && !s.Obscure:
-		return s.LastProgress(s.Began().Add(inventory.DefaultMaxAge)), true
-	default:
-		return time.Time{}, false
-	}
+	return s.Verdict.Ending == bos.Ended && s.Verdict.End.Before(t)
 }
 
 // ending is when the session ended; now while it has not.
 func (v *view) ending(s *inventory.Session) time.Time {
-	if end, ok := ended(s); ok {
-		return end
+	if s.Verdict.Ending == bos.Ended {
+		return s.Verdict.End
 	}
 	return v.now
 }

@@ -109,7 +109,10 @@ func landingSessions(s *inventory.Snapshot) (rows []landingSession, more int) {
 		if !e.Exposed {
 			continue
 		}
-		row := landingSession{Session: e, Started: e.Began().Format("2006-01-02 15:04:05")}
+		row := landingSession{Session: e, Started: "unknown"}
+		if began := e.Began(); !began.IsZero() {
+			row.Started = began.Format("2006-01-02 15:04:05")
+		}
 		for j, set := range e.Verdict.BootSets {
 			b := &e.BootSets[j]
 			for k, state := range set.Phases {

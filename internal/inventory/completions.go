@@ -3,41 +3,17 @@ package inventory
 import (
 	"maps"
 	"slices"
-	"time"
-
-	"github.com/patrickmn/go-cache"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// DurationBounds are the upper bounds of the duration buckets, in seconds: from
-// a shutdown of a few nodes to a reboot with all waits spent, and twice that.
+// DurationBounds are the upper bounds of the duration buckets, in seconds: from the
+// shutdown of a few nodes to a reboot that exhausts all waits, and twice that.
 var DurationBounds = []float64{60, 120, 300, 600, 900, 1200, 1800, 2700, 3600, 5400, 7200, 14400}
 
-// ending counts sessions that end, each once.
-type ending struct {
-	Completions
-	counted *cache.Cache // ids
-}
-
-func newEnding(maxAge time.Duration) *ending {
-	remember := time.Duration(cache.NoExpiration)
-	if maxAge > 0 {
-		remember = 2 * maxAge // none is counted that is older
-	}
-	return &ending{newCompletions(), cache.New(remember, 0)}
-}
-
-func (e *ending) count(s *bos.Session, state bos.State) {
-	e.counted.DeleteExpired()
-	if e.counted.Add(s.ID, nil, cache.DefaultExpiration) == nil {
-		e.add(s, state)
-	}
-}
-
-// Completions counts ended sessions. Sessions that had ended before the first
-// list are not in it: BOS may delete them at any time, and a number that falls
-// would look like a restart and be counted again.
+// Completions counts ended sessions, each once. Sessions that had ended before the
+// first list are left out: they may be deleted at any time, and a counter that falls
+// looks like a restart, after which everything would count again.
 type Completions struct {
 	Counts    map[OperationState]int
 	Durations map[string]Histogram // by operation
@@ -56,8 +32,8 @@ type Histogram struct {
 	Buckets []uint64 // cumulative, by DurationBounds
 }
 
-// newCompletions has a zero for everything that is likely to come, so that the
-// first session to end is an increase.
+// newCompletions returns zeros for everything that is likely to occur, so that the
+// first session to end shows as an increase.
 func newCompletions() Completions {
 	c := Completions{Counts: make(map[OperationState]int), Durations: make(map[string]Histogram)}
 	for _, operation := range bos.Operations {

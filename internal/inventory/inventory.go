@@ -1,13 +1,12 @@
-// Package inventory knows the sessions that BOS holds. It reads them in sweeps
-// that cost BOS as little as possible, and publishes what it knows as immutable
-// snapshots.
+// Package inventory keeps track of the sessions that BOS holds. It reads them in
+// sweeps that cost BOS as little as possible, and publishes what it knows as
+// immutable snapshots.
 //
 // A sweep lists the sessions, and reads the description and the boot sets of
 // those that are not settled. A session is settled when it has stopped and been
 // read once more a minute later, or when nothing in it has moved for a day: from
-// then on it is read every six to twelve hours. With A sessions of B boot sets
-// each that are not settled, a sweep makes 1 + A·(1+B) requests, however many BOS
-// holds.
+// then on it is read every six to twelve hours. With A unsettled sessions of B boot
+// sets each, a sweep makes 1 + A·(1+B) requests, however many sessions BOS holds.
 package inventory
 
 import (
@@ -27,22 +26,24 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
 
-// Config says what to follow, and how.
+// Config says which sessions to follow, and how.
 type Config struct {
 	Client *bosclient.Client
 	Logger *slog.Logger
-	// Interval is the time between sweeps, the unit of all back-off.
+	// Interval is the time between sweeps. A list that hangs is left alone for at
+	// least twice as long.
 	Interval time.Duration
-	// MaxAge is how long ago a session may have started to be followed: of
+	// MaxAge is how long ago a session may have started and still be followed: of
 	// older ones only the description is read. 0 follows all.
 	MaxAge time.Duration
-	// Linger is how long a session stays exposed after its end; 0 is for ever.
+	// Linger is how long a session stays exposed after its end; 0 keeps it exposed
+	// for as long as BOS lists it.
 	Linger time.Duration
-	// MaxSessions bounds how many sessions are exposed; 0 exposes all.
+	// MaxSessions limits how many sessions are exposed; 0 exposes all.
 	MaxSessions int
-	// KeepNames keeps the names of the nodes of sessions that are not settled.
+	// KeepNames keeps the node names of unsettled sessions.
 	KeepNames bool
-	// Limits say when a session is stuck and when abandoned.
+	// Limits say when a session counts as stuck and when as abandoned.
 	Limits bos.Limits
 }
 
@@ -56,24 +57,30 @@ const (
 )
 
 const (
-	// settleAfter is how long after its stop a session is read a last time:
-	// BOS writes the stop time before the last moves of nodes may be in.
+	// settleAfter is how long after its stop a session is read for the last time:
+	// BOS may write the stop time before it has recorded the last moves of nodes.
 	settleAfter = time.Minute
-	// verifyAfter is how long a settled session is taken to stay as it is; up
-	// to as much again is added, so that sessions settled together part.
+	// verifyAfter is how long a settled session is trusted to stay as it is; up to
+	// as much again is added, so that sessions settled together drift apart.
 	verifyAfter = 6 * time.Hour
-	// maxNames bounds how many names of nodes are kept of sessions at work, and as
-	// many of settled ones: the three phases of 50 sessions of the largest known
+	// maxNames limits how many node names are kept of unsettled sessions, and as many
+	// again of settled ones: the three phases of 50 sessions on the largest known
 	// machine.
 	maxNames = 2_000_000
-	// hangAfter is how long a list may take to fail without being a hang.
+	// hangAfter is the time from which a list that fails counts as one that hangs.
 	hangAfter = 5 * time.Second
-	// orphanAfter is how long a session that is listed and not found is left alone.
-	orphanAfter = 10 * time.Minute
-	// maxBackOff bounds the wait between lists that hang, maxRetry that between
-	// readings of a session that fail.
-	maxBackOff = 15 * time.Minute
-	maxRetry   = 5 * time.Minute
+	// believeAfter is how long BOS must keep saying that a session it lists, or a part
+	// of an ended one, does not exist before it is believed.
+	believeAfter = 10 * time.Minute
+	// rememberFor is how long a session that has left the list is remembered: lists
+	// that lack some sessions for a while make none of them new.
+	rememberFor = 24 * time.Hour
+	// maxHangWait limits the wait between lists that hang, maxRetryWait that between
+	// failed readings of a session, and maxOrphanWait that between readings of a
+	// session that is listed but does not exist.
+	maxHangWait   = 15 * time.Minute
+	maxRetryWait  = 5 * time.Minute
+	maxOrphanWait = 10 * time.Minute
 )
 
 // Inventory sweeps BOS. Sweep and Snapshot may be called concurrently.
@@ -82,26 +89,28 @@ type Inventory struct {
 	snapshot atomic.Pointer[Snapshot]
 	lastGood atomic.Pointer[time.Time]
 	censuses sync.Pool
-	maxNames int // names of nodes that a sweep may keep
+	maxNames int          // node names that a sweep may keep
+	begun    atomic.Int64 // number of sweeps that have begun
 
 	mu      sync.Mutex         // held during a sweep; guards what follows
 	records map[string]*record // all listed sessions, by id
-	// settled holds the ids of settled sessions until they are to be verified.
+	// settled holds the ids of settled sessions until they are due to be verified.
 	settled *cache.Cache
-	list    listHealth
-	ended   *ending
-	// templates holds what the templates read in this sweep say: a template
-	// may be edited between two sessions that use it.
+	// gone holds the records of sessions that have left the list, by id.
+	gone  *cache.Cache
+	list  listHealth
+	ended Completions
+	// templates holds the templates read in this sweep: one may be edited between
+	// two sessions that use it.
 	templates *cache.Cache // name -> templateEntry
 }
 
 // listHealth is how the list request has fared.
 type listHealth struct {
-	err   error     // of the last one
-	hangs int       // in a row
-	next  time.Time // not before then, by our clock
-	count int       // sessions listed by the last good one
-	since time.Time // of the first good one, by the clock of BOS; zero before
+	err     error // of the last one
+	backOff backOff
+	count   int       // sessions listed by the last good one
+	since   time.Time // of the first good one, by the clock of BOS; zero before
 }
 
 // New returns an inventory that has seen nothing yet.
@@ -112,7 +121,8 @@ func New(cfg Config) *Inventory {
 		censuses:  sync.Pool{New: func() any { return bos.NewCensus() }},
 		records:   make(map[string]*record),
 		settled:   cache.New(verifyAfter, 0),
-		ended:     newEnding(cfg.MaxAge),
+		gone:      cache.New(rememberFor, 0),
+		ended:     newCompletions(),
 		templates: cache.New(cache.NoExpiration, 0),
 	}
 	v.snapshot.Store(&Snapshot{Completions: v.ended.clone()})
@@ -122,8 +132,8 @@ func New(cfg Config) *Inventory {
 // Snapshot returns what the last sweep has found. It never waits.
 func (v *Inventory) Snapshot() *Snapshot { return v.snapshot.Load() }
 
-// LastGood is when BOS last gave a good answer, also in a sweep that goes on, by
-// our clock; zero before the first.
+// LastGood is the time of the last good response from BOS, that of a sweep under way
+// included, by our clock; zero before the first.
 func (v *Inventory) LastGood() time.Time {
 	if t := v.lastGood.Load(); t != nil {
 		return *t
@@ -136,42 +146,48 @@ func (v *Inventory) good() {
 	v.lastGood.Store(&now)
 }
 
-// Sweep reads BOS and publishes a new snapshot, unless ctx ends before. What
-// could not be read keeps its last good data. One sweep runs at a time.
+// Sweep reads BOS and publishes a new snapshot, unless ctx ends first. What could not
+// be read keeps its last good data. One sweep runs at a time.
 func (v *Inventory) Sweep(ctx context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
+	number := v.begun.Add(1)
 	start := time.Now()
 	v.templates.Flush()
 	v.settled.DeleteExpired()
+	v.gone.DeleteExpired()
 
 	listed, asked := v.relist(ctx)
 	if listed && v.Snapshot().Swept.IsZero() {
-		// The first sweep may take minutes. That BOS is up need not wait.
+		// The first sweep may take minutes. The news that BOS is up need not wait.
 		first := *v.Snapshot()
 		first.Up, first.ListUp, first.Listed = true, true, bos.Some(v.list.count)
 		v.snapshot.Store(&first)
 	}
-	good, tried := v.reread(ctx, listed)
+	var good, tried int
+	if bosclient.ReasonOf(v.list.err) != bosclient.Unauthorized {
+		good, tried = v.reread(ctx, listed)
+	} // else everything would be refused, at the price of a new token each time
 	if ctx.Err() != nil {
 		return
 	}
 	before, after := v.Snapshot(), v.newSnapshot()
+	after.sweep = number
 	after.Swept = time.Now()
 	after.SweepDuration = after.Swept.Sub(start)
 	after.Up, after.LastGood = before.Up, v.LastGood()
-	if asked || tried > 0 { // else nothing has been learnt
+	if asked || tried > 0 { // otherwise nothing has been learnt
 		after.Up = listed || good > 0
 	}
 	v.logUp(before, after)
 	v.snapshot.Store(after)
 }
 
-// relist lists the sessions and takes up new ones and forgets gone ones. A list
+// relist lists the sessions, takes up new ones and drops those that have gone. A list
 // that hangs holds a thread of BOS: after one, wait longer and longer.
 func (v *Inventory) relist(ctx context.Context) (listed, asked bool) {
 	start := time.Now()
-	if start.Before(v.list.next) {
+	if !v.list.backOff.over() {
 		return false, false
 	}
 	ids, err := v.cfg.Client.Sessions(ctx)
@@ -181,9 +197,11 @@ func (v *Inventory) relist(ctx context.Context) (listed, asked bool) {
 	if err != nil {
 		v.list.err = err
 		if bosclient.IsTimeout(err) || time.Since(start) >= hangAfter {
-			v.list.hangs++
-			v.list.next = time.Now().Add(backOff(v.cfg.Interval, v.list.hangs))
+			v.list.backOff.failed(2*v.cfg.Interval, maxHangWait)
+		} else {
+			v.list.backOff = backOff{}
 		}
+		v.list.backOff.heed(err)
 		return false, true
 	}
 	v.good()
@@ -192,9 +210,16 @@ func (v *Inventory) relist(ctx context.Context) (listed, asked bool) {
 	present := make(map[string]bool, len(ids))
 	for _, id := range ids {
 		present[id] = true
-		if v.records[id] == nil {
-			v.records[id] = &record{session: &bos.Session{ID: id, API: bos.APIv1}}
+		if v.records[id] != nil {
+			continue
 		}
+		r := newRecord(id)
+		r.session.Preexisting = v.list.since.IsZero()
+		if known, ok := v.gone.Get(id); ok {
+			r = known.(*record)
+			v.gone.Delete(id)
+		}
+		v.records[id] = r
 	}
 	now := v.cfg.Client.Now()
 	for id, r := range v.records {
@@ -202,21 +227,11 @@ func (v *Inventory) relist(ctx context.Context) (listed, asked bool) {
 			v.complete(r, now) // it may have stopped and not yet settled
 			delete(v.records, id)
 			v.settled.Delete(id)
+			r.roster, r.backOff = nil, backOff{}
+			v.gone.SetDefault(id, r)
 		}
 	}
 	return true, true
-}
-
-// backOff is how long to leave alone what has failed so many times in a row.
-func backOff(interval time.Duration, times int) time.Duration {
-	wait := interval
-	for range times {
-		if wait >= maxBackOff {
-			break
-		}
-		wait *= 2
-	}
-	return min(wait, maxBackOff)
 }
 
 // reread reads the sessions that are due, and settles those that can be.
@@ -224,13 +239,14 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 	now := v.cfg.Client.Now()
 	var due []*record
 	for id, r := range v.records {
-		if _, settled := v.settled.Get(id); !settled && v.due(r, now) {
+		if _, settled := v.settled.Get(id); !settled && r.due(now) {
 			due = append(due, r)
 		}
 	}
-	// Those that failed last come last, where they hold up nobody.
+	// Those that fail come last, where they hold up no others, and of these first the
+	// one that has been left alone for the longest.
 	slices.SortFunc(due, func(a, b *record) int {
-		return cmp.Or(a.failures-b.failures, cmp.Compare(a.session.ID, b.session.ID))
+		return cmp.Or(a.backOff.next.Compare(b.backOff.next), cmp.Compare(a.session.ID, b.session.ID))
 	})
 	records := make([]*record, len(due))
 	var read, failed, run, names atomic.Int64
@@ -246,10 +262,10 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 			}
 			r := v.readSafely(ctx, old)
 			if v.settles(r, v.cfg.Client.Now()) {
-				r.roster = nil // not to hold all until the end
+				r.roster = nil // rather than holding all of them until the end
 			}
 			if r.roster != nil && names.Add(int64(r.roster.Size())) > int64(v.maxNames) {
-				r.roster = nil // to be read again by who asks for it
+				r.roster = nil // OnDemand.Whole reads it again
 			}
 			if r.err == nil || listed && bosclient.ReasonOf(r.err) == bosclient.NotFound {
 				v.good()
@@ -262,7 +278,8 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 				}
 				reason := bosclient.ReasonOf(r.err)
 				if !listed && (reason == bosclient.ReasonOf(v.list.err) || reason == bosclient.NotFound) {
-					return nil // the trouble is not the session's
+					old.backOff.heed(r.err)
+					return nil // the trouble is not with the session
 				}
 			}
 			records[i] = r
@@ -291,41 +308,31 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 // keep takes over a record and settles it if nothing more is to be expected.
 func (v *Inventory) keep(r *record, now time.Time) {
 	id := r.session.ID
+	if before := v.records[id]; !r.session.SameAs(before.session) {
+		v.complete(before, now) // its id is used again
+	}
 	v.records[id] = r
 	if !v.settles(r, now) {
 		return
 	}
 	v.complete(r, now)
 	r.roster = nil
-	rest := orphanAfter
-	if r.missing == 0 {
-		h := fnv.New32a()
-		_, _ = h.Write([]byte(id)) // never fails
-		rest = verifyAfter + time.Duration(h.Sum32())*time.Second%verifyAfter
-	}
-	v.settled.Set(id, nil, rest)
+	h := fnv.New32a()
+	_, _ = h.Write([]byte(id)) // never fails
+	v.settled.Set(id, nil, verifyAfter+time.Duration(h.Sum32())*time.Second%verifyAfter)
 }
 
-// complete counts a session among the completions if it ended under our eyes.
+// complete counts a session as completed, once, if it ended while BOS was being
+// watched.
 func (v *Inventory) complete(r *record, now time.Time) {
-	if !r.read || r.missing > 0 || !v.follows(r.session, now) {
+	if r.counted || !r.there() || !v.follows(r.session, now) {
 		return
 	}
-	state := bos.Judge(r.session, now, v.cfg.Limits).State
-	if r.session.StopTime.IsZero() && (!state.Ended() || r.session.Obscure) {
-		return
+	verdict := bos.Judge(r.session, now, v.cfg.Limits)
+	if verdict.Ending == bos.Ended && verdict.End.After(v.list.since) {
+		v.ended.add(r.session, verdict.State)
+		r.counted = true
 	}
-	if endOf(r.session, state, now).After(v.list.since) {
-		v.ended.count(r.session, state)
-	}
-}
-
-// endOf is when a session in an ended state ended.
-func endOf(s *bos.Session, state bos.State, now time.Time) time.Time {
-	if s.StopTime.IsZero() && state.Ended() {
-		return s.LastProgress(now)
-	}
-	return s.StopTime
 }
 
 // follows tells whether the session is young enough to be followed.
@@ -333,7 +340,7 @@ func (v *Inventory) follows(s *bos.Session, now time.Time) bool {
 	return v.cfg.MaxAge == 0 || s.StartTime.IsZero() || now.Sub(s.StartTime) <= v.cfg.MaxAge
 }
 
-// logUp says when BOS, or its list, has come or gone: once per change.
+// logUp logs when BOS, or its list, comes or goes: once per change.
 func (v *Inventory) logUp(before, after *Snapshot) {
 	switch {
 	case after.Err == nil && (before.Err != nil || before.Swept.IsZero()):
@@ -346,7 +353,7 @@ func (v *Inventory) logUp(before, after *Snapshot) {
 // change is a record and the one that replaces it.
 type change struct{ before, after *record }
 
-// logSessions says when sessions can no longer be read or can be again: a line
+// logSessions logs when sessions can no longer be read, or can be read again: a line
 // for each reason, not for each session.
 func (v *Inventory) logSessions(changes []change) {
 	const again bosclient.Reason = ""

@@ -4,7 +4,9 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"net/url"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/patrickmn/go-cache"
@@ -16,16 +18,15 @@ import (
 // record is what the inventory knows of a session. It is replaced as a whole by
 // each reading.
 type record struct {
-	session *bos.Session // as last read well; only its id before that
+	session *bos.Session // as last read well; only its id before that; never written
 	roster  *bos.Roster  // of that reading, where names are kept; nil once settled
 	read    bool         // session holds more than its id
 	err     error        // why the last reading failed
 	gap     error        // what a good reading lacks all the same
-	missing int          // readings in a row that BOS knew no such session
-	// failures is the number of readings in a row that failed, and retry when
-	// to try again, by our clock.
-	failures int
-	retry    time.Time
+	backOff backOff      // when to try again what failed or was lacking
+	absent  absence      // what BOS says does not exist
+	letGo   bool         // BOS is believed that the session does not exist
+	counted bool         // it is among the completions
 	// stopSeen is when the session was first seen to have stopped, by the clock
 	// of BOS; zero before.
 	stopSeen time.Time
@@ -35,98 +36,155 @@ type record struct {
 	namesFinal bool
 }
 
-// trouble is why the session could not be read, or not whole.
+func newRecord(id string) *record {
+	return &record{session: &bos.Session{ID: id, API: bos.APIv1}}
+}
+
+// there tells whether anything of the session may be shown: it could be read, and
+// BOS has not let go of it since.
+func (r *record) there() bool { return r.read && !r.letGo }
+
+// trouble is why the session could not be read, or what its reading lacks.
 func (r *record) trouble() error { return cmp.Or(r.err, r.gap) }
 
-// failed is the record after a reading that failed.
-func (v *Inventory) failed(old *record, err error) *record {
-	r := *old
-	r.err, r.missing = err, 0
-	r.failures++
-	if patience := 2; r.failures > patience {
-		r.retry = time.Now().Add(min(backOff(v.cfg.Interval, r.failures-patience), maxRetry))
+// absence is something that BOS says does not exist, and since when it has said so at
+// every reading, by our clock. The zero value is the absence of nothing.
+type absence struct {
+	of    string
+	since time.Time
+}
+
+// still returns the absence of something that is absent once more.
+func (a absence) still(of string) absence {
+	if a.of == of {
+		return a
 	}
+	return absence{of, time.Now()}
+}
+
+// believed tells whether BOS has said so for long enough.
+func (a absence) believed() bool { return time.Since(a.since) >= believeAfter }
+
+// What may be absent besides boot sets, for which their names stand.
+const (
+	theSession  = "/session"
+	theTemplate = "/template"
+)
+
+// failed returns the record after a reading that failed.
+func failed(old *record, err error) *record {
+	r := *old
+	r.err, r.absent = err, absence{}
+	r.backOff.failed(0, maxRetryWait)
+	r.backOff.heed(err)
 	return &r
 }
 
-// due tells whether the session is to be read in this sweep. One that has
-// stopped rests until its last reading, and one that fails again and again for
-// longer and longer.
-func (v *Inventory) due(r *record, now time.Time) bool {
-	if r.err != nil {
-		return !time.Now().Before(r.retry)
+// notFound returns the record after a reading at which BOS knew no such session. One
+// that could be read before is let go only when BOS is believed.
+func notFound(old *record, err error) *record {
+	r := *old
+	r.err, r.absent = err, old.absent.still(theSession)
+	r.letGo = r.letGo || r.absent.believed()
+	most := maxRetryWait
+	if !r.there() {
+		most = maxOrphanWait
 	}
-	return r.stopSeen.IsZero() || now.Sub(r.stopSeen) >= settleAfter
+	r.backOff.failed(0, most)
+	r.backOff.heed(err)
+	return &r
+}
+
+// due tells whether the session is to be read in this sweep. One that has stopped is
+// left alone until its last reading.
+func (r *record) due(now time.Time) bool {
+	if !r.backOff.over() {
+		return false
+	}
+	return r.trouble() != nil || r.stopSeen.IsZero() || now.Sub(r.stopSeen) >= settleAfter
 }
 
 // settles tells whether nothing more is to be expected of the session.
 func (v *Inventory) settles(r *record, now time.Time) bool {
 	switch {
-	case r.missing > 1:
-		return true // listed, but not there: an orphan
 	case r.err != nil:
 		return false
 	case !v.follows(r.session, now):
 		return true
-	case !r.stopSeen.IsZero():
-		return now.Sub(r.stopSeen) >= settleAfter
 	default:
-		return now.Sub(r.session.LastProgress(now)) > v.cfg.Limits.Abandoned
+		return v.atRest(r, now) && (r.absent.of == "" || r.absent.believed())
 	}
 }
 
-// readSafely is read, but that a session at which it fails altogether spoils no
-// other.
+// atRest tells whether the session has stopped a while ago, or was abandoned.
+func (v *Inventory) atRest(r *record, now time.Time) bool {
+	if !r.stopSeen.IsZero() {
+		return now.Sub(r.stopSeen) >= settleAfter
+	}
+	return now.Sub(r.session.LastProgress(now)) > v.cfg.Limits.Abandoned
+}
+
+// readSafely reads a session, and returns a record that holds the failure if that
+// panics: one session spoils no other.
 func (v *Inventory) readSafely(ctx context.Context, old *record) (r *record) {
 	defer func() {
 		if p := recover(); p != nil {
-			r = v.failed(old, fmt.Errorf("reading session %s: %v", old.session.ID, p))
+			r = failed(old, fmt.Errorf("reading session %s: %v", old.session.ID, p))
 		}
 	}()
-	return v.read(ctx, old)
+	return v.read(ctx, old, v.follows)
 }
 
-// read reads a session and returns its new record. Of sessions that are not
-// followed, only the description is read.
-func (v *Inventory) read(ctx context.Context, old *record) *record {
-	r := v.readIf(ctx, old, v.follows)
-	if (v.list.since.IsZero() || old.session.Obscure) && r.read && r.session.NewestTime(r.session.FirstSeen).IsZero() {
-		r.session.Obscure = true // it was there before us, nobody knows since when
-	}
-	return r
-}
-
-// readIf reads a session, its boot sets if follow says so of its description.
-func (v *Inventory) readIf(ctx context.Context, old *record, follow func(*bos.Session, time.Time) bool) *record {
+// read reads a session, and its boot sets if follow says so of its description, and
+// returns its new record.
+func (v *Inventory) read(ctx context.Context, old *record, follow func(*bos.Session, time.Time) bool) *record {
 	s, err := v.cfg.Client.Session(ctx, old.session.ID)
 	if err != nil {
-		r := v.failed(old, err)
 		if bosclient.ReasonOf(err) == bosclient.NotFound {
-			r.missing = old.missing + 1
+			return notFound(old, err)
 		}
-		return r
+		return failed(old, err)
+	}
+	if !s.SameAs(old.session) {
+		old = newRecord(s.ID) // the id is used again
+	}
+	described := *old.session
+	described.BootSets = nil
+	if err := v.fragment(s, &described); err != nil {
+		return failed(old, err)
 	}
 	r := *old
-	r.err, r.gap, r.missing, r.failures = nil, nil, 0, 0
+	r.err, r.gap, r.letGo = nil, nil, false
+	lacks := "" // what BOS says does not exist
 	now := v.cfg.Client.Now()
+	s.Preexisting = old.session.Preexisting
 	switch {
 	case follow(s, now):
-		if err := v.readBootSets(ctx, &r, s); err != nil {
-			f := v.failed(old, err)
-			if old.read && !old.session.Obscure {
+		lacks, err = v.readBootSets(ctx, &r, s)
+		if err == nil {
+			err = v.fragment(s, old.session)
+		}
+		if err != nil {
+			f := failed(old, err)
+			if old.read && (!old.session.Obscure || len(old.session.BootSets) > 0) {
 				return f
 			}
 			// Better the description alone than nothing.
-			r.err, r.failures, r.retry = f.err, f.failures, f.retry
-			s.BootSets, s.Obscure = nil, true
+			r.err, r.gap, r.absent, r.backOff = f.err, nil, f.absent, f.backOff
+			s.BootSets, s.Nodes, s.Obscure = nil, bos.Tally{}, true
+		}
+		if old.read {
+			s.Observe(old.session, now)
+		} else {
+			s.Observe(nil, now)
 		}
 	case old.read: // it was followed once, and its outcome stands
-		s.BootSets, s.Nodes, s.Obscure = old.session.BootSets, old.session.Nodes, old.session.Obscure
-	}
-	if old.read {
-		s.Observe(old.session, now)
-	} else {
+		s.BootSets, s.Nodes, s.Obscure, s.FirstSeen = old.session.BootSets, old.session.Nodes, old.session.Obscure, old.session.FirstSeen
+	default:
 		s.Observe(nil, now)
+	}
+	if s.Preexisting && s.NewestTime(now).IsZero() {
+		s.Obscure = true // nobody knows since when it has been there
 	}
 	if !s.StopTime.IsZero() && r.stopSeen.IsZero() {
 		r.stopSeen = now
@@ -135,35 +193,79 @@ func (v *Inventory) readIf(ctx context.Context, old *record, follow func(*bos.Se
 		}
 	}
 	r.session, r.read = s, true
+	if r.err == nil {
+		v.await(&r, lacks, now)
+	}
 	return &r
 }
 
-// readBootSets reads the boot sets of s, which old readings in r help with.
-func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session) error {
+// fragment is the error of a reading that lost what was known before.
+func (v *Inventory) fragment(s, before *bos.Session) error {
+	lost := s.Lost(before)
+	if len(lost) == 0 {
+		return nil
+	}
+	const most = 3
+	what := strings.Join(lost[:min(len(lost), most)], ", ")
+	if more := len(lost) - most; more > 0 {
+		what += fmt.Sprintf(" and %d more", more)
+	}
+	return &bosclient.Error{Reason: bosclient.Malformed, URL: v.cfg.Client.URL() + "/v1/session/" + url.PathEscape(s.ID),
+		Detail: "the answer lacks what was known before: " + what}
+}
+
+// await plans the next reading after a good one in which BOS said that a part of the
+// session does not exist, if it did. A session at rest is then read again, more and
+// more rarely, until BOS is believed.
+func (v *Inventory) await(r *record, lacks string, now time.Time) {
+	atRest := v.atRest(r, now)
+	if lacks == "" {
+		r.absent = absence{}
+	} else {
+		r.absent = r.absent.still(lacks)
+	}
+	// That a boot set does not exist is no trouble before its agent reports it, nor if
+	// none ever did.
+	if lacks != theTemplate && (r.absent.believed() || !atRest && r.session.StopTime.IsZero()) {
+		r.gap = nil
+	}
+	if lacks == "" || !atRest {
+		r.backOff = backOff{}
+	} else {
+		r.backOff.failed(0, maxRetryWait)
+	}
+}
+
+// readBootSets reads the boot sets of s; earlier readings in r help with their names.
+// It returns what BOS says does not exist, with r.gap saying so.
+func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session) (lacks string, err error) {
 	if !r.namesFinal {
-		if err := v.readNames(ctx, r, s); err != nil {
-			return err
+		if lacks, err = v.readNames(ctx, r, s); err != nil {
+			return "", err
 		}
 	}
 	census := v.censuses.Get().(*bos.Census)
 	defer v.censuses.Put(census)
-	census.Reset() // a reading that failed leaves something in it
-	told := bosclient.Names{Node: census.Node}
+	census.Reset() // a failed reading leaves something in it
+	sink := bosclient.Names{Node: census.Node}
 	roll := bos.NewRollCall()
 	if v.cfg.KeepNames {
-		told.Node = func(phase int, category string, node []byte) {
+		sink.Node = func(phase int, category string, node []byte) {
 			census.Node(phase, category, node)
 			roll.Node(phase, category, node)
 		}
-		told.Error = roll.Error
+		sink.Error = roll.Error
 	}
 	for _, name := range r.names {
-		b, err := v.cfg.Client.BootSet(ctx, s.ID, name, told)
+		b, err := v.cfg.Client.BootSet(ctx, s.ID, name, sink)
 		if bosclient.ReasonOf(err) == bosclient.NotFound && !r.reported(name) {
+			if r.gap == nil {
+				r.gap, lacks = err, name
+			}
 			b, err = &bos.BootSet{Name: name}, nil
 		}
 		if err != nil {
-			return err
+			return "", err
 		}
 		roll.EndBootSet(b) // before the census, which sorts the phases
 		census.EndBootSet(b)
@@ -173,7 +275,7 @@ func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session)
 	if v.cfg.KeepNames {
 		r.roster = roll.Roster()
 	}
-	return nil
+	return lacks, nil
 }
 
 // reported tells whether the boot agent had reported the boot set when the
@@ -183,38 +285,44 @@ func (r *record) reported(bootSet string) bool {
 }
 
 // readNames learns the names of the boot sets: from the status of the session if
-// it gives them, as the earliest releases do, else from the session template. As
-// long as the status cannot be read the template serves: those releases write it
-// when the boot agent starts, and break the connection until it is complete.
-func (v *Inventory) readNames(ctx context.Context, r *record, s *bos.Session) error {
+// it gives them, as the earliest releases do, otherwise from the session template. As
+// long as the status cannot be read the template serves: those releases write the
+// status when the boot agent starts, and close the connection until it is complete.
+func (v *Inventory) readNames(ctx context.Context, r *record, s *bos.Session) (lacks string, err error) {
 	names, err := v.cfg.Client.SessionBootSets(ctx, s.ID)
 	switch reason := bosclient.ReasonOf(err); {
 	case err == nil && len(names) > 0:
 		r.names, r.namesFinal = names, true
-		return nil
+		return "", nil
 	case err != nil && reason != bosclient.NotFound && (reason != bosclient.Unavailable || bosclient.IsTimeout(err)):
-		return err
+		return "", err
 	}
-	t, templateErr := v.template(ctx, s.Template)
+	t, templateErr := v.template(ctx, s)
 	switch {
 	case templateErr == nil:
 		r.names, r.namesFinal = t, err == nil
-	case bosclient.ReasonOf(templateErr) == bosclient.NotFound:
+	case bosclient.ReasonOf(templateErr) != bosclient.NotFound:
+		return "", templateErr
+	case len(r.names) == 0:
 		r.gap, s.Obscure = templateErr, true // its boot sets cannot be known; all else can
-	default:
-		return templateErr
+		return theTemplate, nil
 	}
-	return nil
+	return "", nil
 }
 
-// templateEntry is what became of reading a template.
+// templateEntry is the result of reading a template.
 type templateEntry struct {
 	bootSets []string
 	err      error // NotFound, or nil
 }
 
-// template returns the names of the boot sets of a session template.
-func (v *Inventory) template(ctx context.Context, name string) ([]string, error) {
+// template returns the names of the boot sets of the template of a session.
+func (v *Inventory) template(ctx context.Context, s *bos.Session) ([]string, error) {
+	name := s.Template
+	if name == "" {
+		return nil, &bosclient.Error{Reason: bosclient.NotFound, URL: v.cfg.Client.URL() + "/v1/session/" + url.PathEscape(s.ID),
+			Detail: "BOS names no session template for it, so its boot sets cannot be known"}
+	}
 	if e, ok := v.templates.Get(name); ok {
 		return e.(templateEntry).bootSets, e.(templateEntry).err
 	}

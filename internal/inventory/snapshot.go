@@ -11,25 +11,25 @@ import (
 // Reasons why a session is listed but not exposed.
 const (
 	DroppedAge    = "max_age" // it started too long ago to be followed
-	DroppedBudget = "max"     // more sessions than may be exposed
+	DroppedBudget = "max"     // it is beyond the number of sessions that may be exposed
 )
 
-// Snapshot is what one sweep has found. It is never changed.
+// Snapshot is what is known after a sweep. Nothing in it is ever written again.
 type Snapshot struct {
 	// Time is when the snapshot was made and its sessions were judged, by the
 	// clock of BOS.
 	Time time.Time
-	// Up tells whether BOS gave any good answer in the sweep.
+	// Up tells whether BOS gave any good response during the sweep.
 	Up bool
-	// ListUp tells whether the last list of sessions was answered.
+	// ListUp tells whether the last request for the list succeeded.
 	ListUp bool
-	// Err is why the last list was not answered.
+	// Err is why the last request for the list failed.
 	Err error
-	// LastGood is when BOS had last given a good answer by the end of the sweep,
-	// by our clock; zero before the first.
+	// LastGood is the time of the last good response from BOS by the end of the
+	// sweep, by our clock; zero before the first.
 	LastGood time.Time
-	// Swept is when the sweep ended, good or not, by our clock; zero before the
-	// first has.
+	// Swept is when the sweep ended, well or not, by our clock; zero before the
+	// first has ended.
 	Swept time.Time
 	// SweepDuration is how long the sweep took.
 	SweepDuration time.Duration
@@ -39,8 +39,10 @@ type Snapshot struct {
 	Sessions []Session
 	// Dropped counts the sessions that are not exposed, by reason.
 	Dropped map[string]int
-	// Completions counts the sessions that have ended under our eyes.
+	// Completions counts the sessions that have ended while BOS was being watched.
 	Completions Completions
+
+	sweep int64 // number of the sweep
 }
 
 // Session is a listed session.
@@ -48,7 +50,9 @@ type Session struct {
 	*bos.Session // as last read well; only its id if it never was
 	Verdict      bos.Verdict
 	roster       *bos.Roster // nil unless names are kept and it is not settled
-	// Err is why the last reading was not good, or not whole.
+	// notBefore is when to ask BOS again where Err asks clients to wait, by our clock.
+	notBefore time.Time
+	// Err is why the last reading failed or is incomplete.
 	Err error
 	// Followed tells whether its boot sets are read, unless Err says otherwise.
 	Followed bool
@@ -57,8 +61,8 @@ type Session struct {
 	Exposed bool
 }
 
-// CompareInterest orders sessions for people: those at work first, and the newest
-// first.
+// CompareInterest orders sessions for people: those at work first, and of each kind
+// the newest first.
 func (s *Session) CompareInterest(t *Session) int {
 	atRest := func(s *Session) int {
 		if s.Verdict.State.Ended() || s.Verdict.State == bos.StateAbandoned {
@@ -66,17 +70,17 @@ func (s *Session) CompareInterest(t *Session) int {
 		}
 		return 0
 	}
-	return cmp.Or(atRest(s)-atRest(t), t.Began().Compare(s.Began()), cmp.Compare(s.ID, t.ID))
+	return cmp.Or(atRest(s)-atRest(t), bos.NewestFirst(s.Session, t.Session))
 }
 
-// WithoutSessions is the snapshot less all that goes stale.
+// WithoutSessions returns the snapshot without what goes stale.
 func (s *Snapshot) WithoutSessions() *Snapshot {
 	t := *s
 	t.Listed, t.Sessions, t.Dropped = bos.Optional[int]{}, nil, nil
 	return &t
 }
 
-// newSnapshot makes a snapshot of what is known now.
+// newSnapshot returns a snapshot of what is known now.
 func (v *Inventory) newSnapshot() *Snapshot {
 	now := v.cfg.Client.Now()
 	s := &Snapshot{
@@ -91,15 +95,17 @@ func (v *Inventory) newSnapshot() *Snapshot {
 	}
 	for _, r := range v.records {
 		e := Session{Session: r.session, roster: r.roster, Err: r.trouble(), Followed: v.follows(r.session, now)}
-		there := r.read && r.missing < 2
-		if there {
+		if retryAfter(r.err) > 0 {
+			e.notBefore = r.backOff.next
+		}
+		if r.there() {
 			e.Verdict = bos.Judge(r.session, now, v.cfg.Limits)
 		} else {
 			e.Verdict.State = bos.StateUnknown
 			e.Verdict.BootSets = make([]bos.BootSetVerdict, len(r.session.BootSets))
 		}
 		switch {
-		case !there:
+		case !r.there():
 		case !e.Followed:
 			s.Dropped[DroppedAge]++
 		default:
@@ -114,12 +120,17 @@ func (v *Inventory) newSnapshot() *Snapshot {
 	return s
 }
 
-// lingers tells whether the session is unfinished or has not ended too long ago.
+// lingers tells whether the session is unfinished or ended recently enough. One of
+// which that cannot be known goes by the last that is known of it.
 func (v *Inventory) lingers(s *Session, now time.Time) bool {
-	if v.cfg.Linger == 0 || s.StopTime.IsZero() && !s.Verdict.State.Ended() {
+	if v.cfg.Linger == 0 || s.Verdict.Ending == bos.NotEnded {
 		return true
 	}
-	return now.Sub(endOf(s.Session, s.Verdict.State, now)) <= v.cfg.Linger
+	end := s.Verdict.End
+	if s.Verdict.Ending == bos.Unknowable {
+		end = s.LastProgress(now)
+	}
+	return now.Sub(end) <= v.cfg.Linger
 }
 
 // applyBudget leaves at most so many sessions exposed, the most interesting ones.

@@ -1,0 +1,101 @@
+package inventory
+
+import (
+	"testing"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+func TestStoppedSessionRestsUntilItsLastReading(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	r.sweep(20 * time.Minute)
+	for r.session("s1").StopTime.IsZero() {
+		r.sweep(5 * time.Second)
+	}
+	r.sweep(30 * time.Second)
+	if r.requests() != 1 {
+		t.Errorf("30s after the stop: %v", r.asked)
+	}
+	r.sweep(31 * time.Second)
+	if r.requests() != 3 {
+		t.Errorf("61s after the stop: %v", r.asked)
+	}
+	r.sweep(time.Minute)
+	if r.requests() != 1 {
+		t.Errorf("settled: %v", r.asked)
+	}
+}
+
+func TestStuckThenAbandoned(t *testing.T) {
+	spec := reboot("s1", began)
+	spec.Agent.Killed = 7 * time.Minute // in boot
+	r := newRig(t, bossim.Scripted(spec), bossim.EraC)
+	r.sweep(8 * time.Minute)
+	r.wantState("s1", bos.StateRunning)
+	r.sweep(36 * time.Minute)
+	r.wantState("s1", bos.StateStuck)
+	r.sweep(23 * time.Hour)
+	r.wantState("s1", bos.StateStuck)
+	r.sweep(2 * time.Hour)
+	r.wantState("s1", bos.StateAbandoned)
+	r.sweep(time.Minute)
+	if r.requests() != 1 {
+		t.Errorf("abandoned, but costs %v", r.asked)
+	}
+	if !r.session("s1").Exposed {
+		t.Error("an abandoned session has no end to linger after")
+	}
+	if n := r.Snapshot().Completions.Counts; n[OperationState{bos.Reboot, bos.StateAbandoned}] != 0 {
+		t.Errorf("it did not end: %v", n)
+	}
+}
+
+func TestSettledSessionsAreVerified(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC)
+	r.sweep(0)
+	before := r.session("s1").Session
+	expire := func() { r.settled.Set("s1", nil, time.Nanosecond) }
+	expire()
+	r.sweep(time.Minute)
+	if after := r.session("s1").Session; after == before || r.requests() != 3 {
+		t.Errorf("not read again: %v", r.asked)
+	}
+	expire()
+	r.sim.FailSession("s1", bossim.Unavailable)
+	r.sweep(time.Minute)
+	r.wantState("s1", bos.StateSucceeded)
+	if r.session("s1").Err == nil {
+		t.Error("no error")
+	}
+	r.sim.Heal()
+	r.records["s1"].backOff = backOff{} // as if the wait were over
+	r.sweep(time.Minute)
+	r.sweep(time.Minute)
+	if r.requests() != 1 || r.Snapshot().Completions.Counts[OperationState{bos.Reboot, bos.StateSucceeded}] != 0 {
+		t.Errorf("not settled again: %v", r.asked)
+	}
+}
+
+// The outcome of a session stands when it is too old to be followed.
+func TestOutcomeOutlastsMaxAge(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	r.sweep(time.Hour)
+	r.sweep(168 * time.Hour)
+	r.settled.Flush() // to be verified
+	r.sweep(time.Minute)
+	r.wantState("s1", bos.StateSucceeded)
+}
+
+// Before the earliest agents start, nothing dates a session. One that was there
+// before us is not called stuck for that.
+func TestUndatedSession(t *testing.T) {
+	spec := reboot("s1", began.Add(-300*24*time.Hour))
+	spec.Agent.Never = true
+	r := newRig(t, bossim.Scripted(spec), bossim.EraA)
+	r.sweep(0)
+	r.wantState("s1", bos.StateUnknown)
+	r.sweep(time.Hour)
+	r.wantState("s1", bos.StateUnknown)
+}
