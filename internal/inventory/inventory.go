@@ -110,6 +110,7 @@ type listHealth struct {
 	err     error // of the last one
 	backOff backOff
 	count   int       // sessions listed by the last good one
+	at      time.Time // of the last good one, by our clock
 	since   time.Time // of the first good one, by the clock of BOS; zero before
 }
 
@@ -205,7 +206,7 @@ func (v *Inventory) relist(ctx context.Context) (listed, asked bool) {
 		return false, true
 	}
 	v.good()
-	v.list = listHealth{count: len(ids), since: v.list.since}
+	v.list = listHealth{count: len(ids), at: time.Now(), since: v.list.since}
 
 	present := make(map[string]bool, len(ids))
 	for _, id := range ids {
@@ -239,8 +240,12 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 	now := v.cfg.Client.Now()
 	var due []*record
 	for id, r := range v.records {
-		if _, settled := v.settled.Get(id); !settled && r.due(now) {
+		_, settled := v.settled.Get(id)
+		switch {
+		case !settled && r.due(now):
 			due = append(due, r)
+		case r.trouble() == nil && r.backOff.over():
+			r.asOf = time.Now() // nothing more is expected of it for now
 		}
 	}
 	// Those that fail come last, where they hold up no others, and of these first the

@@ -116,7 +116,9 @@ func (d *OnDemand) Whole(ctx context.Context, s *Snapshot, id string, fresh bool
 		return Whole{}, err.(error)
 	}
 	if w := d.recall(id); w != nil && !fresh && w.of == session.Session {
-		return w.Whole, nil
+		known := w.Whole
+		known.AsOf = session.AsOf
+		return known, nil
 	}
 	// A reading for another snapshot may have begun before this one was asked for.
 	w, err := d.together(ctx, fmt.Sprintf("session %s for sweep %d", id, s.sweep), func() (any, error) {
@@ -152,7 +154,7 @@ func (d *OnDemand) readWhole(session *Session) (Whole, error) {
 		gap = nil // the sweeps have found that the boot set was never reported
 	}
 	verdict := bos.Judge(r.session, d.cfg.Client.Now(), d.cfg.Limits)
-	return Whole{Session{Session: r.session, Verdict: verdict, Err: gap, Followed: true, Exposed: session.Exposed}, r.roster}, nil
+	return Whole{Session{Session: r.session, Verdict: verdict, Err: gap, AsOf: r.asOf, Followed: true, Exposed: session.Exposed}, r.roster}, nil
 }
 
 // recall returns a session that is kept, or nil.

@@ -27,6 +27,7 @@ type record struct {
 	absent  absence      // what BOS says does not exist
 	letGo   bool         // BOS is believed that the session does not exist
 	counted bool         // it is among the completions
+	asOf    time.Time    // see Session.AsOf
 	// stopSeen is when the session was first seen to have stopped, by the clock
 	// of BOS; zero before.
 	stopSeen time.Time
@@ -194,6 +195,7 @@ func (v *Inventory) read(ctx context.Context, old *record, follow func(*bos.Sess
 	}
 	r.session, r.read = s, true
 	if r.err == nil {
+		r.asOf = time.Now()
 		v.await(&r, lacks, now)
 	}
 	return &r

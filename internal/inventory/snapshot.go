@@ -28,6 +28,9 @@ type Snapshot struct {
 	// LastGood is the time of the last good response from BOS by the end of the
 	// sweep, by our clock; zero before the first.
 	LastGood time.Time
+	// ListedAt is when BOS last answered the list of sessions, by our clock; zero
+	// before the first answer.
+	ListedAt time.Time
 	// Swept is when the sweep ended, well or not, by our clock; zero before the
 	// first has ended.
 	Swept time.Time
@@ -54,12 +57,19 @@ type Session struct {
 	notBefore time.Time
 	// Err is why the last reading failed or is incomplete.
 	Err error
+	// AsOf is when what is shown was last known to hold, by our clock: the last good
+	// reading or, as long as nothing more is expected of the session, the last sweep.
+	// It is zero if the session was never read.
+	AsOf time.Time
 	// Followed tells whether its boot sets are read, unless Err says otherwise.
 	Followed bool
 	// Exposed tells whether the session has series of its own: it could be
 	// read, is young enough, has not ended long ago and is within the budget.
 	Exposed bool
 }
+
+// NewestFirst orders sessions as bos.NewestFirst does.
+func NewestFirst(s, t *Session) int { return bos.NewestFirst(s.Session, t.Session) }
 
 // CompareInterest orders sessions for people: those at work first, and of each kind
 // the newest first.
@@ -70,7 +80,7 @@ func (s *Session) CompareInterest(t *Session) int {
 		}
 		return 0
 	}
-	return cmp.Or(atRest(s)-atRest(t), bos.NewestFirst(s.Session, t.Session))
+	return cmp.Or(atRest(s)-atRest(t), NewestFirst(s, t))
 }
 
 // WithoutSessions returns the snapshot without what goes stale.
@@ -86,6 +96,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 	s := &Snapshot{
 		Time:        now,
 		ListUp:      v.list.err == nil,
+		ListedAt:    v.list.at,
 		Err:         v.list.err,
 		Dropped:     map[string]int{DroppedAge: 0, DroppedBudget: 0},
 		Completions: v.ended.clone(),
@@ -94,7 +105,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		s.Listed = bos.Some(v.list.count)
 	}
 	for _, r := range v.records {
-		e := Session{Session: r.session, roster: r.roster, Err: r.trouble(), Followed: v.follows(r.session, now)}
+		e := Session{Session: r.session, roster: r.roster, Err: r.trouble(), AsOf: r.asOf, Followed: v.follows(r.session, now)}
 		if retryAfter(r.err) > 0 {
 			e.notBefore = r.backOff.next
 		}
