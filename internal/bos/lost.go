@@ -61,13 +61,13 @@ func (l *losses) bootSet(before, after *BootSet, stopped bool) {
 		l.add(true, name)
 		return
 	}
-	l.metadata(of, &before.Metadata, &after.Metadata)
-	if stopped {
-		l.time("stop time"+of, before.StopTime, after.StopTime)
-	}
 	for i := range before.Phases {
 		old := &before.Phases[i]
 		l.phase(old, after.phase(old.Name), of, stopped)
+	}
+	l.metadata(of, &before.Metadata, &after.Metadata)
+	if stopped {
+		l.time("stop time"+of, before.StopTime, after.StopTime)
 	}
 }
 

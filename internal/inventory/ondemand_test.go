@@ -6,7 +6,9 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -238,4 +240,126 @@ func TestNamesOfASweepAreBounded(t *testing.T) {
 	if requests == 0 {
 		t.Error("names that are not kept were not read")
 	}
+}
+
+// Whoever wants fresh data does not get that of a sweep under way, whose answers may be
+// older than the question.
+func TestFreshWaitsForASweepThatBeginsLater(t *testing.T) {
+	inBubble(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(t *testing.T, r *rig) {
+		d := NewOnDemand(r.cfg)
+		defer d.Close()
+		var lists atomic.Int64
+		release := make(chan struct{})
+		r.sim.Observe(func(req *http.Request) {
+			if req.URL.Path == "/v1/session" {
+				lists.Add(1)
+			}
+			<-release
+		})
+		var all sync.WaitGroup
+		ask := func() {
+			all.Go(func() {
+				asked := lists.Load()
+				s, err := d.Fresh(t.Context(), 0)
+				if err != nil || s.sweep <= asked {
+					t.Errorf("asked during sweep %d, got that of sweep %d, error %v", asked, s.sweep, err)
+				}
+			})
+			synctest.Wait()
+		}
+		ask()
+		for range 10 {
+			ask() // while the first sweep is under way
+		}
+		close(release)
+		all.Wait()
+		if n := lists.Load(); n != 2 {
+			t.Errorf("%d sweeps, want one for the first and one for all others", n)
+		}
+	})
+}
+
+// What is read once more for its names is judged by all that the sweeps have seen.
+func TestWholeIsJudgedAsTheSnapshotIs(t *testing.T) {
+	slow := reboot("s1", began)
+	slow.Pace = 0.2 // the nodes are configured one every ten minutes
+	inBubble(t, bossim.Scripted(slow), bossim.EraC, func(t *testing.T, r *rig) {
+		d := NewOnDemand(r.cfg)
+		defer d.Close()
+		d.maxNames = 0
+		var s *Snapshot
+		for range 120 {
+			time.Sleep(time.Minute)
+			s, _ = d.Fresh(t.Context(), 0)
+		}
+		if got := s.Sessions[0].Verdict.State; got != bos.StateRunning {
+			t.Fatalf("in the snapshot it is %s", got)
+		}
+		w, err := d.Whole(t.Context(), s, "s1", false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if w.Verdict.State != bos.StateRunning || w.Roster.Size() == 0 || !w.FirstSeen.Equal(s.Sessions[0].FirstSeen) {
+			t.Errorf("it is %s, with %d names, first seen at %s", w.Verdict.State, w.Roster.Size(), w.FirstSeen)
+		}
+	})
+}
+
+func TestNamesMakeRoomByUse(t *testing.T) {
+	ended := began.Add(-2 * time.Hour)
+	inBubble(t, bossim.Scripted(reboot("a", ended), reboot("b", ended), reboot("c", ended)), bossim.EraC, func(t *testing.T, r *rig) {
+		d := NewOnDemand(r.cfg)
+		defer d.Close()
+		d.maxNames = 24 // each has three phases of four nodes
+		s, err := d.Fresh(t.Context(), 0)
+		if err != nil {
+			t.Fatal(err)
+		}
+		whole := func(id string, fresh bool) (requests int) {
+			return r.count(func() {
+				if _, err := d.Whole(t.Context(), s, id, fresh); err != nil {
+					t.Fatal(err)
+				}
+			})
+		}
+		whole("a", false)
+		whole("b", false)
+		for range 5 { // the same one again and again takes no more room
+			whole("b", true)
+		}
+		if n := whole("a", false); n != 0 {
+			t.Errorf("the first one was not kept: %d requests", n)
+		}
+		whole("c", false) // for which b, used less recently, makes room
+		if n := whole("a", false); n != 0 {
+			t.Errorf("the one used last was not kept: %d requests", n)
+		}
+		if n := whole("b", false); n == 0 {
+			t.Error("more names are kept than there is room for")
+		}
+	})
+}
+
+func TestRetryAfterIsHeededByWhole(t *testing.T) {
+	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
+		d := NewOnDemand(r.cfg)
+		defer d.Close()
+		s, _ := d.Fresh(t.Context(), 0)
+		r.answerWith(func(path string) bool { return path == "session/s1" }, http.StatusServiceUnavailable, map[string]string{"Retry-After": "60"})
+		read := func() (requests int, err error) {
+			requests = r.count(func() { _, err = d.Whole(t.Context(), s, "s1", true) })
+			return requests, err
+		}
+		if n, err := read(); n != 1 || bosclient.ReasonOf(err) != bosclient.Unavailable || err == nil {
+			t.Errorf("%d requests, error %v", n, err)
+		}
+		r.sim.Heal()
+		if n, err := read(); n != 0 || err == nil {
+			t.Errorf("before it is time: %d requests, error %v", n, err)
+		}
+		time.Sleep(61 * time.Second)
+		if n, err := read(); n == 0 || err != nil {
+			t.Errorf("when it is time: %d requests, error %v", n, err)
+		}
+	})
 }

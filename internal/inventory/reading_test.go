@@ -71,20 +71,19 @@ func TestBootSetDisappears(t *testing.T) {
 // Of a session whose boot sets cannot be read at all, the description is better
 // than nothing, and it is tried more and more rarely.
 func TestBootSetIsNeverReadable(t *testing.T) {
-	r := newRig(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC)
-	r.sim.Fail(bossim.BootSet, bossim.ServerError)
-	r.sweep(0)
-	if s := r.session("s1"); s.Operation != bos.Reboot || !s.Exposed || s.Err == nil || s.Verdict.State != bos.StateUnknown || s.StopTime.IsZero() {
-		t.Errorf("%+v", s)
-	}
-	r.sweep(time.Minute)
-	r.sweep(time.Minute)
-	r.sweep(time.Minute)
-	if r.requests() != 1 {
-		t.Errorf("after three failures it is tried at once: %v", r.asked)
-	}
-	r.sim.Heal()
-	r.records["s1"].backOff = backOff{} // as if the wait were over
-	r.sweep(time.Minute)
-	r.wantState("s1", bos.StateSucceeded)
+	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
+		r.sim.Fail(bossim.BootSet, bossim.ServerError)
+		r.sweep(0)
+		if s := r.session("s1"); s.Operation != bos.Reboot || !s.Exposed || s.Err == nil || s.Verdict.State != bos.StateUnknown || s.StopTime.IsZero() {
+			t.Errorf("%s %s, exposed %t, error %v", s.Operation, s.Verdict.State, s.Exposed, s.Err)
+		}
+		r.sweep(time.Minute)
+		r.sweep(time.Minute)
+		if r.sweep(time.Minute); r.requests() != 1 {
+			t.Errorf("after three failures it is tried at once: %v", r.asked)
+		}
+		r.sim.Heal()
+		r.sweep(time.Minute)
+		r.wantState("s1", bos.StateSucceeded)
+	})
 }

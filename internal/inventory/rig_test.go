@@ -57,7 +57,7 @@ func newRig(t *testing.T, scenario bossim.Scenario, era bossim.Era, change ...fu
 
 // inBubble calls f with a rig in which time is that of a bubble, that of BOS included:
 // it passes while everything waits, and by sweep. Requests do not leave the process.
-func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(r *rig), change ...func(*Config)) {
+func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *testing.T, r *rig), change ...func(*Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, log: new(bytes.Buffer), counting: make(map[string]int)}
@@ -72,7 +72,7 @@ func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(r *
 		}
 		r.Inventory = New(r.config(client, change))
 		r.cfg.Interval = 30 * time.Second
-		f(r)
+		f(t, r)
 	})
 }
 

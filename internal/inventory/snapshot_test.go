@@ -1,7 +1,10 @@
 package inventory
 
 import (
+	"encoding/json"
+	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -49,4 +52,102 @@ func TestBudget(t *testing.T) {
 	if want := []string{"ended-new", "running-new", "running-old"}; !slices.Equal(exposed, want) || s.Dropped[DroppedBudget] != 1 {
 		t.Errorf("exposed %v, want %v; dropped %v", exposed, want, s.Dropped)
 	}
+}
+
+// print is everything that a snapshot says.
+func (s *Snapshot) print(t *testing.T) string {
+	t.Helper()
+	var b strings.Builder
+	for _, e := range s.Sessions {
+		session, err := json.Marshal(e.Session)
+		if err != nil {
+			t.Fatal(err)
+		}
+		fmt.Fprintf(&b, "%s %+v %v %t %t\n", session, e.Verdict, e.Err, e.Followed, e.Exposed)
+	}
+	fmt.Fprintf(&b, "%v %v", s.Dropped, s.Completions)
+	return b.String()
+}
+
+func TestSnapshotIsNeverWritten(t *testing.T) {
+	specs := []bossim.Spec{reboot("ages", began), reboot("ends", began.Add(160*time.Hour)), reboot("old", began.Add(-200*time.Hour))}
+	specs[0].Agent.Killed = 7 * time.Minute // so that it is not settled when it comes of age
+	inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
+		r.cfg.Limits.Abandoned = 1000 * time.Hour
+		snapshots := make(map[*Snapshot]string)
+		for _, step := range []time.Duration{8 * time.Minute, 159 * time.Hour, time.Hour, 2 * time.Hour, 5 * time.Hour, time.Hour, time.Hour} {
+			done := make(chan struct{})
+			go func() { // for the race detector
+				defer close(done)
+				for s := range snapshots {
+					_ = s.print(t)
+				}
+			}()
+			s := r.sweep(step)
+			<-done
+			snapshots[s] = s.print(t)
+			r.settled.Flush() // all are read again
+		}
+		if r.session("ages").Followed {
+			t.Error("the session has not come of age")
+		}
+		for s, before := range snapshots {
+			if after := s.print(t); after != before {
+				t.Errorf("a snapshot was written:\n got %s\nwant %s", after, before)
+			}
+		}
+	})
+}
+
+func TestUndatedLeftoverIsNeverTheLatest(t *testing.T) {
+	undated := func(id string, created time.Time) bossim.Spec {
+		s := reboot(id, created)
+		s.Agent.Never = true // in the earliest releases nothing dates it then
+		return s
+	}
+	inBubble(t, bossim.Scripted(undated("leftover", began.Add(-300*24*time.Hour)), reboot("dated", began.Add(-2*time.Hour)), undated("appears", began.Add(time.Hour))),
+		bossim.EraA, func(t *testing.T, r *rig) {
+			newest := func() (ids []string) {
+				sessions := slices.Clone(r.Snapshot().Sessions)
+				slices.SortFunc(sessions, func(a, b Session) int { return NewestFirst(&a, &b) })
+				for _, s := range sessions {
+					ids = append(ids, s.ID)
+				}
+				return ids
+			}
+			r.sweep(0)
+			if got, want := newest(), []string{"dated", "leftover"}; !slices.Equal(got, want) {
+				t.Errorf("at the start %v, want %v", got, want)
+			}
+			r.sweep(61 * time.Minute)
+			want := []string{"appears", "dated", "leftover"}
+			if got := newest(); !slices.Equal(got, want) {
+				t.Errorf("later %v, want %v", got, want)
+			}
+			r.replace("session", "[]") // a list that lacks sessions for a while makes none new
+			r.sweep(30 * time.Second)
+			r.replace("", "")
+			r.sweep(30 * time.Second)
+			if got := newest(); !slices.Equal(got, want) {
+				t.Errorf("after an empty list %v, want %v", got, want)
+			}
+		})
+}
+
+// Sessions that have left the list are forgotten, whatever the maximum age.
+func TestGoneSessionsAreForgotten(t *testing.T) {
+	spec := reboot("s1", began.Add(time.Minute))
+	spec.Deleted = began.Add(time.Hour)
+	inBubble(t, bossim.Scripted(spec), bossim.EraC, func(t *testing.T, r *rig) {
+		r.sweep(0)
+		r.sweep(30 * time.Minute)
+		r.sweep(time.Hour)
+		if len(r.records) != 0 || r.gone.ItemCount() != 1 || r.completed(bos.StateSucceeded) != 1 {
+			t.Fatalf("%d records, %d gone, %d completed", len(r.records), r.gone.ItemCount(), r.completed(bos.StateSucceeded))
+		}
+		r.sweep(25 * time.Hour)
+		if n := r.gone.ItemCount(); n != 0 {
+			t.Errorf("%d sessions are remembered", n)
+		}
+	}, func(c *Config) { c.MaxAge = 0 })
 }
