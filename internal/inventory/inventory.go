@@ -244,7 +244,7 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 		switch {
 		case !settled && r.due(now):
 			due = append(due, r)
-		case r.trouble() == nil && r.backOff.over():
+		case settled || r.trouble() == nil && r.backOff.over():
 			r.asOf = time.Now() // nothing more is expected of it for now
 		}
 	}
