@@ -127,7 +127,7 @@ func (r *rig) config(client *bosclient.Client, change []func(*Config)) Config {
 
 func newClient(t *testing.T, url string, transport http.RoundTripper, timeout time.Duration) *bosclient.Client {
 	t.Helper()
-	client, err := bosclient.New(bosclient.Config{URL: url, Transport: transport, Timeout: timeout, Concurrency: 4, MaxBody: 1 << 20})
+	client, err := bosclient.New(bosclient.Config{URL: url, Transport: transport, Timeout: timeout, Concurrency: 4})
 	if err != nil {
 		t.Fatal(err)
 	}
