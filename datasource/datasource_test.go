@@ -124,8 +124,8 @@ func rows(t *testing.T, r backend.DataResponse) []map[string]any {
 	return all
 }
 
-// column returns a field of all rows as text.
-func column(rows []map[string]any, name string) string {
+// joined returns a field of all rows as text.
+func joined(rows []map[string]any, name string) string {
 	var all []string
 	for _, r := range rows {
 		all = append(all, fmt.Sprint(r[name]))

@@ -166,7 +166,7 @@ func (v *view) frame(fields ...*data.Field) data.Frames {
 }
 
 // fit returns the rows that may be shown, with a notice if these are not all.
-func fit[R any](v *view, rows []R, what string) []R {
+func truncate[R any](v *view, rows []R, what string) []R {
 	v.tellCut(len(rows), what)
 	return rows[:min(v.max, len(rows))]
 }
@@ -179,7 +179,7 @@ func (v *view) tellCut(total int, what string) {
 }
 
 // of makes the values of a column out of rows.
-func of[R, T any](rows []R, get func(R) T) []T {
+func column[R, T any](rows []R, get func(R) T) []T {
 	values := make([]T, len(rows))
 	for i, r := range rows {
 		values[i] = get(r)
@@ -188,7 +188,7 @@ func of[R, T any](rows []R, get func(R) T) []T {
 }
 
 // stamp is a time that may be absent.
-func stamp(t time.Time) *time.Time {
+func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}

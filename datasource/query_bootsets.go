@@ -21,21 +21,21 @@ func bootsets(v *view) (data.Frames, error) {
 	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, verdict bos.BootSetVerdict) {
 		rows = append(rows, row{b, s, verdict.State})
 	})
-	rows = fit(v, rows, "boot sets")
+	rows = truncate(v, rows, "boot sets")
 	return v.table(
-		v.sessionField(of(rows, func(r row) string { return r.of.ID })),
-		field("template", "Template", "Session template", of(rows, func(r row) string { return r.of.Template })),
-		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.of.Operation })),
-		v.bootSetField(of(rows, func(r row) string { return r.Name })),
-		stateField(of(rows, func(r row) string { return string(r.state) })),
-		field("nodes", "Nodes", "Distinct nodes", of(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
-		field("succeeded", "Succeeded", "Distinct nodes that made it", of(rows, func(r row) int64 { return int64(r.Nodes.Succeeded) })),
-		field("failed", "Failed", "Distinct nodes that failed in any phase", of(rows, func(r row) int64 { return int64(r.Nodes.Failed) })),
-		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", of(rows, func(r row) int64 { return int64(r.Nodes.Unfinished) })),
-		field("excluded", "Excluded", "Distinct nodes that are excluded", of(rows, func(r row) int64 { return int64(r.Nodes.Excluded) })),
-		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", of(rows, func(r row) *int64 { return count(r.ErrorCount) })),
-		field("start", "Started", "Start time", of(rows, func(r row) *time.Time { return stamp(r.StartTime) })),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for many that have ended", of(rows, func(r row) *time.Time { return stamp(r.StopTime) })),
+		v.sessionField(column(rows, func(r row) string { return r.of.ID })),
+		field("template", "Template", "Session template", column(rows, func(r row) string { return r.of.Template })),
+		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.of.Operation })),
+		v.bootSetField(column(rows, func(r row) string { return r.Name })),
+		stateField(column(rows, func(r row) string { return string(r.state) })),
+		field("nodes", "Nodes", "Distinct nodes", column(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
+		field("succeeded", "Succeeded", "Distinct nodes that made it", column(rows, func(r row) int64 { return int64(r.Nodes.Succeeded) })),
+		field("failed", "Failed", "Distinct nodes that failed in any phase", column(rows, func(r row) int64 { return int64(r.Nodes.Failed) })),
+		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", column(rows, func(r row) int64 { return int64(r.Nodes.Unfinished) })),
+		field("excluded", "Excluded", "Distinct nodes that are excluded", column(rows, func(r row) int64 { return int64(r.Nodes.Excluded) })),
+		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
+		field("start", "Started", "Start time", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS leaves it out for many that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
 	), nil
 }
 

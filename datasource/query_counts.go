@@ -35,15 +35,15 @@ func counts(v *view) (data.Frames, error) {
 	}); err != nil {
 		return nil, err
 	}
-	rows = fit(v, rows, "counts")
+	rows = truncate(v, rows, "counts")
 	frames := v.frame(
-		v.sessionField(of(rows, func(r row) string { return r.ID })),
-		field("template", "Template", "Session template", of(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.Operation })),
-		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
-		v.phaseField(of(rows, func(r row) string { return r.phase })),
-		mapped(field("category", "Category", "Where the nodes are in the phase", of(rows, func(r row) string { return r.category })), categoryColours),
-		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", of(rows, func(r row) int64 { return r.nodes })),
+		v.sessionField(column(rows, func(r row) string { return r.ID })),
+		field("template", "Template", "Session template", column(rows, func(r row) string { return r.Template })),
+		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.Operation })),
+		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
+		v.phaseField(column(rows, func(r row) string { return r.phase })),
+		mapped(field("category", "Category", "Where the nodes are in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
+		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", column(rows, func(r row) int64 { return r.nodes })),
 	)
 	frames[0].Meta.Type = data.FrameTypeNumericLong
 	frames[0].Meta.TypeVersion = data.FrameTypeVersion{0, 1}

@@ -48,14 +48,14 @@ func errorTexts(v *view) (data.Frames, error) {
 		return nil, err
 	}
 	slices.SortStableFunc(found, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
-	found = fit(v, found, "errors")
+	found = truncate(v, found, "errors")
 	return v.table(
-		v.sessionField(of(found, func(r row) string { return r.session })),
-		v.bootSetField(of(found, func(r row) string { return r.set })),
-		v.phaseField(of(found, func(r row) string { return r.phase })),
-		field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", of(found, func(r row) string { return r.text })),
-		field("nodes", "Nodes", "Number of nodes that the error is about", of(found, func(r row) int64 { return int64(len(r.nodes)) })),
-		field("folded", "Which", "The nodes, folded", of(found, func(r row) string { return bos.Fold(r.nodes) })),
+		v.sessionField(column(found, func(r row) string { return r.session })),
+		v.bootSetField(column(found, func(r row) string { return r.set })),
+		v.phaseField(column(found, func(r row) string { return r.phase })),
+		field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", column(found, func(r row) string { return r.text })),
+		field("nodes", "Nodes", "Number of nodes that the error is about", column(found, func(r row) int64 { return int64(len(r.nodes)) })),
+		field("folded", "Which", "The nodes, folded", column(found, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil
 }
 

@@ -62,18 +62,18 @@ func nodes(v *view) (data.Frames, error) {
 		rows = append(rows, found[category][:min(len(found[category]), v.max-len(rows))]...)
 	}
 	return v.table(
-		v.sessionField(of(rows, func(r row) string { return r.session })),
-		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
-		v.phaseField(of(rows, func(r row) string { return r.phase })),
-		mapped(field("category", "Category", "Where the node is in the phase", of(rows, func(r row) string { return r.category })), categoryColours),
-		v.nodeField(of(rows, func(r row) string { return r.node })),
-		field("cabinet", "Cabinet", "Xname of the cabinet", of(rows, func(r row) string { return r.place.Cabinet })),
-		field("chassis", "Chassis", "Xname of the chassis", of(rows, func(r row) string { return r.place.Chassis })),
-		field("slot", "Slot", "Xname of the slot or blade", of(rows, func(r row) string { return r.place.Slot })),
-		field("bmc", "BMC", "Xname of the BMC", of(rows, func(r row) string { return r.place.BMC })),
-		field("node_number", "Node number", "Number of the node at its BMC", of(rows, func(r row) *int64 { return r.number })),
-		field("also_in", "Also in", "Other categories that the node is in as well: one that did not become ready is in succeeded and failed of boot", of(rows, func(r row) string { return r.alsoIn })),
-		field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", of(rows, func(r row) string { return r.text })),
+		v.sessionField(column(rows, func(r row) string { return r.session })),
+		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
+		v.phaseField(column(rows, func(r row) string { return r.phase })),
+		mapped(field("category", "Category", "Where the node is in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
+		v.nodeField(column(rows, func(r row) string { return r.node })),
+		field("cabinet", "Cabinet", "Xname of the cabinet", column(rows, func(r row) string { return r.place.Cabinet })),
+		field("chassis", "Chassis", "Xname of the chassis", column(rows, func(r row) string { return r.place.Chassis })),
+		field("slot", "Slot", "Xname of the slot or blade", column(rows, func(r row) string { return r.place.Slot })),
+		field("bmc", "BMC", "Xname of the BMC", column(rows, func(r row) string { return r.place.BMC })),
+		field("node_number", "Node number", "Number of the node at its BMC", column(rows, func(r row) *int64 { return r.number })),
+		field("also_in", "Also in", "Other categories that the node is in as well: one that did not become ready is in succeeded and failed of boot", column(rows, func(r row) string { return r.alsoIn })),
+		field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
 	), nil
 }
 
@@ -109,7 +109,7 @@ func others(categories []string, but string) string {
 // eachPhaseRoster calls each with the named nodes of the phases that the query
 // takes.
 func (v *view) eachPhaseRoster(each func(w inventory.Whole, bootSet string, p bos.PhaseRoster)) error {
-	return v.wholes(func(w inventory.Whole) {
+	return v.eachDetail(func(w inventory.Whole) {
 		for _, b := range w.Roster.BootSets {
 			if !v.query.BootSet.has(b.Name) {
 				continue

@@ -47,12 +47,12 @@ func offenders(v *view) (data.Frames, error) {
 	worst := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
 		return cmp.Or(len(found[b].sessions)-len(found[a].sessions), bos.CompareNodes(a, b))
 	})
-	worst = fit(v, worst, "nodes")
+	worst = truncate(v, worst, "nodes")
 	return v.table(
 		v.nodeField(worst),
-		field("sessions", "Sessions", "Number of sessions in which the node failed", of(worst, func(n string) int64 { return int64(len(found[n].sessions)) })),
-		v.sessionFieldAs("last_session", "Last session", "The newest session in which the node failed", of(worst, func(n string) string { return found[n].last })),
-		field("phases", "Phases", "The phases in which it failed", of(worst, func(n string) string { return strings.Join(slices.Sorted(maps.Keys(found[n].phases)), ", ") })),
-		field("last_error", "Last error", "What BOS said in the newest session", of(worst, func(n string) string { return cmp.Or(found[n].text, noMessage) })),
+		field("sessions", "Sessions", "Number of sessions in which the node failed", column(worst, func(n string) int64 { return int64(len(found[n].sessions)) })),
+		v.sessionFieldAs("last_session", "Last session", "The newest session in which the node failed", column(worst, func(n string) string { return found[n].last })),
+		field("phases", "Phases", "The phases in which it failed", column(worst, func(n string) string { return strings.Join(slices.Sorted(maps.Keys(found[n].phases)), ", ") })),
+		field("last_error", "Last error", "What BOS said in the newest session", column(worst, func(n string) string { return cmp.Or(found[n].text, noMessage) })),
 	), nil
 }

@@ -28,7 +28,7 @@ func overlaps(v *view) (data.Frames, error) {
 	// The others need not be read.
 	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !meets[s.ID] })
 	nodes := make(map[string]map[string]bool) // of each session
-	if err := v.wholes(func(w inventory.Whole) { nodes[w.ID] = v.held(w) }); err != nil {
+	if err := v.eachDetail(func(w inventory.Whole) { nodes[w.ID] = v.held(w) }); err != nil {
 		return nil, err
 	}
 	type row struct {
@@ -56,12 +56,12 @@ func overlaps(v *view) (data.Frames, error) {
 		}
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
-	rows = fit(v, rows, "pairs of sessions")
+	rows = truncate(v, rows, "pairs of sessions")
 	return v.table(
-		v.sessionField(of(rows, func(r row) string { return r.newer })),
-		v.sessionFieldAs("other_session", "Other session", "The older session that held the same nodes", of(rows, func(r row) string { return r.older })),
-		field("nodes", "Nodes", "Number of nodes that both sessions held", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
-		field("folded", "Which", "The nodes, folded", of(rows, func(r row) string { return bos.Fold(r.nodes) })),
+		v.sessionField(column(rows, func(r row) string { return r.newer })),
+		v.sessionFieldAs("other_session", "Other session", "The older session that held the same nodes", column(rows, func(r row) string { return r.older })),
+		field("nodes", "Nodes", "Number of nodes that both sessions held", column(rows, func(r row) int64 { return int64(len(r.nodes)) })),
+		field("folded", "Which", "The nodes, folded", column(rows, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil
 }
 

@@ -21,28 +21,28 @@ func phases(v *view) (data.Frames, error) {
 	v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, state bos.State) {
 		rows = append(rows, row{p, s, b.Name, state})
 	})
-	rows = fit(v, rows, "phases")
+	rows = truncate(v, rows, "phases")
 	in := func(category, title, description string) *data.Field {
 		return field(category, title, description+", as BOS lists them: a node may be in two categories",
-			of(rows, func(r row) int64 { return int64(r.Count(category)) }))
+			column(rows, func(r row) int64 { return int64(r.Count(category)) }))
 	}
 	return v.table(
-		v.sessionField(of(rows, func(r row) string { return r.of.ID })),
-		field("template", "Template", "Session template", of(rows, func(r row) string { return r.of.Template })),
-		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.of.Operation })),
-		v.bootSetField(of(rows, func(r row) string { return r.bootSet })),
-		v.phaseField(of(rows, func(r row) string { return r.Name })),
-		stateField(of(rows, func(r row) string { return string(r.state) })),
-		field("nodes", "Nodes", "Distinct nodes", of(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
+		v.sessionField(column(rows, func(r row) string { return r.of.ID })),
+		field("template", "Template", "Session template", column(rows, func(r row) string { return r.of.Template })),
+		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.of.Operation })),
+		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
+		v.phaseField(column(rows, func(r row) string { return r.Name })),
+		stateField(column(rows, func(r row) string { return string(r.state) })),
+		field("nodes", "Nodes", "Distinct nodes", column(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
 		in(bos.NotStarted, "Not started", "Nodes that have not started"),
 		in(bos.InProgress, "In progress", "Nodes at work"),
 		in(bos.Succeeded, "Succeeded", "Nodes that made it; in boot, those whose power-on was accepted"),
 		in(bos.Failed, "Failed", "Nodes that failed"),
 		in(bos.Excluded, "Excluded", "Nodes that are excluded"),
-		field("error_count", "Errors", "Nodes that failed, as BOS counts them", of(rows, func(r row) *int64 { return count(r.ErrorCount) })),
-		field("start", "Started", "Start time; for shutdown and configure, when BOS was told of the phase", of(rows, func(r row) *time.Time { return stamp(r.StartTime) })),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for most phases", of(rows, func(r row) *time.Time { return stamp(r.StopTime) })),
-		field("last_progress", "Last move", "When a node last moved from one category to another, as far as is known", of(rows, func(r row) *time.Time { return stamp(r.LastProgress) })),
+		field("error_count", "Errors", "Nodes that failed, as BOS counts them", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
+		field("start", "Started", "Start time; for shutdown and configure, when BOS was told of the phase", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS leaves it out for most phases", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
+		field("last_progress", "Last move", "When a node last moved from one category to another, as far as is known", column(rows, func(r row) *time.Time { return optionalTime(r.LastProgress) })),
 	), nil
 }
 

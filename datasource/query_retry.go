@@ -21,7 +21,7 @@ func retry(v *view) (data.Frames, error) {
 		nodes []string
 	}
 	var rows []row
-	err := v.wholes(func(w inventory.Whole) {
+	err := v.eachDetail(func(w inventory.Whole) {
 		fates := w.Roster.Fates(w.Session.Session)
 		over := w.Verdict.State != bos.StatePending && w.Verdict.State != bos.StateRunning
 		var nodes []string
@@ -52,15 +52,15 @@ func retry(v *view) (data.Frames, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows = fit(v, rows, "sessions")
+	rows = truncate(v, rows, "sessions")
 	return v.table(
-		v.sessionField(of(rows, func(r row) string { return r.ID })),
-		field("template", "Template", "Session template to use again", of(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "Operation to use again", of(rows, func(r row) string { return r.Operation })),
-		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", of(rows, func(r row) int64 { return int64(len(r.nodes)) })),
-		field("limit", "Limit", "The nodes as the limit of a BOS session takes them", of(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
-		field("folded", "Which", "The nodes, folded", of(rows, func(r row) string { return bos.Fold(r.nodes) })),
-		field("command", "Command", "The line that retries the nodes, for a shell", of(rows, func(r row) string { return command(r.Operation, r.Template, r.nodes) })),
+		v.sessionField(column(rows, func(r row) string { return r.ID })),
+		field("template", "Template", "Session template to use again", column(rows, func(r row) string { return r.Template })),
+		field("operation", "Operation", "Operation to use again", column(rows, func(r row) string { return r.Operation })),
+		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", column(rows, func(r row) int64 { return int64(len(r.nodes)) })),
+		field("limit", "Limit", "The nodes as the limit of a BOS session takes them", column(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
+		field("folded", "Which", "The nodes, folded", column(rows, func(r row) string { return bos.Fold(r.nodes) })),
+		field("command", "Command", "The line that retries the nodes, for a shell", column(rows, func(r row) string { return command(r.Operation, r.Template, r.nodes) })),
 	), nil
 }
 

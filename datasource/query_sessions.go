@@ -27,9 +27,9 @@ func sessions(v *view) (data.Frames, error) {
 	if err != nil {
 		return nil, err
 	}
-	rows = fit(v, rows, "sessions")
+	rows = truncate(v, rows, "sessions")
 	tallied := func(n func(bos.Tally) int) []*int64 {
-		return of(rows, func(r row) *int64 {
+		return column(rows, func(r row) *int64 {
 			if r.tally == nil {
 				return nil
 			}
@@ -38,28 +38,28 @@ func sessions(v *view) (data.Frames, error) {
 		})
 	}
 	return v.table(
-		v.sessionField(of(rows, func(r row) string { return r.ID })),
-		field("template", "Template", "Session template", of(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "What the session does", of(rows, func(r row) string { return r.Operation })),
-		stateField(of(rows, func(r row) string { return string(r.Verdict.State) })),
-		field("start", "Started", "Start time", of(rows, func(r row) *time.Time { return stamp(r.StartTime) })),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", of(rows, func(r row) *time.Time { return stamp(r.StopTime) })),
+		v.sessionField(column(rows, func(r row) string { return r.ID })),
+		field("template", "Template", "Session template", column(rows, func(r row) string { return r.Template })),
+		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.Operation })),
+		stateField(column(rows, func(r row) string { return string(r.Verdict.State) })),
+		field("start", "Started", "Start time", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
 		unit(field("duration", "Duration", "From the start to the stop, to the last move of a node, or until now",
-			of(rows, func(r row) *float64 { return lasted(r.StartTime, v.ending(r.Session)) })), "s"),
+			column(rows, func(r row) *float64 { return lasted(r.StartTime, v.ending(r.Session)) })), "s"),
 		field("nodes", "Nodes", "Distinct nodes", tallied(bos.Tally.Nodes)),
 		field("succeeded", "Succeeded", "Distinct nodes that made it", tallied(func(t bos.Tally) int { return t.Succeeded })),
 		field("failed", "Failed", "Distinct nodes that failed in any phase", tallied(func(t bos.Tally) int { return t.Failed })),
 		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", tallied(func(t bos.Tally) int { return t.Unfinished })),
-		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", of(rows, func(r row) *int64 { return r.errors })),
-		field("bootsets", "Boot sets", "Number of boot sets", of(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
-		field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", of(rows, func(r row) string { return r.Job })),
+		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", column(rows, func(r row) *int64 { return r.errors })),
+		field("bootsets", "Boot sets", "Number of boot sets", column(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
+		field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", column(rows, func(r row) string { return r.Job })),
 	), nil
 }
 
 func (v *view) sessionRows() (rows []sessionRow, err error) {
 	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !v.holds(s) })
 	if v.query.Node != "" {
-		err = v.wholes(func(w inventory.Whole) {
+		err = v.eachDetail(func(w inventory.Whole) {
 			if r, some := v.ofMatching(w); some {
 				rows = append(rows, r)
 			}

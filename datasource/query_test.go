@@ -97,7 +97,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"values","field":"node","session":["` + stuck + `"],"phase":["boot"]}`, "value", "x1000c0s2b0n0 x1000c0s2b0n1 x1000c0s2b1n0 x1000c0s2b1n1"},
 		{`{"queryType":"values","field":"node","session":["` + powerOff + `"],"category":["failed"]}`, "value", "x1000c0s0b1n1"},
 	} {
-		if got := column(rows(t, w.query(tt.query)), tt.field); got != tt.want {
+		if got := joined(rows(t, w.query(tt.query)), tt.field); got != tt.want {
 			t.Errorf("%s: %s is %q, want %q", tt.query, tt.field, got, tt.want)
 		}
 	}
@@ -114,11 +114,11 @@ func TestTimeRange(t *testing.T) {
 		30 * time.Minute:  stuck,      // without an end
 		10 * time.Hour:    "",
 	} {
-		if got := column(rows(t, w.queryIn(at(ago), `{"queryType":"sessions"}`)), "session"); got != want {
+		if got := joined(rows(t, w.queryIn(at(ago), `{"queryType":"sessions"}`)), "session"); got != want {
 			t.Errorf("%s ago: %s, want %s", ago, got, want)
 		}
 	}
-	if got := column(rows(t, w.queryIn(at(10*time.Hour), `{"queryType":"sessions","session":["`+well+`"]}`)), "session"); got != well {
+	if got := joined(rows(t, w.queryIn(at(10*time.Hour), `{"queryType":"sessions","session":["`+well+`"]}`)), "session"); got != well {
 		t.Errorf("an id is bound to the time range: %s", got)
 	}
 }
@@ -133,7 +133,7 @@ func TestLatestIsNotBoundToTheRange(t *testing.T) {
 		`{"queryType":"sessions","session":["latest"],"template":["compute-sles15sp4"]}`: stillReady,
 		`{"queryType":"sessions"}`:                                                       stuck,
 	} {
-		if got := column(rows(t, w.queryIn(r, query)), "session"); got != want {
+		if got := joined(rows(t, w.queryIn(r, query)), "session"); got != want {
 			t.Errorf("%s: %s, want %s", query, got, want)
 		}
 	}
@@ -156,7 +156,7 @@ func TestNodeTruth(t *testing.T) {
 		}
 		q["queryType"] = "nodes"
 		raw, _ := json.Marshal(q)
-		if got := column(rows(t, w.query(string(raw))), "error"); got != tt.want {
+		if got := joined(rows(t, w.query(string(raw))), "error"); got != tt.want {
 			t.Errorf("%s: %q, want %q", raw, got, tt.want)
 		}
 	}
@@ -214,7 +214,7 @@ func TestBadQueries(t *testing.T) {
 func TestSomeSessionsAreMissing(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
 	r := w.query(`{"queryType":"sessions","session":["gone","` + well + `"]}`)
-	if got := column(rows(t, r), "session"); got != well || !strings.Contains(notices(r), "no session gone") {
+	if got := joined(rows(t, r), "session"); got != well || !strings.Contains(notices(r), "no session gone") {
 		t.Errorf("%s, notices %q", got, notices(r))
 	}
 }
@@ -331,7 +331,7 @@ func TestOldSession(t *testing.T) {
 		t.Errorf("%d sessions, notices %q", n, notices(r))
 	}
 	for query, want := range map[string]string{"sessions": "succeeded", "phases": "succeeded succeeded succeeded"} {
-		if got := column(rows(t, w.queryIn(span, `{"queryType":"`+query+`","session":["`+well+`"]}`)), "state"); got != want {
+		if got := joined(rows(t, w.queryIn(span, `{"queryType":"`+query+`","session":["`+well+`"]}`)), "state"); got != want {
 			t.Errorf("%s of an old session: %q, want %q", query, got, want)
 		}
 	}
@@ -357,7 +357,7 @@ func TestPanicTouchesNoOtherQuery(t *testing.T) {
 func TestUnfinishedSessionsOverlapLaterRanges(t *testing.T) {
 	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"cacheSeconds":3600}`) })
 	later := backend.TimeRange{From: bossim.GalleryTime.Add(10 * time.Minute), To: bossim.GalleryTime.Add(15 * time.Minute)}
-	if got := column(rows(t, w.queryIn(later, `{"queryType":"sessions"}`)), "session"); got != pending+" "+running+" "+stuck {
+	if got := joined(rows(t, w.queryIn(later, `{"queryType":"sessions"}`)), "session"); got != pending+" "+running+" "+stuck {
 		t.Errorf("%s", got)
 	}
 }
@@ -402,7 +402,7 @@ func TestUnreadableOldSession(t *testing.T) {
 	w.sim.FailSession(stuck, bossim.Unavailable)
 	both := `{"queryType":"sessions","session":["` + well + `","` + stuck + `"]}`
 	r := w.query(both)
-	if got := column(rows(t, r), "session"); got != well || !strings.Contains(notices(r), stuck+" cannot be read") {
+	if got := joined(rows(t, r), "session"); got != well || !strings.Contains(notices(r), stuck+" cannot be read") {
 		t.Errorf("%s, notices %q", got, notices(r))
 	}
 	if r := w.query(`{"queryType":"sessions","session":["` + stuck + `"]}`); r.Status != backend.StatusBadGateway {

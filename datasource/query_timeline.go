@@ -47,7 +47,7 @@ func timeline(v *view) (data.Frames, error) {
 			}
 		})
 	}
-	lanes = fit(v, lanes, "regions")
+	lanes = truncate(v, lanes, "regions")
 	if len(lanes) == 0 {
 		return v.table(field("time", "time", "Start time", []time.Time{})), nil
 	}

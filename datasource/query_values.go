@@ -24,10 +24,10 @@ func values(v *view) (data.Frames, error) {
 	if err != nil {
 		return nil, err
 	}
-	found = fit(v, found, "values")
+	found = truncate(v, found, "values")
 	return v.frame(
-		field("text", "Text", "What to show", of(found, func(c value) string { return c.text })),
-		field("value", "Value", "What to use", of(found, func(c value) string { return c.value })),
+		field("text", "Text", "What to show", column(found, func(c value) string { return c.text })),
+		field("value", "Value", "What to use", column(found, func(c value) string { return c.value })),
 	), nil
 }
 

@@ -159,7 +159,7 @@ func (v *view) ending(s *inventory.Session) time.Time {
 // wholes calls each with the selected sessions, in order, with the names of their
 // nodes. A notice tells of sessions that cannot be read; if none can be, that is
 // an error. Those that are too old to be followed must be named by their ids.
-func (v *view) wholes(each func(inventory.Whole)) error {
+func (v *view) eachDetail(each func(inventory.Whole)) error {
 	var first error
 	var bad []string
 	good := 0
