@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -19,7 +20,6 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 	"github.com/grafana/grafana-plugin-sdk-go/experimental/concurrent"
 
-	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
@@ -28,15 +28,15 @@ import (
 const PluginID = "bosexporter-bos-datasource"
 
 const (
-	queries  = 10               // queries of a request at once
-	patience = 25 * time.Second // of a query with a sweep
+	maxConcurrentQueries = 10               // of a request
+	queryTimeout         = 25 * time.Second // how long a query waits for a sweep
 )
 
 // Datasource is an instance of the datasource.
 type Datasource struct {
 	backend.CallResourceHandler
 	settings  settings
-	broken    error // why the settings are of no use; all else is nil then
+	broken    error // why the settings cannot be used; all else is nil then
 	client    *bosclient.Client
 	inventory *inventory.OnDemand
 }
@@ -48,8 +48,8 @@ var (
 	_ instancemgmt.InstanceDisposer = (*Datasource)(nil)
 )
 
-// New makes an instance. Settings that are of no use are no error here, of which
-// Grafana would only say that the plugin failed: queries and the health check tell
+// New makes an instance. Settings that cannot be used are not an error here, where
+// Grafana would only report that the plugin failed: queries and the health check say
 // what is wrong with them.
 func New(ctx context.Context, s backend.DataSourceInstanceSettings) (instancemgmt.Instance, error) {
 	d := &Datasource{}
@@ -68,6 +68,11 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 	if err != nil {
 		return err
 	}
+	return d.connect(transport)
+}
+
+// connect has the instance read BOS, as its settings say, through a transport.
+func (d *Datasource) connect(transport http.RoundTripper) (err error) {
 	d.client, err = bosclient.New(bosclient.Config{
 		URL:         d.settings.url,
 		Transport:   transport,
@@ -83,13 +88,13 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 		Client:   d.client,
 		Logger:   slog.New(logHandler{log.DefaultLogger}),
 		Interval: max(d.settings.cache, 10*time.Second),
-		MaxAge:   inventory.DefaultMaxAge,
-		Limits:   bos.DefaultLimits,
+		MaxAge:   d.settings.maxAge,
+		Limits:   d.settings.limits,
 	})
 	return nil
 }
 
-// Dispose ends all work of the instance.
+// Dispose ends the work of the instance and waits for it.
 func (d *Datasource) Dispose() {
 	if d.broken == nil {
 		d.inventory.Close()
@@ -97,7 +102,7 @@ func (d *Datasource) Dispose() {
 	}
 }
 
-// QueryData answers the queries of a request side by side. It never returns an
+// QueryData answers the queries of a request concurrently. It never returns an
 // error: each query has its own.
 func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataRequest) (*backend.QueryDataResponse, error) {
 	return concurrent.QueryData(ctx, req, func(ctx context.Context, q concurrent.Query) (answer backend.DataResponse) {
@@ -112,7 +117,7 @@ func (d *Datasource) QueryData(ctx context.Context, req *backend.QueryDataReques
 			return response(err)
 		}
 		return backend.DataResponse{Status: backend.StatusOK, Frames: frames}
-	}, queries)
+	}, maxConcurrentQueries)
 }
 
 func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool) (data.Frames, error) {
@@ -123,21 +128,21 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(ctx, patience)
+	if alert && q.QueryType != alertType {
+		return nil, badRequest("alert rules cannot evaluate a %s query, which does not give labels and a single number: use the query type %s", q.QueryType, alertType)
+	}
+	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
-	v, err := d.view(ctx, q)
+	var frames data.Frames
+	v, err := d.answer(ctx, q, dq.TimeRange, alert, func(v *view) (err error) {
+		frames, err = queryTypes[q.QueryType].run(v)
+		return err
+	})
 	if err != nil {
 		return nil, err
 	}
-	if alert && !v.snapshot.Up && time.Since(v.snapshot.LastGood) > inventory.DefaultStaleAfter {
-		return nil, v.snapshot.Err // nobody reads the notice of an alert rule
-	}
-	if err := v.choose(dq.TimeRange); err != nil {
-		return nil, err
-	}
-	frames, err := queryTypes[q.QueryType](v)
-	if err != nil {
-		return nil, err
+	if alert && v.cut != "" {
+		return nil, badRequest("%s: an alert rule must not lose any, so narrow its query by session, boot set, phase or category, or raise its limit or maxRows in the datasource's settings", v.cut)
 	}
 	asked, err := json.Marshal(q)
 	if err != nil {
@@ -152,10 +157,33 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 	return frames, nil
 }
 
-// view has a snapshot that is fresh enough, or an old one and a notice that says
-// how old and why.
-func (d *Datasource) view(ctx context.Context, q Query) (*view, error) {
+// answer selects the sessions of a query and runs what answers it about them.
+func (d *Datasource) answer(ctx context.Context, q Query, within backend.TimeRange, alert bool, run func(*view) error) (*view, error) {
 	cache := d.settings.cache
+	if alert {
+		cache = min(cache, inventory.DefaultStaleAfter/2) // or the cache alone would make the data too old
+	}
+	v, err := d.view(ctx, q, cache)
+	if err != nil {
+		return nil, err
+	}
+	if err := v.choose(within); err != nil {
+		return nil, err
+	}
+	if alert { // nobody reads the notices of an alert rule
+		if err := v.outdated(); err != nil {
+			return nil, err
+		}
+	}
+	if err := run(v); err != nil {
+		return nil, err
+	}
+	return v, v.conclude()
+}
+
+// view returns a view of a snapshot that is fresh enough, or of an older one with a
+// notice that says how old and why.
+func (d *Datasource) view(ctx context.Context, q Query, cache time.Duration) (*view, error) {
 	if q.Fresh {
 		cache = 0
 	}
@@ -166,18 +194,20 @@ func (d *Datasource) view(ctx context.Context, q Query) (*view, error) {
 		}
 		return nil, waited
 	}
-	v := &view{ctx: ctx, query: q, uid: d.settings.uid, max: d.settings.maxRows, inventory: d.inventory, snapshot: s, now: s.Time}
+	v := &view{
+		ctx: ctx, query: q, uid: d.settings.uid, max: d.settings.maxRows, maxAge: d.settings.maxAge,
+		inventory: d.inventory, snapshot: s, now: s.Time,
+	}
 	if q.Limit > 0 {
 		v.max = min(v.max, q.Limit)
 	}
-	old := age(time.Since(s.LastGood))
 	switch {
 	case !s.Up:
-		v.warn("This is %s old: %s", old, s.Err)
+		v.warn("This data is %s old: %s", age(time.Since(s.LastGood)), s.Err)
 	case !s.ListUp:
 		v.warn("New sessions may be missing: %s", s.Err)
 	case waited != nil:
-		v.warn("This is %s old: BOS is still being read.", old)
+		v.warn("This data is %s old: BOS is still being read.", age(time.Since(s.Swept)))
 	}
 	return v, nil
 }

@@ -5,14 +5,16 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// requestError is the fault of a query or of the settings.
+// requestError is a mistake in a query or in the settings.
 type requestError struct{ text string }
 
 func (e requestError) Error() string { return e.text }
@@ -21,9 +23,34 @@ func badRequest(format string, args ...any) error {
 	return requestError{fmt.Sprintf(format, args...)}
 }
 
-// response turns an error into an answer: its status, its source, and one
-// sentence that says what to do. It is the only place that does. The sentence is in a
-// frame, too: a table shows it, where it would otherwise claim that there is nothing.
+// errNotReadYet is why nothing is known of a session that no sweep has come to.
+var errNotReadYet = fmt.Errorf("BOS is slow, and the session has not been read yet: %w", context.DeadlineExceeded)
+
+// unreadError says that sessions could not be read.
+type unreadError struct {
+	sessions int
+	first    string // the id of one of them
+	cause    error  // why that one could not be read
+}
+
+func (e unreadError) Error() string {
+	return fmt.Sprintf("Sessions that could not be read and are missing from the answer: %d. Try again, and check the log of BOS if that does not help. The first is %s: %s", e.sessions, e.first, e.cause)
+}
+
+// outdatedError says that the data is too old for an alert rule.
+type outdatedError struct {
+	age   time.Duration
+	cause error // why there is none that is newer
+}
+
+func (e outdatedError) Error() string {
+	return fmt.Sprintf("The data is %s old, and alert rules do not evaluate data older than %s: check whether BOS is slow or down, and set the rule's error handling to what you want then: %s",
+		age(e.age), span(inventory.DefaultStaleAfter), e.cause)
+}
+
+// response turns an error into an answer: a status, a source, and one sentence that
+// says what to do. It is the only place that does. The sentence is also in a frame: a
+// table shows it, and would otherwise claim that there is nothing.
 func response(err error) backend.DataResponse {
 	status, text := explain(err)
 	source := backend.ErrorSourceDownstream
@@ -36,8 +63,16 @@ func response(err error) backend.DataResponse {
 
 func explain(err error) (backend.Status, string) {
 	var request requestError
+	var unread unreadError
+	var outdated outdatedError
 	var bos *bosclient.Error
 	switch {
+	case errors.As(err, &unread):
+		status, _ := explain(unread.cause)
+		return status, unread.Error()
+	case errors.As(err, &outdated):
+		status, _ := explain(outdated.cause)
+		return status, outdated.Error()
 	case errors.As(err, &request):
 		return backend.StatusBadRequest, request.text
 	case errors.As(err, &bos):
@@ -57,7 +92,7 @@ func explain(err error) (backend.Status, string) {
 			return backend.StatusBadGateway, "What answers is not BOS: check the URL in the datasource's settings: " + bos.Error()
 		default:
 			if bos.Timeout() {
-				return backend.StatusTimeout, "BOS does not answer in time: try again, and see whether it holds too many sessions: " + bos.Error()
+				return backend.StatusTimeout, "BOS does not answer in time: try again, and check whether it holds too many sessions: " + bos.Error()
 			}
 			return backend.StatusBadGateway, "BOS cannot be reached: check that it runs and that the URL in the datasource's settings is right: " + bos.Error()
 		}

@@ -165,20 +165,21 @@ func (v *view) frame(fields ...*data.Field) data.Frames {
 	return data.Frames{f}
 }
 
-// fit returns the rows that may be shown, with a notice if these are not all.
+// truncate returns the rows that may be shown, and gives notice of those left out.
 func truncate[R any](v *view, rows []R, what string) []R {
-	v.tellCut(len(rows), what)
+	v.noteCut(len(rows), what)
 	return rows[:min(v.max, len(rows))]
 }
 
-// tellCut has a notice say if not all rows are shown.
-func (v *view) tellCut(total int, what string) {
+// noteCut gives notice if not all rows are shown.
+func (v *view) noteCut(total int, what string) {
 	if total > v.max {
-		v.warn("%d of %d %s are shown: narrow the query by session, boot set, phase or category, or raise its limit or maxRows of the datasource.", v.max, total, what)
+		v.cut = fmt.Sprintf("Only %d of %d %s fit into the answer", v.max, total, what)
+		v.warn("%s: narrow the query by session, boot set, phase or category, or raise its limit or maxRows in the datasource's settings.", v.cut)
 	}
 }
 
-// of makes the values of a column out of rows.
+// column returns the values of a column, made from rows.
 func column[R, T any](rows []R, get func(R) T) []T {
 	values := make([]T, len(rows))
 	for i, r := range rows {
@@ -187,7 +188,7 @@ func column[R, T any](rows []R, get func(R) T) []T {
 	return values
 }
 
-// stamp is a time that may be absent.
+// optionalTime returns a time as a value that may be absent.
 func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
@@ -213,10 +214,27 @@ func count(n bos.Optional[int]) *int64 {
 	return &i
 }
 
-// age says a duration as people do.
+// age writes how old something is, to the second below a minute and to the minute
+// above.
 func age(d time.Duration) string {
 	if d < time.Minute {
-		return fmt.Sprintf("%ds", int(d.Seconds()))
+		return d.Truncate(time.Second).String()
 	}
-	return d.Round(time.Minute).String()
+	return span(d.Round(time.Minute))
+}
+
+// span writes a duration as people do: 7 days, 36h or 5m.
+func span(d time.Duration) string {
+	const day = 24 * time.Hour
+	if d >= 2*day && d%day == 0 {
+		return fmt.Sprintf("%d days", d/day)
+	}
+	text := d.String()
+	if strings.HasSuffix(text, "m0s") {
+		text = strings.TrimSuffix(text, "0s")
+	}
+	if strings.HasSuffix(text, "h0m") {
+		text = strings.TrimSuffix(text, "0m")
+	}
+	return text
 }

@@ -12,7 +12,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
 
-// CheckHealth is behind Save & test: it lists the sessions and says how that went.
+// CheckHealth is behind Save & test: it lists the sessions and reports how that went.
 func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
 	if d.broken != nil {
 		return unhealthy(d.broken), nil
@@ -23,20 +23,24 @@ func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequ
 	if err != nil {
 		return unhealthy(err), nil
 	}
+	message := fmt.Sprintf("BOS answers: API v1, %d sessions, %s.", len(ids), took.Round(time.Millisecond))
+	verbose := fmt.Sprintf("GET %s/v1/session: %d sessions in %s", d.client.URL(), len(ids), took.Round(time.Millisecond))
+	if d.settings.skipVerify {
+		const warning = "Its TLS certificate is not verified (tlsSkipVerify), so anyone on the way can read the credentials."
+		message += " " + warning
+		verbose += ". " + warning
+	}
 	details, err := json.Marshal(map[string]any{
-		"verboseMessage": fmt.Sprintf("GET %s/v1/session: %d sessions in %s", d.client.URL(), len(ids), took.Round(time.Millisecond)),
+		"verboseMessage": verbose,
 		"api":            "v1",
 		"sessions":       len(ids),
 		"latencySeconds": took.Seconds(),
+		"tlsSkipVerify":  d.settings.skipVerify,
 	})
 	if err != nil {
 		return unhealthy(err), nil
 	}
-	return &backend.CheckHealthResult{
-		Status:      backend.HealthStatusOk,
-		Message:     fmt.Sprintf("BOS answers: API v1, %d sessions, %s.", len(ids), took.Round(time.Millisecond)),
-		JSONDetails: details,
-	}, nil
+	return &backend.CheckHealthResult{Status: backend.HealthStatusOk, Message: message, JSONDetails: details}, nil
 }
 
 func unhealthy(err error) *backend.CheckHealthResult {

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"path"
 	"regexp"
 	"slices"
@@ -24,11 +25,11 @@ const (
 var selectors = []string{selectLatest, selectRunning, selectUnfinished}
 
 // Query is what a panel, an alert rule or a variable asks for. An empty filter
-// takes everything, but a session filter of nothing but empty strings, which is
-// what an empty variable leaves, takes nothing.
+// matches everything, except that a session filter of nothing but empty strings,
+// which is what an empty variable leaves behind, matches nothing.
 type Query struct {
 	QueryType string `json:"queryType"`
-	// Field is what values and timeline are of.
+	// Field is what a values query lists, or what the lanes of a timeline are.
 	Field     string `json:"field,omitempty"`
 	Session   list   `json:"session,omitempty"` // ids and selectors
 	BootSet   list   `json:"bootset,omitempty"`
@@ -37,14 +38,16 @@ type Query struct {
 	Template  list   `json:"template,omitempty"`
 	Operation list   `json:"operation,omitempty"`
 	State     list   `json:"state,omitempty"`
-	Node      string `json:"node,omitempty"` // globs with commas between
-	// Limit is the most rows wanted; 0 leaves it to the settings.
+	Node      string `json:"node,omitempty"` // comma-separated glob patterns
+	// Search holds words that each value of a values query must contain.
+	Search string `json:"search,omitempty"`
+	// Limit is the maximum number of rows; 0 leaves it to the settings.
 	Limit int `json:"limit,omitempty"`
-	// Fresh has BOS read anew, whatever the age of what is known.
+	// Fresh bypasses the cache.
 	Fresh bool `json:"fresh,omitempty"`
 }
 
-// list is an array of strings; a single string will do, too.
+// list is a JSON array of strings; a single string is accepted as well.
 type list []string
 
 func (l *list) UnmarshalJSON(b []byte) error {
@@ -61,23 +64,73 @@ func (l *list) UnmarshalJSON(b []byte) error {
 	return nil
 }
 
-// queryTypes lists what can be asked for.
-var queryTypes = map[string]func(*view) (data.Frames, error){
-	"sessions":  sessions,
-	"bootsets":  bootsets,
-	"phases":    phases,
-	"nodes":     nodes,
-	"counts":    counts,
-	"errors":    errorTexts,
-	"retry":     retry,
-	"offenders": offenders,
-	"overlaps":  overlaps,
-	"timeline":  timeline,
-	"values":    values,
+// queryType is a kind of question.
+type queryType struct {
+	run func(*view) (data.Frames, error)
+	// filters are the filters that the type applies, in the order of the editor.
+	// Every type knows limit and fresh.
+	filters []string
+	// fields are the values that field may have; nil if the type has no field.
+	fields []string
 }
 
-// parseQuery reads and checks a query. Its errors are for the person who wrote it.
-func parseQuery(raw []byte, queryType string) (Query, error) {
+// queryTypes holds every query type by its name. The frontend reads the filters and
+// fields from a copy of this table, src/queryTypes.json, which a test keeps current.
+var queryTypes = map[string]queryType{
+	"sessions":  {run: sessions, filters: filters("session", "bootset", "phase", "category", "node")},
+	"bootsets":  {run: bootsets, filters: filters("session", "bootset")},
+	"phases":    {run: phases, filters: filters("session", "bootset", "phase")},
+	"nodes":     {run: nodes, filters: filters("session", "bootset", "phase", "category", "node")},
+	"counts":    {run: counts, filters: filters("session", "bootset", "phase", "category", "node")},
+	"errors":    {run: errorTexts, filters: filters("session", "bootset", "phase", "node")},
+	"retry":     {run: retry, filters: filters("session", "bootset", "phase", "node")},
+	"offenders": {run: offenders, filters: filters("session", "bootset", "phase", "node")},
+	"overlaps":  {run: overlaps, filters: filters("session", "bootset", "node")},
+	"timeline":  {run: timeline, filters: filters("session", "bootset", "phase"), fields: timelineFields},
+	"values":    {run: values, filters: append(filters("session", "bootset", "phase", "category", "node"), "search"), fields: valueFields},
+}
+
+// alertType is the only query type with frames that alert rules can evaluate: labels
+// and a single number.
+const alertType = "counts"
+
+// filters appends the filters that choose whole sessions, which every type has.
+func filters(own ...string) []string { return append(own, "template", "operation", "state") }
+
+// entries returns what stands in a filter, or in the field, by its name.
+func (q *Query) entries(name string) list {
+	switch name {
+	case "field":
+		return list{q.Field}
+	case "session":
+		return q.Session
+	case "bootset":
+		return q.BootSet
+	case "phase":
+		return q.Phase
+	case "category":
+		return q.Category
+	case "template":
+		return q.Template
+	case "operation":
+		return q.Operation
+	case "state":
+		return q.State
+	case "node":
+		return list{q.Node}
+	case "search":
+		return list{q.Search}
+	default:
+		panic("no filter " + name)
+	}
+}
+
+// allFilters lists the filters of all query types.
+var allFilters = []string{"session", "bootset", "phase", "category", "node", "template", "operation", "state", "search"}
+
+// parseQuery reads and checks a query; its type may be given apart from it. The errors
+// are for the person who wrote the query.
+func parseQuery(raw []byte, typeName string) (Query, error) {
 	var q Query
 	if err := json.Unmarshal(raw, &q); err != nil {
 		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
@@ -86,54 +139,79 @@ func parseQuery(raw []byte, queryType string) (Query, error) {
 		return q, badRequest("the query is not valid JSON of a BOS query: %v", err)
 	}
 	if q.QueryType == "" {
-		q.QueryType = queryType
+		q.QueryType = typeName
 	}
-	if queryTypes[q.QueryType] == nil {
-		return q, badRequest("the query type %q is not known: choose one of %s", q.QueryType, strings.Join(queryTypeNames(), ", "))
-	}
-	if q.Limit < 0 {
-		return q, badRequest("the limit is %d: it must be 1 or more, or left out", q.Limit)
-	}
-	for name, values := range map[string][]string{
-		"session": q.Session, "bootset": q.BootSet, "phase": q.Phase, "category": q.Category,
-		"template": q.Template, "operation": q.Operation, "state": q.State, "node": {q.Node}, "field": {q.Field},
-	} {
-		for _, v := range values {
-			if variable := uninterpolated.FindString(v); variable != "" {
-				return q, badRequest("the variable %s in the filter %s was not filled in: Grafana has no variables in alert rules and public dashboards, so write the value itself, or a selector such as latest", variable, name)
-			}
-		}
+	known, ok := queryTypes[q.QueryType]
+	if !ok {
+		return q, badRequest("unknown query type %q: choose one of %s", q.QueryType, strings.Join(slices.Sorted(maps.Keys(queryTypes)), ", "))
 	}
 	if len(globs(q.Node)) == 0 {
 		q.Node = "" // only blanks and commas
 	}
-	for _, glob := range globs(q.Node) {
-		if _, err := path.Match(glob, ""); err != nil {
-			return q, badRequest("the node pattern %q is not complete: close its [ with ], or write \\[ for the character itself", glob)
+	for _, check := range []func(queryType) error{q.checkVariables, q.checkFilters, q.checkField, q.checkValues} {
+		if err := check(known); err != nil {
+			return q, err
 		}
-	}
-	for _, s := range q.State {
-		if s != "" && !slices.Contains(bos.States, bos.State(strings.ToLower(s))) {
-			return q, badRequest("the state %q is not known: choose among %s", s, joinStates())
-		}
-	}
-	fields := map[string][]string{"values": valueFields, "timeline": timelineFields}[q.QueryType]
-	if fields != nil && !slices.Contains(fields, q.Field) {
-		return q, badRequest("the field %q of a %s query is not known: choose one of %s", q.Field, q.QueryType, strings.Join(slices.DeleteFunc(slices.Clone(fields), func(f string) bool { return f == "" }), ", "))
 	}
 	return q, nil
+}
+
+// checkVariables refuses variables that Grafana has not filled in.
+func (q *Query) checkVariables(queryType) error {
+	for _, name := range append([]string{"field"}, allFilters...) {
+		for _, v := range q.entries(name) {
+			if variable := uninterpolated.FindString(v); variable != "" {
+				return badRequest("the variable %s in the filter %s was not filled in: Grafana has no variables in alert rules and public dashboards, so enter the value itself, or a selector such as latest", variable, name)
+			}
+		}
+	}
+	return nil
 }
 
 // uninterpolated finds a variable that Grafana has left in a query.
 var uninterpolated = regexp.MustCompile(`\$[A-Za-z_]\w*|\$\{[^}]*\}|\[\[\w+(:\w+)?\]\]`)
 
-func queryTypeNames() []string {
-	var names []string
-	for name := range queryTypes {
-		names = append(names, name)
+// checkFilters refuses filters that the query type does not apply: without them the
+// answer would be about more than was asked for.
+func (q *Query) checkFilters(known queryType) error {
+	for _, name := range allFilters {
+		if !slices.Contains(known.filters, name) && !q.entries(name).empty() {
+			return badRequest("a %s query has no filter %s: remove it, or choose a query type that has it; the filters of %s are %s",
+				q.QueryType, name, q.QueryType, strings.Join(known.filters, ", "))
+		}
 	}
-	slices.Sort(names)
-	return names
+	return nil
+}
+
+// checkField refuses fields that the query type does not have.
+func (q *Query) checkField(known queryType) error {
+	switch {
+	case known.fields == nil && q.Field != "":
+		return badRequest("a %s query has no field: remove %q, or choose the query type values or timeline", q.QueryType, q.Field)
+	case known.fields != nil && !slices.Contains(known.fields, q.Field):
+		named := slices.DeleteFunc(slices.Clone(known.fields), func(f string) bool { return f == "" })
+		return badRequest("unknown field %q of a %s query: choose one of %s", q.Field, q.QueryType, strings.Join(named, ", "))
+	default:
+		return nil
+	}
+}
+
+// checkValues refuses values that no filter can match.
+func (q *Query) checkValues(queryType) error {
+	if q.Limit < 0 {
+		return badRequest("the limit is %d: it must be 1 or more, or left out", q.Limit)
+	}
+	for _, glob := range globs(q.Node) {
+		if _, err := path.Match(glob, ""); err != nil {
+			return badRequest("the node pattern %q is incomplete: close its [ with ], or write \\[ for the character itself", glob)
+		}
+	}
+	for _, s := range q.State {
+		if s != "" && !slices.Contains(bos.States, bos.State(strings.ToLower(s))) {
+			return badRequest("unknown state %q: choose from %s", s, joinStates())
+		}
+	}
+	return nil
 }
 
 func joinStates() string {
@@ -144,33 +222,33 @@ func joinStates() string {
 	return strings.Join(names, ", ")
 }
 
-// nothing tells whether the session filter is what an empty variable leaves.
-func (q *Query) nothing() bool {
-	return len(q.Session) > 0 && !slices.ContainsFunc(q.Session, func(s string) bool { return s != "" })
-}
+// nothing tells whether the session filter is what an empty variable leaves behind.
+func (q *Query) nothing() bool { return len(q.Session) > 0 && q.Session.empty() }
 
-// has tells whether a filter takes a value as it is.
+// has tells whether a filter matches a value exactly.
 func (l list) has(value string) bool { return l.empty() || slices.Contains(l, value) }
 
-// hasName tells whether a filter takes a name that BOS gives in any case.
+// hasName tells whether a filter matches a name that BOS gives in any case.
 func (l list) hasName(name string) bool {
 	return l.empty() || slices.ContainsFunc(l, func(s string) bool { return strings.EqualFold(s, name) })
 }
 
+// empty tells whether the filter has no entry but empty strings.
 func (l list) empty() bool {
 	return !slices.ContainsFunc(l, func(s string) bool { return s != "" })
 }
 
-// hasNode tells whether the node pattern takes a node.
+// hasNode tells whether the node patterns match a node.
 func (q *Query) hasNode(node string) bool {
-	some := globs(q.Node)
-	return len(some) == 0 || slices.ContainsFunc(some, func(glob string) bool {
-		ok, _ := path.Match(glob, strings.ToLower(node)) // parseQuery has checked it
+	patterns := globs(q.Node)
+	node = strings.ToLower(strings.TrimSpace(node))
+	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(glob string) bool {
+		ok, _ := path.Match(glob, node) // parseQuery has checked it
 		return ok
 	})
 }
 
-// globs parts a node pattern at its commas, but for those in brackets.
+// globs splits node patterns at their commas, except for those in brackets.
 func globs(pattern string) (parts []string) {
 	depth := 0
 	for _, part := range strings.FieldsFunc(strings.ToLower(pattern), func(r rune) bool {

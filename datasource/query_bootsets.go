@@ -9,13 +9,13 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// bootsets has one row a boot set. Its counts are of distinct nodes, by what has
+// bootsets has one row per boot set. Its counts are of distinct nodes, by what has
 // become of them so far.
 func bootsets(v *view) (data.Frames, error) {
 	type row struct {
 		*bos.BootSet
-		of    *inventory.Session
-		state bos.State
+		session *inventory.Session
+		state   bos.State
 	}
 	var rows []row
 	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, verdict bos.BootSetVerdict) {
@@ -23,25 +23,28 @@ func bootsets(v *view) (data.Frames, error) {
 	})
 	rows = truncate(v, rows, "boot sets")
 	return v.table(
-		v.sessionField(column(rows, func(r row) string { return r.of.ID })),
-		field("template", "Template", "Session template", column(rows, func(r row) string { return r.of.Template })),
-		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.of.Operation })),
+		v.sessionField(column(rows, func(r row) string { return r.session.ID })),
+		field("template", "Template", "Session template", column(rows, func(r row) string { return r.session.Template })),
+		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.session.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.Name })),
 		stateField(column(rows, func(r row) string { return string(r.state) })),
 		field("nodes", "Nodes", "Distinct nodes", column(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
-		field("succeeded", "Succeeded", "Distinct nodes that made it", column(rows, func(r row) int64 { return int64(r.Nodes.Succeeded) })),
+		field("succeeded", "Succeeded", "Distinct nodes that succeeded", column(rows, func(r row) int64 { return int64(r.Nodes.Succeeded) })),
 		field("failed", "Failed", "Distinct nodes that failed in any phase", column(rows, func(r row) int64 { return int64(r.Nodes.Failed) })),
-		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", column(rows, func(r row) int64 { return int64(r.Nodes.Unfinished) })),
+		field("unfinished", "Unfinished", "Distinct nodes that have not started or are in progress", column(rows, func(r row) int64 { return int64(r.Nodes.Unfinished) })),
 		field("excluded", "Excluded", "Distinct nodes that are excluded", column(rows, func(r row) int64 { return int64(r.Nodes.Excluded) })),
-		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
+		field("error_count", "Errors", "Failed nodes; a node counts once for each phase in which it failed", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
 		field("start", "Started", "Start time", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for many that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
+		field("stop", "Stopped", "Stop time; BOS omits it for many boot sets that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
 	), nil
 }
 
-// eachBootSet calls each with the boot sets that the query takes.
+// eachBootSet calls each with the boot sets that the query selects.
 func (v *view) eachBootSet(each func(*inventory.Session, *bos.BootSet, bos.BootSetVerdict)) {
 	for _, s := range v.sessions {
+		if blind(s) {
+			v.miss(s.ID, s.Err, true)
+		}
 		for i := range s.BootSets {
 			if v.query.BootSet.has(s.BootSets[i].Name) {
 				each(s, &s.BootSets[i], s.Verdict.BootSets[i])
@@ -50,7 +53,7 @@ func (v *view) eachBootSet(each func(*inventory.Session, *bos.BootSet, bos.BootS
 	}
 }
 
-// errorCount is the error count of a session: that of its boot sets together, for
+// errorCount returns the error count of a session: the sum over its boot sets, because
 // most releases of BOS give 0 for the session itself.
 func errorCount(s *inventory.Session) *int64 {
 	sum := count(s.ErrorCount)

@@ -7,9 +7,9 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// counts has labels and one number, as alert rules and expressions of Grafana want
-// it: the nodes that BOS lists in a category of a phase, zeros too. With a node
-// pattern it counts those that match.
+// counts has labels and a single number, the shape that Grafana's alert rules and
+// expressions need: the nodes that BOS lists in each category of a phase, including
+// zeros. With a node pattern it counts those that match.
 func counts(v *view) (data.Frames, error) {
 	type row struct {
 		*inventory.Session
@@ -28,21 +28,21 @@ func counts(v *view) (data.Frames, error) {
 				add(s, b.Name, p.Name, c.Name, c.Nodes)
 			}
 		})
-	} else if err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
-		for _, c := range p.Categories {
-			add(&w.Session, set, p.Name, c.Name, len(v.matching(c.Nodes)))
-		}
-	}); err != nil {
-		return nil, err
+	} else {
+		v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
+			for _, c := range p.Categories {
+				add(&w.Session, set, p.Name, c.Name, len(v.matching(c.Nodes)))
+			}
+		})
 	}
 	rows = truncate(v, rows, "counts")
 	frames := v.frame(
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
 		field("template", "Template", "Session template", column(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.Operation })),
+		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
-		mapped(field("category", "Category", "Where the nodes are in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
+		mapped(field("category", "Category", "How far the nodes are in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
 		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", column(rows, func(r row) int64 { return r.nodes })),
 	)
 	frames[0].Meta.Type = data.FrameTypeNumericLong

@@ -10,15 +10,15 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// errorTexts has one row for each error message of a phase, and one for the nodes
-// that failed without a message; the one with the most nodes first.
+// errorTexts has one row per error message of a phase, and one for the nodes that
+// failed without a message, ordered by number of nodes.
 func errorTexts(v *view) (data.Frames, error) {
 	type row struct {
 		session, set, phase, text string
 		nodes                     []string
 	}
 	var found []row
-	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
+	v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
 		explained := make(map[string]bool)
 		add := func(text string, all []string) {
 			nodes := v.matching(all)
@@ -44,22 +44,19 @@ func errorTexts(v *view) (data.Frames, error) {
 			add(noMessage, silent)
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
 	slices.SortStableFunc(found, func(a, b row) int { return cmp.Compare(len(b.nodes), len(a.nodes)) })
 	found = truncate(v, found, "errors")
 	return v.table(
 		v.sessionField(column(found, func(r row) string { return r.session })),
 		v.bootSetField(column(found, func(r row) string { return r.set })),
 		v.phaseField(column(found, func(r row) string { return r.phase })),
-		field("error", "Error", "What BOS says went wrong. A node with an error need not have failed", column(found, func(r row) string { return r.text })),
-		field("nodes", "Nodes", "Number of nodes that the error is about", column(found, func(r row) int64 { return int64(len(r.nodes)) })),
-		field("folded", "Which", "The nodes, folded", column(found, func(r row) string { return bos.Fold(r.nodes) })),
+		field("error", "Error", "Error message from BOS. A node with an error has not necessarily failed", column(found, func(r row) string { return r.text })),
+		field("nodes", "Nodes", "Number of nodes with the error", column(found, func(r row) int64 { return int64(len(r.nodes)) })),
+		field("folded", "Which", "The nodes as a folded list", column(found, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil
 }
 
-// matching returns the nodes that the query's pattern takes.
+// matching returns the nodes that match the query's node patterns.
 func (v *view) matching(nodes []string) []string {
 	if v.query.Node == "" {
 		return nodes

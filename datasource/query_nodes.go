@@ -13,17 +13,17 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// nodes has one row for each node, phase and category, those that ask to be looked
-// at first: a node that is in two categories of a phase has two rows, which say so.
+// nodes has one row per node, phase and category, the worst categories first. A node
+// that is in two categories of a phase has two rows, which say so.
 func nodes(v *view) (data.Frames, error) {
 	type row struct {
 		session, bootSet, phase, category, node, alsoIn, text string
 		place                                                 bos.Place
 		number                                                *int64
 	}
-	found := make(map[string][]row) // by category, of each no more than are shown
+	found := make(map[string][]row) // by category, no more of each than can be shown
 	total := 0
-	err := v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
+	v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
 		in, messages := p.InTwo(), p.Messages()
 		fates := sync.OnceValue(func() map[string]bos.Fate { return w.Roster.Fates(w.Session.Session) })
 		for _, c := range p.Categories {
@@ -51,10 +51,7 @@ func nodes(v *view) (data.Frames, error) {
 			found[c.Name] = rows
 		}
 	})
-	if err != nil {
-		return nil, err
-	}
-	v.tellCut(total, "rows of nodes")
+	v.noteCut(total, "rows of nodes")
 	var rows []row
 	for _, category := range slices.SortedFunc(maps.Keys(found), func(a, b string) int {
 		return cmp.Or(bos.WorstFirst(a, b), cmp.Compare(a, b))
@@ -65,20 +62,20 @@ func nodes(v *view) (data.Frames, error) {
 		v.sessionField(column(rows, func(r row) string { return r.session })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
-		mapped(field("category", "Category", "Where the node is in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
+		mapped(field("category", "Category", "How far the node is in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
 		v.nodeField(column(rows, func(r row) string { return r.node })),
 		field("cabinet", "Cabinet", "Xname of the cabinet", column(rows, func(r row) string { return r.place.Cabinet })),
 		field("chassis", "Chassis", "Xname of the chassis", column(rows, func(r row) string { return r.place.Chassis })),
 		field("slot", "Slot", "Xname of the slot or blade", column(rows, func(r row) string { return r.place.Slot })),
 		field("bmc", "BMC", "Xname of the BMC", column(rows, func(r row) string { return r.place.BMC })),
-		field("node_number", "Node number", "Number of the node at its BMC", column(rows, func(r row) *int64 { return r.number })),
-		field("also_in", "Also in", "Other categories that the node is in as well: one that did not become ready is in succeeded and failed of boot", column(rows, func(r row) string { return r.alsoIn })),
-		field("error", "Error", "What BOS says went wrong with the node in the phase; or that it says nothing of a failure; or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
+		field("node_number", "Node number", "Number of the node on its BMC", column(rows, func(r row) *int64 { return r.number })),
+		field("also_in", "Also in", "Other categories that the node is also in: in boot, a node that never became ready is in both succeeded and failed", column(rows, func(r row) string { return r.alsoIn })),
+		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
 	), nil
 }
 
-// remark is what is to be said of a node in a category: the message of BOS, or
-// what is missing.
+// remark returns the error message of a node in a category, or a note on what is
+// missing.
 func remark(w inventory.Whole, category, node string, fates func() map[string]bos.Fate, message string) string {
 	switch {
 	case message != "":
@@ -92,10 +89,10 @@ func remark(w inventory.Whole, category, node string, fates func() map[string]bo
 	}
 }
 
-// noMessage stands where BOS lists a node as failed and has no error for it.
+// noMessage is shown where BOS lists a node as failed and gives no error for it.
 const noMessage = "failed without a message"
 
-// others joins the categories but one.
+// others joins the categories except one.
 func others(categories []string, but string) string {
 	var rest []string
 	for _, c := range categories {
@@ -106,10 +103,10 @@ func others(categories []string, but string) string {
 	return strings.Join(rest, "; ")
 }
 
-// eachPhaseRoster calls each with the named nodes of the phases that the query
-// takes.
-func (v *view) eachPhaseRoster(each func(w inventory.Whole, bootSet string, p bos.PhaseRoster)) error {
-	return v.eachDetail(func(w inventory.Whole) {
+// eachPhaseRoster calls each with the nodes, by name, of the phases that the query
+// selects.
+func (v *view) eachPhaseRoster(each func(w inventory.Whole, bootSet string, p bos.PhaseRoster)) {
+	v.eachDetail(func(w inventory.Whole) {
 		for _, b := range w.Roster.BootSets {
 			if !v.query.BootSet.has(b.Name) {
 				continue

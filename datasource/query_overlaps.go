@@ -10,9 +10,9 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// overlaps has one row for each two of the sessions that held the same nodes at the
-// same time, those that share the most first. BOS v1 keeps no two sessions from acting
-// on a node at once (docs/bos.md, Shapes).
+// overlaps has one row per pair of sessions that held the same nodes at the same time,
+// ordered by the number of nodes. BOS v1 does not keep two sessions from acting on a
+// node at once (docs/bos.md, Shapes).
 func overlaps(v *view) (data.Frames, error) {
 	type pair struct{ newer, older string }
 	var pairs []pair
@@ -25,12 +25,10 @@ func overlaps(v *view) (data.Frames, error) {
 			}
 		}
 	}
-	// The others need not be read.
+	// Sessions that overlap with no other need not be read.
 	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !meets[s.ID] })
 	nodes := make(map[string]map[string]bool) // of each session
-	if err := v.eachDetail(func(w inventory.Whole) { nodes[w.ID] = v.held(w) }); err != nil {
-		return nil, err
-	}
+	v.eachDetail(func(w inventory.Whole) { nodes[w.ID] = v.held(w) })
 	type row struct {
 		pair
 		nodes []string
@@ -48,7 +46,7 @@ func overlaps(v *view) (data.Frames, error) {
 			}
 		}
 		if total += len(both); total > maxShared {
-			return nil, badRequest("more than %d times two sessions shared a node: narrow the query by session, boot set or node, or shorten the time range", maxShared)
+			return nil, badRequest("the pairs of sessions share more than %d nodes in total: narrow the query by session, boot set or node, or shorten the time range", maxShared)
 		}
 		if len(both) > 0 {
 			slices.SortFunc(both, bos.CompareNodes)
@@ -59,16 +57,16 @@ func overlaps(v *view) (data.Frames, error) {
 	rows = truncate(v, rows, "pairs of sessions")
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.newer })),
-		v.sessionFieldAs("other_session", "Other session", "The older session that held the same nodes", column(rows, func(r row) string { return r.older })),
+		v.sessionFieldAs("other_session", "Other session", "Older session that held the same nodes", column(rows, func(r row) string { return r.older })),
 		field("nodes", "Nodes", "Number of nodes that both sessions held", column(rows, func(r row) int64 { return int64(len(r.nodes)) })),
-		field("folded", "Which", "The nodes, folded", column(rows, func(r row) string { return bos.Fold(r.nodes) })),
+		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return bos.Fold(r.nodes) })),
 	), nil
 }
 
-// maxShared bounds the names that are shown of pairs of sessions.
+// maxShared bounds the number of node names in the answer.
 const maxShared = 1_000_000
 
-// held are the nodes that a session acts on and the query takes.
+// held returns the nodes that a session acts on and that the query selects.
 func (v *view) held(w inventory.Whole) map[string]bool {
 	nodes := make(map[string]bool)
 	for _, b := range w.Roster.BootSets {

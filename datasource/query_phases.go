@@ -9,11 +9,12 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// phases has one row a phase, with the nodes that BOS lists in each category.
+// phases has one row per phase, with the number of nodes that BOS lists in each
+// category.
 func phases(v *view) (data.Frames, error) {
 	type row struct {
 		*bos.Phase
-		of      *inventory.Session
+		session *inventory.Session
 		bootSet string
 		state   bos.State
 	}
@@ -23,30 +24,30 @@ func phases(v *view) (data.Frames, error) {
 	})
 	rows = truncate(v, rows, "phases")
 	in := func(category, title, description string) *data.Field {
-		return field(category, title, description+", as BOS lists them: a node may be in two categories",
+		return field(category, title, description+", as listed by BOS; a node may be in two categories",
 			column(rows, func(r row) int64 { return int64(r.Count(category)) }))
 	}
 	return v.table(
-		v.sessionField(column(rows, func(r row) string { return r.of.ID })),
-		field("template", "Template", "Session template", column(rows, func(r row) string { return r.of.Template })),
-		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.of.Operation })),
+		v.sessionField(column(rows, func(r row) string { return r.session.ID })),
+		field("template", "Template", "Session template", column(rows, func(r row) string { return r.session.Template })),
+		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.session.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.Name })),
 		stateField(column(rows, func(r row) string { return string(r.state) })),
 		field("nodes", "Nodes", "Distinct nodes", column(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),
 		in(bos.NotStarted, "Not started", "Nodes that have not started"),
-		in(bos.InProgress, "In progress", "Nodes at work"),
-		in(bos.Succeeded, "Succeeded", "Nodes that made it; in boot, those whose power-on was accepted"),
+		in(bos.InProgress, "In progress", "Nodes being worked on"),
+		in(bos.Succeeded, "Succeeded", "Nodes that completed the phase; in boot, those whose power-on was accepted"),
 		in(bos.Failed, "Failed", "Nodes that failed"),
 		in(bos.Excluded, "Excluded", "Nodes that are excluded"),
-		field("error_count", "Errors", "Nodes that failed, as BOS counts them", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
-		field("start", "Started", "Start time; for shutdown and configure, when BOS was told of the phase", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for most phases", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
-		field("last_progress", "Last move", "When a node last moved from one category to another, as far as is known", column(rows, func(r row) *time.Time { return optionalTime(r.LastProgress) })),
+		field("error_count", "Errors", "Number of failed nodes, as counted by BOS", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
+		field("start", "Started", "Start time; for shutdown and configure, the time at which the boot agent announced the phase", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
+		field("stop", "Stopped", "Stop time; BOS omits it for most phases", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
+		field("last_progress", "Last move", "Last known time at which a node moved from one category to another", column(rows, func(r row) *time.Time { return optionalTime(r.LastProgress) })),
 	), nil
 }
 
-// eachPhase calls each with the phases that the query takes.
+// eachPhase calls each with the phases that the query selects.
 func (v *view) eachPhase(each func(*inventory.Session, *bos.BootSet, *bos.Phase, bos.State)) {
 	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, verdict bos.BootSetVerdict) {
 		for i := range b.Phases {

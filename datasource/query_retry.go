@@ -12,66 +12,95 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// retry has one row for each session with nodes to retry: those that failed and, once
-// it has ended or is stuck, those that it left unfinished. Sessions without any have no
-// row.
+// retry has one row per session with nodes to retry: those that failed and, once the
+// session has ended or is stuck, those that it left unfinished.
 func retry(v *view) (data.Frames, error) {
 	type row struct {
 		inventory.Whole
 		nodes []string
 	}
 	var rows []row
-	err := v.eachDetail(func(w inventory.Whole) {
-		fates := w.Roster.Fates(w.Session.Session)
-		over := w.Verdict.State != bos.StatePending && w.Verdict.State != bos.StateRunning
-		var nodes []string
-		for _, b := range w.Roster.BootSets {
-			if !v.query.BootSet.has(b.Name) {
-				continue
-			}
-			for _, p := range b.Phases {
-				if !v.query.Phase.hasName(p.Name) {
-					continue
-				}
-				for _, c := range p.Categories {
-					for _, n := range v.matching(c.Nodes) {
-						switch {
-						case c.Name == bos.Failed,
-							over && fates[n] == bos.FateUnfinished && c.Name != bos.Succeeded && c.Name != bos.Excluded:
-							nodes = append(nodes, n)
-						}
-					}
-				}
-			}
+	var notNodes, noTemplate []string
+	v.eachDetail(func(w inventory.Whole) {
+		nodes, others := limitable(v.toRetry(w))
+		notNodes = append(notNodes, others...)
+		if len(nodes) == 0 {
+			return
 		}
-		slices.SortFunc(nodes, bos.CompareNodes)
-		if nodes = slices.Compact(nodes); len(nodes) > 0 {
-			rows = append(rows, row{w, nodes})
+		rows = append(rows, row{w, nodes})
+		if w.Template == "" || w.Operation == "" {
+			noTemplate = append(noTemplate, w.ID)
 		}
 	})
-	if err != nil {
-		return nil, err
+	if len(notNodes) > 0 {
+		slices.Sort(notNodes)
+		notNodes = slices.Compact(notNodes)
+		v.warn("Names that BOS lists among the nodes to retry, and that are not xnames of nodes: %d. They are left out, because a limit may take them for other nodes. The first is %.40q.", len(notNodes), notNodes[0])
+	}
+	if len(noTemplate) > 0 {
+		v.warn("Sessions without a command, because BOS does not give their session template or operation: %d. The first is %s.", len(noTemplate), noTemplate[0])
 	}
 	rows = truncate(v, rows, "sessions")
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
 		field("template", "Template", "Session template to use again", column(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "Operation to use again", column(rows, func(r row) string { return r.Operation })),
+		field("operation", "Operation", "Operation to perform again", column(rows, func(r row) string { return r.Operation })),
 		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", column(rows, func(r row) int64 { return int64(len(r.nodes)) })),
-		field("limit", "Limit", "The nodes as the limit of a BOS session takes them", column(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
-		field("folded", "Which", "The nodes, folded", column(rows, func(r row) string { return bos.Fold(r.nodes) })),
-		field("command", "Command", "The line that retries the nodes, for a shell", column(rows, func(r row) string { return command(r.Operation, r.Template, r.nodes) })),
+		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
+		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return bos.Fold(r.nodes) })),
+		field("command", "Command", "Shell command that retries the nodes", column(rows, func(r row) string { return command(r.Operation, r.Template, r.nodes) })),
 	), nil
 }
 
-// maxArgument is how many bytes of nodes a line may have: Linux allows an argument of a
-// program 128 KiB.
+// toRetry returns the names that BOS lists for the nodes of a session to retry.
+func (v *view) toRetry(w inventory.Whole) (names []string) {
+	fates := w.Roster.Fates(w.Session.Session)
+	over := w.Verdict.State != bos.StatePending && w.Verdict.State != bos.StateRunning
+	for _, b := range w.Roster.BootSets {
+		if !v.query.BootSet.has(b.Name) {
+			continue
+		}
+		for _, p := range b.Phases {
+			if !v.query.Phase.hasName(p.Name) {
+				continue
+			}
+			for _, c := range p.Categories {
+				for _, n := range v.matching(c.Nodes) {
+					left := over && fates[n] == bos.FateUnfinished && c.Name != bos.Succeeded && c.Name != bos.Excluded
+					if c.Name == bos.Failed || left {
+						names = append(names, n)
+					}
+				}
+			}
+		}
+	}
+	return names
+}
+
+// limitable parts names into the nodes that a limit can name, canonical, sorted and
+// each once, and all others. In a limit, an empty name, "all" and "*" stand for every
+// node of the template, and "!" excludes nodes.
+func limitable(names []string) (nodes, others []string) {
+	for _, name := range names {
+		if x, ok := bos.ParseXname(name); ok {
+			nodes = append(nodes, x.String())
+		} else {
+			others = append(others, name)
+		}
+	}
+	slices.SortFunc(nodes, bos.CompareNodes)
+	return slices.Compact(nodes), others
+}
+
+// maxArgument bounds the length of a limit: Linux allows 128 KiB for an argument of a
+// program.
 const maxArgument = 100_000
 
-// command is the line that the boot agent itself logs as the way to try again, or
-// several where the nodes do not fit into one. Without a template there is none.
+// command returns the line that the boot agent itself logs as the way to try again, or
+// several where the nodes do not fit into one. Without a template or operation there is
+// none.
 func command(operation, template string, nodes []string) string {
-	if template == "" {
+	if template == "" || operation == "" {
 		return ""
 	}
 	var lines []string
@@ -88,10 +117,10 @@ func command(operation, template string, nodes []string) string {
 	return strings.Join(lines, "\n")
 }
 
-// plain finds what a shell takes as it is.
+// plain matches words that need no quotes in a shell.
 var plain = regexp.MustCompile(`^[A-Za-z0-9_.,:/@%+=-]+$`)
 
-// quote keeps a shell from making anything of a word.
+// quote returns a word as a shell takes it literally.
 func quote(word string) string {
 	if plain.MatchString(word) {
 		return word

@@ -10,24 +10,19 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// sessionRow is a session and the numbers that are shown of it, where any node is
-// known.
+// sessionRow is a session and the numbers to show for it; nil where no node is known.
 type sessionRow struct {
 	*inventory.Session
 	tally  *bos.Tally
 	errors *int64
 }
 
-// sessions has one row a session, the newest first. With filters of boot sets, phases
-// or categories these are the sessions with nodes there. With a node pattern they are
-// those that hold such nodes, and only these nodes are counted.
+// sessions has one row per session, the newest first. Filters for boot sets, phases or
+// categories select the sessions with nodes there. A node pattern selects the sessions
+// that hold such nodes, and only these nodes are counted.
 func sessions(v *view) (data.Frames, error) {
 	type row = sessionRow
-	rows, err := v.sessionRows()
-	if err != nil {
-		return nil, err
-	}
-	rows = truncate(v, rows, "sessions")
+	rows := truncate(v, v.sessionRows(), "sessions")
 	tallied := func(n func(bos.Tally) int) []*int64 {
 		return column(rows, func(r row) *int64 {
 			if r.tally == nil {
@@ -40,44 +35,43 @@ func sessions(v *view) (data.Frames, error) {
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
 		field("template", "Template", "Session template", column(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "What the session does", column(rows, func(r row) string { return r.Operation })),
+		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.Operation })),
 		stateField(column(rows, func(r row) string { return string(r.Verdict.State) })),
 		field("start", "Started", "Start time", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
-		field("stop", "Stopped", "Stop time; BOS leaves it out for some that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
-		unit(field("duration", "Duration", "From the start to the stop, to the last move of a node, or until now",
+		field("stop", "Stopped", "Stop time; BOS omits it for some sessions that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
+		unit(field("duration", "Duration", "Time from the start to the stop or, if BOS omits it, to the last move of a node; to now while unfinished",
 			column(rows, func(r row) *float64 { return lasted(r.StartTime, v.ending(r.Session)) })), "s"),
 		field("nodes", "Nodes", "Distinct nodes", tallied(bos.Tally.Nodes)),
-		field("succeeded", "Succeeded", "Distinct nodes that made it", tallied(func(t bos.Tally) int { return t.Succeeded })),
+		field("succeeded", "Succeeded", "Distinct nodes that succeeded", tallied(func(t bos.Tally) int { return t.Succeeded })),
 		field("failed", "Failed", "Distinct nodes that failed in any phase", tallied(func(t bos.Tally) int { return t.Failed })),
-		field("unfinished", "Unfinished", "Distinct nodes that are not started or in progress", tallied(func(t bos.Tally) int { return t.Unfinished })),
-		field("error_count", "Errors", "Failed nodes, a node once for each phase in which it failed", column(rows, func(r row) *int64 { return r.errors })),
+		field("unfinished", "Unfinished", "Distinct nodes that have not started or are in progress", tallied(func(t bos.Tally) int { return t.Unfinished })),
+		field("error_count", "Errors", "Failed nodes; a node counts once for each phase in which it failed", column(rows, func(r row) *int64 { return r.errors })),
 		field("bootsets", "Boot sets", "Number of boot sets", column(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
-		field("boa_job", "BOA job", "Kubernetes job of the boot agent, whose log tells more", column(rows, func(r row) string { return r.Job })),
+		field("boa_job", "BOA job", "Kubernetes job of the boot agent; its log has the details", column(rows, func(r row) string { return r.Job })),
 	), nil
 }
 
-func (v *view) sessionRows() (rows []sessionRow, err error) {
-	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !v.holds(s) })
+func (v *view) sessionRows() (rows []sessionRow) {
 	if v.query.Node != "" {
-		err = v.eachDetail(func(w inventory.Whole) {
+		v.eachDetail(func(w inventory.Whole) {
 			if r, some := v.ofMatching(w); some {
 				rows = append(rows, r)
 			}
 		})
-		return rows, err
+		return rows
 	}
-	for _, s := range v.sessions {
+	v.eachHolder(func(s *inventory.Session) {
 		r := sessionRow{Session: s, errors: errorCount(s)}
 		if slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return b.Reported }) {
 			r.tally = &s.Nodes
 		}
 		rows = append(rows, r)
-	}
-	return rows, nil
+	})
+	return rows
 }
 
-// ofMatching is the row of a session in which only the nodes count that the query's
-// pattern takes, if there are any in the boot sets, phases and categories asked for.
+// ofMatching returns the row of a session that counts only the nodes that match the
+// query's patterns, if there are any in the boot sets, phases and categories asked for.
 func (v *view) ofMatching(w inventory.Whole) (r sessionRow, some bool) {
 	var tally bos.Tally
 	for n, fate := range w.Roster.Fates(w.Session.Session) {

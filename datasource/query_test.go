@@ -174,11 +174,11 @@ var badQueries = []struct {
 	{`{"queryType":"nodes","session":7}`, 400, "list of strings"},
 	{`{"queryType":"nodes","limit":-1}`, 400, "must be 1 or more"},
 	{`{"queryType":"nodes","limit":"5"}`, 400, "limit cannot be a string"},
-	{`{"queryType":"nodes","node":"x1000c[0"}`, 400, "is not complete"},
+	{`{"queryType":"nodes","node":"x1000c[0"}`, 400, "is incomplete"},
 	{`{"queryType":"nodes","session":["$session"]}`, 400, "$session in the filter session was not filled in"},
 	{`{"queryType":"nodes","bootset":["${bootset:csv}"]}`, 400, "${bootset:csv}"},
 	{`{"queryType":"nodes","phase":["[[phase]]"]}`, 400, "[[phase]]"},
-	{`{"queryType":"sessions","state":["broken"]}`, 400, "choose among pending"},
+	{`{"queryType":"sessions","state":["broken"]}`, 400, "choose from pending"},
 	{`{"queryType":"values"}`, 400, "choose one of session, bootset"},
 	{`{"queryType":"values","field":"xname"}`, 400, `"xname"`},
 	{`{"queryType":"timeline","field":"node"}`, 400, "choose one of session, phase"},
@@ -243,7 +243,7 @@ func TestBOSInTrouble(t *testing.T) {
 			// What is known stands, and says how old it is and why.
 			w.sim.Fail(bossim.Everything, fault)
 			r = w.query(`{"queryType":"sessions"}`)
-			if n := len(rows(t, r)); n != 8 || !strings.Contains(notices(r), "This is 0s old") || !strings.Contains(notices(r), "GET ") {
+			if n := len(rows(t, r)); n != 8 || !strings.Contains(notices(r), "This data is 0s old") || !strings.Contains(notices(r), "GET ") {
 				t.Errorf("%d sessions, notices %q", n, notices(r))
 			}
 		})
@@ -256,7 +256,7 @@ func TestPartialFailure(t *testing.T) {
 	w.query(`{"queryType":"sessions"}`)
 	w.sim.FailSession(well, bossim.Unavailable)
 	r := w.query(`{"queryType":"nodes","phase":["boot"]}`)
-	if n := len(rows(t, r)); n == 0 || !strings.Contains(notices(r), "Sessions whose nodes are missing: 1. The first is "+well) {
+	if n := len(rows(t, r)); n == 0 || !strings.Contains(notices(r), "missing from the answer: 1. Try again, and check the log of BOS if that does not help. The first is "+well) {
 		t.Errorf("%d rows, notices %q", n, notices(r))
 	}
 	r = w.query(`{"queryType":"nodes","session":["` + well + `"]}`)
@@ -342,7 +342,7 @@ func TestOldSession(t *testing.T) {
 
 func TestPanicTouchesNoOtherQuery(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
-	queryTypes["panic"] = func(*view) (data.Frames, error) { panic("boom") }
+	queryTypes["panic"] = queryType{run: func(*view) (data.Frames, error) { panic("boom") }}
 	defer delete(queryTypes, "panic")
 	resp, err := w.ds.QueryData(t.Context(), &backend.QueryDataRequest{Queries: []backend.DataQuery{
 		{RefID: "A", TimeRange: day, JSON: json.RawMessage(`{"queryType":"sessions"}`)},
@@ -402,7 +402,7 @@ func TestUnreadableOldSession(t *testing.T) {
 	w.sim.FailSession(stuck, bossim.Unavailable)
 	both := `{"queryType":"sessions","session":["` + well + `","` + stuck + `"]}`
 	r := w.query(both)
-	if got := joined(rows(t, r), "session"); got != well || !strings.Contains(notices(r), stuck+" cannot be read") {
+	if got := joined(rows(t, r), "session"); got != well || !strings.Contains(notices(r), "The first is "+stuck) {
 		t.Errorf("%s, notices %q", got, notices(r))
 	}
 	if r := w.query(`{"queryType":"sessions","session":["` + stuck + `"]}`); r.Status != backend.StatusBadGateway {

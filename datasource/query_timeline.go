@@ -10,13 +10,12 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// timelineFields are what the lanes of a timeline may be: sessions, phases, or
-// both.
+// timelineFields are what the lanes of a timeline may be: sessions, phases or, without
+// a field, both.
 var timelineFields = []string{"", "session", "phase"}
 
-// timeline has a frame for each session and phase, with its start, its end and its
-// state: regions for annotations, and lanes for a state timeline, which shows the
-// state alone.
+// timeline has one frame per session and phase, with its start, end and state: regions
+// for annotations, and lanes for a state timeline, which shows only the state.
 func timeline(v *view) (data.Frames, error) {
 	type lane struct {
 		*inventory.Session
@@ -28,6 +27,9 @@ func timeline(v *view) (data.Frames, error) {
 	var lanes []lane
 	if v.query.Field != "phase" {
 		for _, s := range v.sessions {
+			if !v.holds(s) {
+				continue
+			}
 			lanes = append(lanes, lane{s, fmt.Sprintf("%s %s %s", s.Operation, s.Template, short(s.ID)), "", "",
 				s.Verdict.State, s.Nodes, s.Began(), v.ending(s)})
 		}
@@ -38,7 +40,7 @@ func timeline(v *view) (data.Frames, error) {
 			if end.IsZero() {
 				end = p.LastProgress
 			}
-			if !end.After(p.StartTime) { // it ended unseen
+			if !end.After(p.StartTime) { // nobody saw it end
 				end = v.endedBy(s, b, p)
 			}
 			if !p.StartTime.IsZero() {
@@ -65,7 +67,7 @@ func timeline(v *view) (data.Frames, error) {
 			field("time", "time", "Start time", []time.Time{l.from}),
 			field("timeEnd", "timeEnd", "End; now while unfinished", []time.Time{end}),
 			mapped(field("state", l.name, "Effective state", []string{string(l.state)}), stateColours),
-			aside(field("title", "title", "What the region is of", []string{l.name})),
+			aside(field("title", "title", "Session or phase that the region stands for", []string{l.name})),
 			aside(field("text", "text", "State and nodes", []string{describe(l.state, l.nodes)})),
 			aside(field("tags", "tags", "Operation, template and state", []string{fmt.Sprintf("%s,%s,%s", l.Operation, l.Template, l.state)})),
 			aside(v.sessionField([]string{l.ID})),
@@ -78,8 +80,8 @@ func timeline(v *view) (data.Frames, error) {
 	return frames, nil
 }
 
-// endedBy is the earliest time by which a phase must have ended: the start of a later
-// phase, or the end of the session.
+// endedBy returns the earliest time by which a phase must have ended: the start of a
+// later phase, or the end of the session.
 func (v *view) endedBy(s *inventory.Session, b *bos.BootSet, p *bos.Phase) time.Time {
 	by := v.ending(s).Truncate(time.Second)
 	for i := range b.Phases {
@@ -90,13 +92,13 @@ func (v *view) endedBy(s *inventory.Session, b *bos.BootSet, p *bos.Phase) time.
 	return by
 }
 
-// aside keeps a column out of a state timeline, where it would be a lane.
+// aside keeps a column out of state timelines, where it would be a lane.
 func aside(f *data.Field) *data.Field {
 	f.Config.Custom = map[string]any{"hideFrom": map[string]bool{"viz": true, "legend": true, "tooltip": true}}
 	return f
 }
 
-// short is what people call a session by.
+// short returns the part of an id that people use.
 func short(id string) string { return id[:min(8, len(id))] }
 
 func describe(state bos.State, nodes bos.Tally) string {

@@ -1,10 +1,12 @@
 package datasource
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -17,18 +19,23 @@ import (
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
 
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// settings are those of an instance, beside what the SDK reads itself: TLS, basic
-// auth, headers and proxy.
+// settings are those of an instance, apart from those that the SDK reads itself: TLS,
+// basic auth, headers and proxy.
 type settings struct {
-	uid     string // of the instance, for links
-	url     string
-	tenant  string
-	timeout time.Duration // of a request to BOS
-	cache   time.Duration // how old an answer may be
-	maxRows int
+	uid        string // of the instance, for links
+	url        string
+	tenant     string
+	timeout    time.Duration // of a request to BOS
+	cache      time.Duration // maximum age of an answer
+	maxRows    int
+	maxAge     time.Duration // of sessions that are followed; 0 follows all
+	limits     bos.Limits
+	skipVerify bool // the certificate of BOS is not verified
 
 	bearerToken string
 	oauth2      *clientcredentials.Config
@@ -39,11 +46,11 @@ const (
 	defaultMaxRows = 5000
 )
 
-// number is a JSON number, or one in a string as provisioning from environment
-// variables has it.
+// number is a whole number in JSON. It may be in a string, as it is when provisioned
+// from an environment variable.
 type number struct {
 	set   bool
-	value int
+	value float64
 }
 
 func (n *number) UnmarshalJSON(b []byte) error {
@@ -55,17 +62,49 @@ func (n *number) UnmarshalJSON(b []byte) error {
 	case nil:
 		return nil
 	case float64:
-		n.set, n.value = true, int(v)
+		n.set, n.value = true, v
 		return nil
 	case string:
-		if v == "" {
+		if v = strings.TrimSpace(v); v == "" {
 			return nil
 		}
-		i, err := strconv.Atoi(v)
-		n.set, n.value = true, i
-		return err
+		f, err := strconv.ParseFloat(v, 64)
+		if err != nil {
+			return fmt.Errorf("%q is not a number", v)
+		}
+		n.set, n.value = true, f
+		return nil
 	default:
 		return fmt.Errorf("%s is not a number", b)
+	}
+}
+
+// within returns the number, or a default if it is not set. It must be a whole number
+// between two others.
+func (n number) within(name string, least, most, otherwise int) (int, error) {
+	switch {
+	case !n.set:
+		return otherwise, nil
+	case n.value != math.Trunc(n.value) || n.value < float64(least) || n.value > float64(most): // or NaN
+		return 0, fmt.Errorf("%s is %v: it must be a whole number from %d to %d", name, n.value, least, most)
+	default:
+		return int(n.value), nil
+	}
+}
+
+// duration reads a duration such as 10m or 168h. Without one it is a default.
+func duration(name, text string, least, otherwise time.Duration) (time.Duration, error) {
+	if text = strings.TrimSpace(text); text == "" {
+		return otherwise, nil
+	}
+	d, err := time.ParseDuration(text)
+	switch {
+	case err != nil:
+		return 0, fmt.Errorf("%s is %q: it must be a duration such as 90s, 10m or 168h", name, text)
+	case d < least:
+		return 0, fmt.Errorf("%s is %s: it must be %s or more", name, d, least)
+	default:
+		return d, nil
 	}
 }
 
@@ -73,12 +112,18 @@ func (n *number) UnmarshalJSON(b []byte) error {
 // configures it.
 func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	var j struct {
-		API          string `json:"api"`
-		Tenant       string `json:"tenant"`
-		CacheSeconds number `json:"cacheSeconds"`
-		MaxRows      number `json:"maxRows"`
-		Timeout      number `json:"timeout"`
-		OAuth2       struct {
+		API            string `json:"api"`
+		Tenant         string `json:"tenant"`
+		CacheSeconds   number `json:"cacheSeconds"`
+		MaxRows        number `json:"maxRows"`
+		Timeout        number `json:"timeout"`
+		StuckShutdown  string `json:"stuckShutdown"`
+		StuckOther     string `json:"stuckOther"`
+		StuckAbandoned string `json:"stuckAbandoned"`
+		SessionsMaxAge string `json:"sessionsMaxAge"`
+		TLSSkipVerify  bool   `json:"tlsSkipVerify"`
+		OAuthPassThru  bool   `json:"oauthPassThru"`
+		OAuth2         struct {
 			TokenURL string   `json:"tokenUrl"`
 			ClientID string   `json:"clientId"`
 			Scopes   []string `json:"scopes"`
@@ -90,18 +135,41 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 		}
 	}
 	c := settings{
-		uid: s.UID, url: s.URL, tenant: j.Tenant,
-		timeout: bosclient.DefaultTimeout, cache: defaultCache, maxRows: defaultMaxRows,
+		uid: s.UID, url: s.URL, tenant: j.Tenant, skipVerify: j.TLSSkipVerify,
 		bearerToken: bosclient.TrimBearer(s.DecryptedSecureJSONData["bearerToken"]),
 	}
-	if j.Timeout.set && j.Timeout.value > 0 {
-		c.timeout = time.Duration(j.Timeout.value) * time.Second
+	for _, n := range []struct {
+		name                   string
+		given                  number
+		least, most, otherwise int
+		use                    func(int)
+	}{
+		{"timeout", j.Timeout, 0, 600, 0, func(n int) {
+			c.timeout = cmp.Or(time.Duration(n)*time.Second, bosclient.DefaultTimeout) // Grafana stores 0 for none
+		}},
+		{"cacheSeconds", j.CacheSeconds, 0, 24 * 60 * 60, int(defaultCache.Seconds()), func(n int) { c.cache = time.Duration(n) * time.Second }},
+		{"maxRows", j.MaxRows, 1, 1_000_000, defaultMaxRows, func(n int) { c.maxRows = n }},
+	} {
+		value, err := n.given.within(n.name, n.least, n.most, n.otherwise)
+		if err != nil {
+			return c, err
+		}
+		n.use(value)
 	}
-	if j.CacheSeconds.set {
-		c.cache = time.Duration(j.CacheSeconds.value) * time.Second
-	}
-	if j.MaxRows.set {
-		c.maxRows = j.MaxRows.value
+	for _, d := range []struct {
+		name, given      string
+		least, otherwise time.Duration
+		into             *time.Duration
+	}{
+		{"stuckShutdown", j.StuckShutdown, time.Second, bos.DefaultLimits.Shutdown, &c.limits.Shutdown},
+		{"stuckOther", j.StuckOther, time.Second, bos.DefaultLimits.Other, &c.limits.Other},
+		{"stuckAbandoned", j.StuckAbandoned, time.Second, bos.DefaultLimits.Abandoned, &c.limits.Abandoned},
+		{"sessionsMaxAge", j.SessionsMaxAge, 0, inventory.DefaultMaxAge, &c.maxAge},
+	} {
+		var err error
+		if *d.into, err = duration(d.name, d.given, d.least, d.otherwise); err != nil {
+			return c, err
+		}
 	}
 	if j.OAuth2.TokenURL != "" || j.OAuth2.ClientID != "" {
 		c.oauth2 = &clientcredentials.Config{
@@ -116,13 +184,11 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	case s.URL == "":
 		return c, errors.New("the URL is missing: give the address of BOS above /v1, such as http://cray-bos.services.svc.cluster.local or https://api-gw-service-nmn.local/apis/bos")
 	case j.API != "" && j.API != "auto" && j.API != "v1":
-		return c, fmt.Errorf("the API version %q is not known: choose auto or v1", j.API)
-	case c.cache < 0:
-		return c, fmt.Errorf("cacheSeconds is %d: it must not be below 0", j.CacheSeconds.value)
-	case c.maxRows < 1:
-		return c, fmt.Errorf("maxRows is %d: it must be 1 or more", c.maxRows)
+		return c, fmt.Errorf("unknown API version %q: choose auto or v1", j.API)
+	case j.OAuthPassThru:
+		return c, errors.New("the OAuth identity of users cannot be forwarded, because all users share what is read from BOS: turn off Forward OAuth Identity (oauthPassThru), and give a bearer token or OAuth2 client credentials")
 	case c.bearerToken != "" && c.oauth2 != nil:
-		return c, errors.New("there are a bearer token and OAuth2 credentials: remove one of them")
+		return c, errors.New("both a bearer token and OAuth2 credentials are given: remove one of them")
 	case (c.bearerToken != "" || c.oauth2 != nil) && s.BasicAuthEnabled:
 		return c, errors.New("basic auth is on beside a token: turn one of them off")
 	}

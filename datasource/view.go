@@ -22,13 +22,27 @@ import (
 type view struct {
 	ctx       context.Context
 	query     Query
-	uid       string // of the datasource, for links
-	max       int    // most rows
+	uid       string        // of the datasource, for links
+	max       int           // maximum number of rows
+	maxAge    time.Duration // of sessions that are followed; 0 follows all
 	inventory *inventory.OnDemand
 	snapshot  *inventory.Snapshot
 	now       time.Time            // by the clock of BOS
 	sessions  []*inventory.Session // newest first
 	notices   []data.Notice
+	cut       string // how many rows were left out; empty if none were
+
+	known    int                  // sessions in question whose description could be read
+	selected []*inventory.Session // what sessions were at first, before a query type dropped some
+	unread   *unread
+}
+
+// unread holds the sessions that belong to the answer, or may belong to it, and could
+// not be read.
+type unread struct {
+	ids      []string
+	errs     map[string]error
+	tolerate map[string]bool // BOS lists them for ever, and has nothing about them
 }
 
 func (v *view) warn(format string, args ...any) {
@@ -39,12 +53,44 @@ func (v *view) inform(format string, args ...any) {
 	v.notices = append(v.notices, data.Notice{Severity: data.NoticeSeverityInfo, Text: fmt.Sprintf(format, args...)})
 }
 
-// choose selects the sessions of the query. Ids that are given are taken whenever
-// they ran, selectors out of what began before the end of the time range; all else
-// must overlap it.
+// miss records that a session could not be read. Unless it is certain that the query
+// is about the session, one that BOS does not find is tolerated: deleted sessions and
+// templates can leave such entries in the list for good.
+func (v *view) miss(id string, err error, certain bool) {
+	if v.unread.errs[id] == nil {
+		v.unread.ids = append(v.unread.ids, id)
+	}
+	v.unread.errs[id] = err
+	v.unread.tolerate[id] = !certain && bosclient.ReasonOf(err) == bosclient.NotFound
+}
+
+// neverRead tells whether nothing but the id of the session is known.
+func neverRead(s *inventory.Session) bool { return s.FirstSeen.IsZero() }
+
+// blind tells whether the boot sets of the session could not be read.
+func blind(s *inventory.Session) bool { return s.Err != nil && s.Obscure && len(s.BootSets) == 0 }
+
+// matches tells whether the filters that choose whole sessions match. A state that
+// could not be read is no match, and recorded as unread.
+func (v *view) matches(s *inventory.Session, certain bool) bool {
+	switch {
+	case !v.query.Template.has(s.Template), !v.query.Operation.hasName(s.Operation):
+		return false
+	case v.query.State.hasName(string(s.Verdict.State)):
+		return true
+	case blind(s):
+		v.miss(s.ID, s.Err, certain)
+	}
+	return false
+}
+
+// choose selects the sessions of the query. Sessions named by their ids are taken
+// whenever they ran, selectors choose from those that began before the end of the time
+// range, and without either the sessions that overlap the range are taken.
 func (v *view) choose(within backend.TimeRange) error {
+	v.unread = &unread{errs: make(map[string]error), tolerate: make(map[string]bool)}
 	if v.query.nothing() {
-		v.inform("No session is chosen: the session filter is empty.")
+		v.inform("No session is selected: the session filter is empty.")
 		return nil
 	}
 	var ids []string
@@ -56,40 +102,42 @@ func (v *view) choose(within backend.TimeRange) error {
 			ids = append(ids, s)
 		}
 	}
-	matches := func(s *inventory.Session) bool {
-		return v.query.Template.has(s.Template) && v.query.Operation.hasName(s.Operation) && v.query.State.hasName(string(s.Verdict.State))
-	}
+	onlyIDs := len(ids) > 0 && len(selects) == 0
 	missing := slices.Clone(ids)
-	var unread error
 	var candidates []*inventory.Session
 	for i := range v.snapshot.Sessions {
 		s := &v.snapshot.Sessions[i]
-		if slices.Contains(ids, s.ID) {
-			missing = slices.DeleteFunc(missing, func(id string) bool { return id == s.ID })
+		isNamed := slices.Contains(ids, s.ID)
+		missing = slices.DeleteFunc(missing, func(id string) bool { return id == s.ID })
+		if !isNamed && onlyIDs {
+			continue
+		}
+		if neverRead(s) {
+			v.miss(s.ID, cmp.Or(s.Err, errNotReadYet), isNamed)
+			continue
+		}
+		v.known++
+		if isNamed {
 			named, err := v.named(s)
 			if err != nil {
-				unread = err
-				v.warn("Session %s cannot be read: %s", s.ID, err)
-				continue
-			}
-			if matches(named) {
+				v.miss(s.ID, err, true)
+			} else if v.matches(named, true) {
 				v.sessions = append(v.sessions, named)
 			}
 		}
-		if !s.Began().After(within.To) && matches(s) {
+		if !onlyIDs && !s.Began().After(within.To) && v.matches(s, isNamed) {
 			candidates = append(candidates, s)
 		}
-	}
-	newestFirst := func(a, b *inventory.Session) int {
-		return cmp.Or(b.Began().Compare(a.Began()), cmp.Compare(a.ID, b.ID))
 	}
 	slices.SortFunc(candidates, newestFirst)
 	for i, s := range candidates {
 		state := s.Verdict.State
-		running := state == bos.StatePending || state == bos.StateRunning
+		if blind(s) && s.StopTime.IsZero() && (selects[selectRunning] || selects[selectUnfinished]) {
+			v.miss(s.ID, s.Err, false) // nobody knows whether it has ended
+		}
 		if len(ids) == 0 && len(selects) == 0 && !endedBefore(s, within.From) ||
 			selects[selectLatest] && i == 0 ||
-			selects[selectRunning] && running ||
+			selects[selectRunning] && (state == bos.StatePending || state == bos.StateRunning) ||
 			selects[selectUnfinished] && !state.Ended() {
 			if !slices.ContainsFunc(v.sessions, func(o *inventory.Session) bool { return o.ID == s.ID }) {
 				v.sessions = append(v.sessions, s)
@@ -97,39 +145,107 @@ func (v *view) choose(within backend.TimeRange) error {
 		}
 	}
 	slices.SortFunc(v.sessions, newestFirst)
+	v.selected = slices.Clone(v.sessions)
 
 	if len(missing) > 0 {
-		text := fmt.Sprintf("BOS lists no session %s: it may have been deleted; choose another one", strings.Join(missing, ", "))
-		if len(missing) == len(ids) && len(selects) == 0 {
+		text := fmt.Sprintf("BOS lists no session %s: %s", strings.Join(missing, ", "), hint(missing))
+		if len(missing) == len(ids) && onlyIDs {
 			return &bosclient.Error{Reason: bosclient.NotFound, URL: v.inventory.URL() + "/v1/session", Detail: text}
 		}
 		v.warn("%s.", text)
 	}
-	if unread != nil && len(v.sessions) == 0 {
-		return unread
-	}
-	if len(v.sessions) == 0 {
+	if len(v.sessions) == 0 && len(v.unread.ids) == 0 {
 		v.inform("No session matches.")
 	}
-	old, bad := 0, []*inventory.Session{}
+	old := 0
 	for _, s := range v.sessions {
 		if !s.Followed {
 			old++
 		}
-		if s.Err != nil {
-			bad = append(bad, s)
-		}
 	}
 	if old > 0 {
-		v.inform("Sessions that started more than 7 days ago: %d. Of these only the description is known; choose one by its id to see its nodes.", old)
-	}
-	if len(bad) > 0 {
-		v.warn("Sessions that could not be read whole, so that their last good data is shown: %d. The first is %s: %s", len(bad), bad[0].ID, bad[0].Err)
+		v.inform("Sessions that started more than %s ago: %d. Only their descriptions are known; select one by its id to see its nodes.", span(v.maxAge), old)
 	}
 	return nil
 }
 
-// named returns a session that is asked for by its id with its boot sets, also if
+func newestFirst(a, b *inventory.Session) int { return bos.NewestFirst(a.Session, b.Session) }
+
+// hint says what may be wrong with session ids that BOS does not list.
+func hint(ids []string) string {
+	for _, id := range ids {
+		selector := strings.ToLower(strings.TrimSpace(id))
+		switch {
+		case slices.Contains(selectors, selector):
+			return fmt.Sprintf("selectors are written in lower case, so enter %s", selector)
+		case strings.ContainsAny(id, ",{}|"):
+			return "this looks like several values in one entry; enter each on its own, or a variable without a format, such as $session in place of ${session:csv}"
+		}
+	}
+	return "it may have been deleted; choose another one"
+}
+
+// conclude accounts for the sessions that could not be read, once all others have been
+// looked at. If there are no others that is an error, for nothing can be said.
+func (v *view) conclude() error {
+	incomplete := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
+		return s.Err == nil || v.unread.errs[s.ID] != nil
+	})
+	if len(incomplete) > 0 {
+		v.warn("Sessions that could not be read completely, and of which the last good data is shown: %d. The first is %s: %s", len(incomplete), incomplete[0].ID, incomplete[0].Err)
+	}
+	if len(v.unread.ids) == 0 {
+		return nil
+	}
+	slices.SortStableFunc(v.unread.ids, func(a, b string) int {
+		return boolOrder(v.unread.tolerate[a]) - boolOrder(v.unread.tolerate[b])
+	})
+	first := v.unread.ids[0]
+	err := unreadError{sessions: len(v.unread.ids), first: first, cause: v.unread.errs[first]}
+	answered := 0
+	for _, s := range v.selected {
+		if v.unread.errs[s.ID] == nil {
+			answered++
+		}
+	}
+	if answered == 0 && (!v.unread.tolerate[first] || v.known == 0) {
+		return err
+	}
+	v.warn("%s", err)
+	return nil
+}
+
+func boolOrder(b bool) int {
+	if b {
+		return 1
+	}
+	return 0
+}
+
+// outdated returns an error if the data of the selected sessions, or the list that they
+// were selected from, is too old for an alert rule.
+func (v *view) outdated() error {
+	asOf, cause := time.Now(), error(nil)
+	older := func(t time.Time, err error) {
+		if t.Before(asOf) {
+			asOf, cause = t, err
+		}
+	}
+	if len(v.query.Session) == 0 || slices.ContainsFunc(v.query.Session, func(s string) bool { return slices.Contains(selectors, s) }) {
+		older(v.snapshot.ListedAt, v.snapshot.Err)
+	}
+	for _, s := range v.sessions {
+		if !blind(s) { // conclude accounts for those
+			older(s.AsOf, s.Err)
+		}
+	}
+	if old := time.Since(asOf); old > inventory.DefaultStaleAfter {
+		return outdatedError{age: old, cause: cmp.Or(cause, errNotReadYet)}
+	}
+	return nil
+}
+
+// named returns a session that was selected by its id with its boot sets, even if
 // it is too old to be followed.
 func (v *view) named(s *inventory.Session) (*inventory.Session, error) {
 	if s.Followed || s.Err != nil {
@@ -156,13 +272,11 @@ func (v *view) ending(s *inventory.Session) time.Time {
 	return v.now
 }
 
-// wholes calls each with the selected sessions, in order, with the names of their
-// nodes. A notice tells of sessions that cannot be read; if none can be, that is
-// an error. Those that are too old to be followed must be named by their ids.
-func (v *view) eachDetail(each func(inventory.Whole)) error {
-	var first error
-	var bad []string
-	good := 0
+// eachDetail calls each with the selected sessions, in order, with the names of their
+// nodes. Sessions that are too old to be followed are left out, unless they were
+// selected by their ids.
+func (v *view) eachDetail(each func(inventory.Whole)) {
+	v.selected = slices.DeleteFunc(v.selected, func(s *inventory.Session) bool { return !s.Followed })
 	for window := range slices.Chunk(v.sessions, v.inventory.Concurrency()) {
 		results := make([]inventory.Whole, len(window))
 		errs := make([]error, len(window))
@@ -178,22 +292,15 @@ func (v *view) eachDetail(each func(inventory.Whole)) error {
 		}
 		_ = g.Wait() // no function returns an error
 		for i, s := range window {
-			switch {
+			switch w := results[i]; {
 			case errs[i] != nil:
-				first = cmp.Or(first, errs[i])
-				bad = append(bad, s.ID)
-			case results[i].Roster != nil:
-				good++
-				each(results[i])
+				v.miss(s.ID, errs[i], true)
+			case w.Roster == nil: // too old
+			case blind(&w.Session):
+				v.miss(s.ID, w.Err, true)
+			default:
+				each(w)
 			}
 		}
 	}
-	if first != nil && good == 0 {
-		return first
-	}
-	if first != nil {
-		_, text := explain(first)
-		v.warn("Sessions whose nodes are missing: %d. The first is %s: %s", len(bad), bad[0], text)
-	}
-	return nil
 }

@@ -12,7 +12,17 @@ import {
 import React, { useEffect, useState } from 'react';
 
 import { type BosDatasource } from './datasource';
-import { listFilters, queryTypes, type BosQuery, type BosSettings, type ListFilter, type QueryType } from './types';
+import {
+  listFilters,
+  queryTypes,
+  textFilters,
+  type BosQuery,
+  type BosSettings,
+  type Filter,
+  type ListFilter,
+  type QueryType,
+  type TextFilter,
+} from './types';
 
 type Props = QueryEditorProps<BosDatasource, BosQuery, BosSettings> & { annotation?: unknown };
 
@@ -27,7 +37,7 @@ const typeOptions = (Object.keys(queryTypes) as QueryType[]).map((value) => ({
 }));
 
 export function QueryEditor({ app, annotation, datasource, query, onChange, onRunQuery }: Props) {
-  // Grafana 9.3 asks nobody for the default query of a variable, which it edits without
+  // Grafana 9.3 does not ask for the default query of a variable, which it edits without
   // an app; that of an annotation comes from the datasource.
   useEffect(() => {
     if (!query.queryType && !annotation) {
@@ -37,12 +47,12 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
 
   const [problem, setProblem] = useState<string>();
 
-  const change = (part: Partial<BosQuery>) => onChange({ ...query, ...part });
+  const change = (part: Partial<BosQuery>) => onChange(withoutUnknown({ ...query, ...part }));
   const changeAndRun = (part: Partial<BosQuery>) => {
     change(part);
     onRunQuery();
   };
-  // A query that was written by hand may be of any type.
+  // A query written by hand may be of any type.
   const { description, filters, fields } = queryTypes[query.queryType!] ?? { filters: [] };
   const id = `bos-${query.key ?? query.refId}`;
 
@@ -63,7 +73,7 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
           />
         </InlineField>
         {fields && (
-          <InlineField label="Of" labelWidth={labelWidth} tooltip="What the answer is about.">
+          <InlineField label="Of" labelWidth={labelWidth} tooltip="What the answer lists.">
             <Select
               inputId={`${id}-field`}
               width={width}
@@ -76,19 +86,19 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
       </InlineFieldRow>
       <InlineFieldRow>
         {filters.map((name) =>
-          name === 'node' ? (
+          isText(name) ? (
             <InlineField
               key={name}
-              label="Node"
+              label={textFilters[name].label}
               labelWidth={labelWidth}
-              tooltip="A pattern such as x1000c*, or several with commas between them: * is any text, ? one character, [0-3] one of several."
+              tooltip={textFilters[name].help}
             >
               <Input
-                id={`${id}-node`}
+                id={`${id}-${name}`}
                 width={width}
                 placeholder="all"
-                value={query.node ?? ''}
-                onChange={(event) => change({ node: event.currentTarget.value || undefined })}
+                value={query[name] ?? ''}
+                onChange={(event) => change({ [name]: event.currentTarget.value || undefined })}
                 onBlur={onRunQuery}
               />
             </InlineField>
@@ -105,15 +115,23 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
           ),
         )}
       </InlineFieldRow>
-      {problem && <FieldValidationMessage>No list to pick from, but you can type. {problem}</FieldValidationMessage>}
+      {problem && (
+        <FieldValidationMessage>
+          There is no list to pick from, but you can type values. {problem}
+        </FieldValidationMessage>
+      )}
       <InlineFieldRow>
-        <InlineField label="Limit" labelWidth={labelWidth} tooltip="The most rows to show. A notice says what was cut.">
+        <InlineField
+          label="Limit"
+          labelWidth={labelWidth}
+          tooltip="Maximum number of rows. A notice says how many were left out."
+        >
           <Input
             id={`${id}-limit`}
             type="number"
             min={1}
             width={width}
-            placeholder="as in the settings"
+            placeholder="from the settings"
             value={query.limit ?? ''}
             onChange={({ currentTarget: { valueAsNumber } }) =>
               change({ limit: valueAsNumber >= 1 ? Math.floor(valueAsNumber) : undefined })
@@ -124,7 +142,7 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
         <InlineField
           label="Fresh"
           labelWidth={labelWidth}
-          tooltip="Ask BOS itself at each refresh instead of taking an answer from the cache. Costs BOS requests."
+          tooltip="Bypass the cache and read from BOS on every refresh. This puts load on BOS."
         >
           <InlineSwitch
             id={`${id}-fresh`}
@@ -137,20 +155,29 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
   );
 }
 
-/** Changes the type of a query, and drops what the new type does not know. */
+/** Changes the type of a query, dropping what the new type does not know. */
 export function withType(query: BosQuery, queryType: QueryType): BosQuery {
-  const changed: BosQuery = { ...query, queryType };
-  const { filters, fields } = queryTypes[queryType];
-  for (const name of [...(Object.keys(listFilters) as ListFilter[]), 'node' as const]) {
-    if (!filters.includes(name)) {
-      delete changed[name];
-    }
-  }
+  const changed = withoutUnknown({ ...query, queryType });
+  const { fields } = queryTypes[queryType];
   if (!fields?.some(({ value }) => value === query.field)) {
     changed.field = fields?.[0].value;
   }
   return changed;
 }
+
+/** Drops the filters that the query type does not know, and that the backend would refuse. */
+function withoutUnknown(query: BosQuery): BosQuery {
+  const changed = { ...query };
+  const { filters } = queryTypes[query.queryType!] ?? { filters: filterNames };
+  for (const name of filterNames.filter((name) => !filters.includes(name))) {
+    delete changed[name];
+  }
+  return changed;
+}
+
+const filterNames = [...Object.keys(listFilters), ...Object.keys(textFilters)] as Filter[];
+
+const isText = (name: Filter): name is TextFilter => name in textFilters;
 
 interface PickListProps {
   id: string;
@@ -158,7 +185,7 @@ interface PickListProps {
   datasource: BosDatasource;
   query: BosQuery;
   onChange: (values: string[]) => void;
-  /** Is told why there is no list, or that there is one. */
+  /** Called with the reason why there is no list, or without one if there is. */
   onAnswer: (problem?: string) => void;
 }
 
@@ -172,7 +199,7 @@ function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListP
     if (typed === undefined || !resource) {
       return;
     }
-    let wanted = true; // until more is typed or the list is closed
+    let wanted = true; // until more is typed or the list closes
     const load = async () => {
       setLoading(true);
       let now: Array<SelectableValue<string>> = [];
@@ -199,7 +226,7 @@ function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListP
     .getVariables()
     .map((variable) => ({ value: `$${variable.name}`, label: `$${variable.name}`, description: 'Variable' }));
   const selected = [query[name] ?? []].flat().map((value) => ({ value, label: value }));
-  // Grafana 9 shows only those of the selected values that are among the options.
+  // Grafana 9 shows a selected value only if it is among the options.
   const all = [...options, ...variables, ...found, ...selected];
 
   return (
@@ -227,13 +254,13 @@ function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListP
   );
 }
 
-/** Says why a resource call failed: the backend's own sentence, if it came that far. */
+/** Why a resource call failed: the backend's own message, if it got that far. */
 function reason(error: unknown): string {
   const { data, message, statusText } = error as { data?: { message?: string }; message?: string; statusText?: string };
   return data?.message || message || statusText || 'Grafana did not answer';
 }
 
-/** Takes an option that has all words that are typed, as the backend does. */
+/** Matches an option that has all the words typed, as the backend does. */
 function hasAllWords({ label, value }: SelectableValue<string>, typed: string): boolean {
   const text = `${label} ${value}`.toLowerCase();
   return typed

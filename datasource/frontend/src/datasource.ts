@@ -19,7 +19,7 @@ export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> 
   };
   variables = new BosVariables();
 
-  // Grafana 9 tells by the number of its parameters that this is no Angular plugin.
+  // Grafana 9 tells from the number of parameters that this is not an Angular plugin.
   constructor(settings: DataSourceInstanceSettings<BosSettings>) {
     super(settings);
   }
@@ -33,20 +33,21 @@ export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> 
   }
 
   getQueryDisplayText(query: BosQuery): string {
-    const filters = [...listFilterNames, 'node' as const]
+    const filters = [...listFilterNames, 'node' as const, 'search' as const]
       .filter((name) => query[name]?.length)
       .map((name) => `${name}=${query[name]}`);
     return [query.queryType, query.field, ...filters].filter(Boolean).join(' ');
   }
 
-  applyTemplateVariables(query: BosQuery, scopedVars: ScopedVars): BosQuery {
+  applyTemplateVariables(query: BosQuery, vars: ScopedVars): BosQuery {
     const filled = { ...query };
+    const scopedVars = withSearchFilter(vars);
     for (const name of listFilterNames) {
       if (query[name]) {
         filled[name] = fillList(name, query[name], scopedVars);
       }
     }
-    for (const name of ['node', 'field'] as const) {
+    for (const name of ['node', 'search', 'field'] as const) {
       if (query[name]) {
         filled[name] = (fillIn(query[name], scopedVars) ?? []).filter(Boolean).join(',') as never;
       }
@@ -54,7 +55,7 @@ export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> 
     return filled;
   }
 
-  /** What a list filter can be set to, in view of the other filters of the query. */
+  /** The values that a list filter can have, given the other filters of the query. */
   async getOptions(name: ListFilter, typed: string, query: BosQuery): Promise<Array<SelectableValue<string>>> {
     const params: Record<string, string | string[]> = { q: typed };
     for (const other of ['session', 'template', 'bootset'] as const) {
@@ -62,12 +63,12 @@ export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> 
         params[other] = fillList(other, query[other], {});
       }
     }
-    // The editor shows errors in their place, so Grafana need not pop them up.
+    // The editor shows errors itself, so Grafana need not pop them up.
     return this.getResource(listFilters[name].resource!, params, { showErrorAlert: false });
   }
 }
 
-/** Variables use the query editor as it is. */
+/** Variables are edited with the query editor. */
 class BosVariables extends DataSourceVariableSupport<BosDatasource, BosQuery, BosSettings> {
   getDefaultQuery(): Partial<BosQuery> {
     return { queryType: 'values', field: 'session' };
@@ -87,16 +88,25 @@ function fillList(name: ListFilter, entries: string | string[], scopedVars: Scop
 }
 
 /**
- * Fills variables in: a variable with several values makes several texts, and one
- * that stands on All makes undefined.
+ * Makes $__searchFilter what is typed into the drop-down of a variable, or nothing
+ * before anything is. Dashboards without scenes, before Grafana 11, call it searchFilter.
+ */
+function withSearchFilter(vars: ScopedVars): ScopedVars {
+  const typed = vars.__searchFilter ?? vars.searchFilter ?? { text: '', value: '' };
+  return { ...vars, __searchFilter: typed };
+}
+
+/**
+ * Fills in variables. A variable with several values gives several texts, and one set
+ * to All gives undefined.
  */
 function fillIn(text: string, scopedVars: ScopedVars): string[] | undefined {
   const mark = '\u0000';
   const found: string[][] = [];
   let all = false;
   const marked = getTemplateSrv().replace(text, scopedVars, (value: string | string[], variable: { name?: string }) => {
-    // In a repeated panel or row the variable still stands on All, but has a single value.
-    all ||= Array.isArray(value) && value.length > 0 && standsOnAll(variable.name);
+    // In a repeated panel or row the variable is still set to All, but has a single value.
+    all ||= Array.isArray(value) && value.length > 0 && isSetToAll(variable.name);
     found.push([value].flat());
     return mark;
   });
@@ -107,7 +117,7 @@ function fillIn(text: string, scopedVars: ScopedVars): string[] | undefined {
   return rest.reduce((texts, end, i) => texts.flatMap((t) => found[i].map((value) => t + value + end)), [start]);
 }
 
-function standsOnAll(name?: string): boolean {
+function isSetToAll(name?: string): boolean {
   const variable = getTemplateSrv()
     .getVariables()
     .find((v) => v.name === name) as { current?: { value?: string | string[] } } | undefined;

@@ -1,115 +1,111 @@
 import type { DataQuery, DataSourceJsonData, SelectableValue } from '@grafana/data';
 
+// What the backend knows; a test of the backend keeps it current.
+import known from './queryTypes.json';
+
 export type ListFilter = 'session' | 'bootset' | 'phase' | 'category' | 'template' | 'operation' | 'state';
-export type Filter = ListFilter | 'node';
+export type TextFilter = 'node' | 'search';
+export type Filter = ListFilter | TextFilter;
 export type Field = 'session' | 'bootset' | 'phase' | 'category' | 'template' | 'node';
-export type QueryType =
-  | 'sessions'
-  | 'bootsets'
-  | 'phases'
-  | 'nodes'
-  | 'counts'
-  | 'errors'
-  | 'retry'
-  | 'offenders'
-  | 'overlaps'
-  | 'timeline'
-  | 'values';
+export type QueryType = keyof typeof known;
 
 /**
- * What the backend is asked. A filter that is empty or missing takes everything. Written
- * by hand, a list filter may also be a single string.
+ * What the backend is asked. An empty or missing filter matches everything. In queries
+ * written by hand a list filter may also be a single string.
  */
 export interface BosQuery extends DataQuery, Partial<Record<ListFilter, string[]>> {
   queryType?: QueryType;
-  /** What a query of type values lists; or what a timeline shows, where none is both sessions and phases. */
+  /** What a values query lists, or what a timeline shows: without one, both sessions and phases. */
   field?: Field;
-  /** A glob such as x1000c*, or several with commas between them. */
+  /** A glob pattern such as x1000c*, or several separated by commas. */
   node?: string;
+  /** Words that the values of a values query must contain. */
+  search?: string;
   limit?: number;
-  /** Ask BOS itself, whatever is cached. */
+  /** Bypass the cache and read from BOS. */
   fresh?: boolean;
 }
 
-/** The filters and fields that each query type knows; all types know limit and fresh. */
-export const queryTypes: Record<
-  QueryType,
-  { label: string; description: string; filters: Filter[]; fields?: Array<SelectableValue<Field>> }
-> = {
+const texts: Record<QueryType, { label: string; description: string }> = {
   sessions: {
     label: 'Sessions',
-    description: 'One row per session: its state, times and numbers of nodes',
-    filters: ['session', 'bootset', 'phase', 'category', 'node', 'template', 'operation', 'state'],
+    description: 'One row per session: state, times and numbers of nodes',
   },
   bootsets: {
     label: 'Boot sets',
     description: 'One row per boot set of a session, with its nodes by category',
-    filters: ['session', 'bootset', 'template', 'operation', 'state'],
   },
   phases: {
     label: 'Phases',
     description: 'One row per phase of a boot set, with its nodes by category',
-    filters: ['session', 'bootset', 'phase', 'template', 'operation', 'state'],
   },
   nodes: {
     label: 'Nodes',
     description: 'The nodes by name: phase, category, place in the machine and error',
-    filters: ['session', 'bootset', 'phase', 'category', 'node', 'template', 'operation', 'state'],
   },
   counts: {
     label: 'Counts',
-    description: 'How many nodes are in each category, for alert rules and expressions',
-    filters: ['session', 'bootset', 'phase', 'category', 'node', 'template', 'operation', 'state'],
+    description: 'Number of nodes in each category, for alert rules and expressions',
   },
   errors: {
     label: 'Errors',
-    description: 'The error texts, each with the nodes that it hit',
-    filters: ['session', 'bootset', 'phase', 'node', 'template', 'operation', 'state'],
+    description: 'Error messages, each with the nodes affected',
   },
   retry: {
     label: 'Retry lists',
-    description: 'The nodes of a session to try again, and the line that does it',
-    filters: ['session', 'bootset', 'phase', 'node', 'template', 'operation', 'state'],
+    description: 'The nodes of a session to retry, and the command that does it',
   },
   offenders: {
     label: 'Offenders',
-    description: 'The nodes that failed in the most sessions, worst first',
-    filters: ['session', 'bootset', 'phase', 'node', 'template', 'operation', 'state'],
+    description: 'Nodes by the number of sessions in which they failed',
   },
   overlaps: {
     label: 'Overlaps',
-    description: 'The nodes that two sessions hold at once, for each two sessions',
-    filters: ['session', 'bootset', 'node', 'template', 'operation', 'state'],
+    description: 'Nodes held by two sessions at once, for each pair of sessions',
   },
   timeline: {
     label: 'Timeline',
     description: 'Start and stop of sessions and phases, for annotations and state timelines',
-    filters: ['session', 'bootset', 'phase', 'template', 'operation', 'state'],
-    fields: [
-      { value: undefined, label: 'Sessions and phases' },
-      { value: 'session', label: 'Sessions' },
-      { value: 'phase', label: 'Phases' },
-    ],
   },
   values: {
     label: 'Values',
     description: 'The values of one field, for dashboard variables',
-    filters: ['session', 'bootset', 'phase', 'category', 'template', 'operation', 'state'],
-    fields: [
-      { value: 'session', label: 'Sessions' },
-      { value: 'bootset', label: 'Boot sets' },
-      { value: 'phase', label: 'Phases' },
-      { value: 'category', label: 'Categories' },
-      { value: 'template', label: 'Templates' },
-      { value: 'node', label: 'Nodes' },
-    ],
   },
 };
+
+const fieldLabels: Record<Field, string> = {
+  session: 'Sessions',
+  bootset: 'Boot sets',
+  phase: 'Phases',
+  category: 'Categories',
+  template: 'Templates',
+  node: 'Nodes',
+};
+
+interface QueryTypeInfo {
+  label: string;
+  description: string;
+  filters: Filter[];
+  fields?: Array<SelectableValue<Field>>;
+}
+
+const fieldOption = (field: string): SelectableValue<Field> =>
+  field === ''
+    ? { value: undefined, label: 'Sessions and phases' }
+    : { value: field as Field, label: fieldLabels[field as Field] };
+
+/** The query types in the order of the editor. Every type knows limit and fresh. */
+export const queryTypes = Object.fromEntries(
+  Object.entries(texts).map(([name, text]) => {
+    const { filters, fields }: { filters: string[]; fields?: string[] } = known[name as QueryType];
+    return [name, { ...text, filters: filters as Filter[], fields: fields?.map(fieldOption) }];
+  }),
+) as Record<QueryType, QueryTypeInfo>;
 
 const fixed = (...values: string[]): Array<SelectableValue<string>> =>
   values.map((value) => ({ value, label: value.replace('_', ' ') }));
 
-/** How the editor offers a list filter: values that are always there, and where to ask for more. */
+/** How the editor offers a list filter: values that are always there, and the resource that has more. */
 export const listFilters: Record<
   ListFilter,
   {
@@ -121,56 +117,73 @@ export const listFilters: Record<
 > = {
   session: {
     label: 'Session',
-    help: 'Session ids, or latest, running or unfinished. Without any: the sessions that overlap the time range.',
+    help: 'Session ids, or the selectors latest, running and unfinished. If empty, the sessions that overlap the time range.',
     options: [
-      { value: 'latest', label: 'latest', description: 'The one that started last before the end of the time range' },
-      { value: 'running', label: 'running', description: 'Sessions at work' },
-      { value: 'unfinished', label: 'unfinished', description: 'Sessions that have not ended, stuck ones too' },
+      { value: 'latest', label: 'latest', description: 'The last session to start before the end of the time range' },
+      { value: 'running', label: 'running', description: 'Sessions in progress' },
+      { value: 'unfinished', label: 'unfinished', description: 'Sessions that have not ended, including stuck ones' },
     ],
     resource: 'sessions',
   },
   bootset: {
     label: 'Boot set',
-    help: 'Boot sets as the session template names them, such as compute.',
+    help: 'Boot sets as named in the session template, such as compute.',
     options: [],
     resource: 'bootsets',
   },
   phase: {
     label: 'Phase',
-    help: 'What BOS does to the nodes, one phase after the other.',
+    help: 'Steps that BOS takes the nodes through, one after the other.',
     options: fixed('shutdown', 'boot', 'configure'),
     resource: 'phases',
   },
   category: {
     label: 'Category',
-    help: 'How far nodes are in a phase. A node may be in two categories at once.',
+    help: 'How far nodes are in a phase. A node can be in two categories at once.',
     options: fixed('not_started', 'in_progress', 'succeeded', 'failed', 'excluded'),
     resource: 'categories',
   },
   template: {
     label: 'Template',
-    help: 'Session templates that sessions were made from.',
+    help: 'Session templates that sessions were created from.',
     options: [],
     resource: 'templates',
   },
   operation: {
     label: 'Operation',
-    help: 'What sessions were asked to do.',
+    help: 'Operations that sessions perform.',
     options: fixed('boot', 'configure', 'reboot', 'shutdown'),
   },
   state: {
     label: 'State',
-    help: 'The effective state, which takes into account that BOS can leave a session unfinished for ever.',
+    help: 'The effective state, which allows for sessions that BOS leaves unfinished forever.',
     options: fixed('pending', 'running', 'stuck', 'succeeded', 'partial', 'failed', 'abandoned', 'unknown'),
   },
 };
 
-/** The settings of an instance, beside those that Grafana's own HTTP settings keep. */
+/** How the editor offers a filter that is a text. */
+export const textFilters: Record<TextFilter, { label: string; help: string }> = {
+  node: {
+    label: 'Node',
+    help: 'A pattern such as x1000c*, or several separated by commas: * matches any text, ? any character, [0-3] any of several.',
+  },
+  search: {
+    label: 'Search',
+    help: 'Words that each value must contain. $__searchFilter stands for what is typed into the drop-down of the variable.',
+  },
+};
+
+/** The settings of an instance, in addition to Grafana's own HTTP settings. */
 export interface BosSettings extends DataSourceJsonData {
   api?: 'auto' | 'v1';
   tenant?: string;
   cacheSeconds?: number;
   maxRows?: number;
+  /** Durations such as 10m or 168h. */
+  stuckShutdown?: string;
+  stuckOther?: string;
+  stuckAbandoned?: string;
+  sessionsMaxAge?: string;
   oauth2?: { tokenUrl?: string; clientId?: string; scopes?: string[] };
 }
 
