@@ -55,7 +55,8 @@ func (v *view) values() []value {
 		v.eachPlace(func(_, phase, _ string) { add(phase) })
 		inOrderOf(found, bos.PhaseOrder)
 	case "category":
-		if len(v.sessions) > 0 && v.query.Node == "" { // also before the first node is known
+		anyNode := v.query.Node == "" && v.query.BootSet.empty() && v.query.Phase.empty()
+		if len(v.sessions) > 0 && anyNode { // also before the first node is known
 			for _, known := range bos.CategoryOrder {
 				if v.query.Category.hasName(known) {
 					add(known)

@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
@@ -32,6 +33,19 @@ func TestBadSettings(t *testing.T) {
 		{"unknown API", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"api":"v3"}`) }, `"v3"`},
 		{"negative cache", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"cacheSeconds":-1}`) }, "cacheSeconds is -1"},
 		{"no rows", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"maxRows":0}`) }, "maxRows is 0"},
+		{"cache in fractions", jsonData(`{"cacheSeconds":1.5}`), "cacheSeconds is 1.5: it must be a whole number from 0 to 86400"},
+		{"cache without end", jsonData(`{"cacheSeconds":1e300}`), "cacheSeconds is 1e+300"},
+		{"cache that is no number", jsonData(`{"cacheSeconds":"NaN"}`), "cacheSeconds is NaN"},
+		{"infinite rows", jsonData(`{"maxRows":"Inf"}`), "maxRows is +Inf"},
+		{"rows beyond memory", jsonData(`{"maxRows":1000000000}`), "maxRows is 1e+09: it must be a whole number from 1 to 1000000"},
+		{"negative time-out", jsonData(`{"timeout":-1}`), "timeout is -1: it must be a whole number from 0 to 600"},
+		{"huge time-out", jsonData(`{"timeout":"99999999999"}`), "timeout is"},
+		{"a limit without a unit", jsonData(`{"stuckOther":"90"}`), `stuckOther is "90": it must be a duration such as 90s`},
+		{"a limit in words", jsonData(`{"stuckShutdown":"long"}`), `stuckShutdown is "long"`},
+		{"no time at all", jsonData(`{"stuckAbandoned":"0"}`), "stuckAbandoned is 0s: it must be 1s or more"},
+		{"a negative age", jsonData(`{"sessionsMaxAge":"-1h"}`), "sessionsMaxAge is -1h0m0s: it must be 0s or more"},
+		{"a limit that is a number", jsonData(`{"stuckOther":600}`), "jsonData"},
+		{"forwarded identities", jsonData(`{"oauthPassThru":true}`), "turn off Forward OAuth Identity"},
 		{"rows in words", func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"maxRows":"many"}`) }, "jsonData"},
 		{"two kinds of tokens", func(s *backend.DataSourceInstanceSettings) {
 			s.JSONData = json.RawMessage(`{"oauth2":{"tokenUrl":"http://k","clientId":"me"}}`)
@@ -78,6 +92,77 @@ func TestBadSettings(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+func jsonData(text string) func(*backend.DataSourceInstanceSettings) {
+	return func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(text) }
+}
+
+// The limits from which sessions count as stuck or abandoned, and the age up to which
+// they are followed, are those of the exporter unless they are set.
+func TestSessionsAreJudgedByTheSettings(t *testing.T) {
+	for _, tt := range []struct{ name, settings, session, state string }{
+		{"as the exporter does", `{}`, stuck, "stuck"},
+		{"an empty setting", `{"stuckOther":""}`, stuck, "stuck"},
+		{"BOS waits for longer", `{"stuckOther":"2h"}`, stuck, "running"},
+		{"BOS waits for less", `{"stuckOther":"1m"}`, running, "stuck"},
+		{"given up soon", `{"stuckOther":"1m","stuckAbandoned":"5m"}`, stuck, "abandoned"},
+		{"a shutdown takes less", `{"stuckShutdown":"10s"}`, pending, "stuck"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery(), jsonData(tt.settings))
+			if got := joined(rows(t, w.query(`{"queryType":"sessions","session":["`+tt.session+`"]}`)), "state"); got != tt.state {
+				t.Errorf("the state is %s, want %s", got, tt.state)
+			}
+		})
+	}
+	for _, tt := range []struct {
+		maxAge string
+		old    string // what is said of old sessions
+	}{
+		{"168h", "more than 7 days ago: 8"},
+		{"36h", "more than 36h ago: 8"},
+		{"90m", "more than 1h30m ago: 8"},
+		{"", "more than 7 days ago: 8"},
+		{"245h", ""},
+		{"0", ""},
+	} {
+		t.Run("followed for "+tt.maxAge, func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery(), jsonData(fmt.Sprintf(`{"sessionsMaxAge":%q}`, tt.maxAge)))
+			w.clock.Advance(10 * 24 * time.Hour)
+			r := w.queryIn(backend.TimeRange{From: day.From, To: w.clock.Now()}, `{"queryType":"nodes"}`)
+			got := rows(t, r)
+			if tt.old == "" {
+				if len(got) == 0 || notices(r) != "" {
+					t.Errorf("%d rows, notices %q", len(got), notices(r))
+				}
+			} else if len(got) != 0 || !strings.Contains(notices(r), tt.old) {
+				t.Errorf("%d rows, notices %q, want %q", len(got), notices(r), tt.old)
+			}
+		})
+	}
+}
+
+// Whoever can be on the way reads the token: that is visible.
+func TestHealthTellsOfSkippedVerification(t *testing.T) {
+	for skip, want := range map[string]bool{`{"tlsSkipVerify":true}`: true, `{"tlsSkipVerify":false}`: false, `{}`: false} {
+		w := newWorld(t, bossim.Gallery(), jsonData(skip))
+		h, err := w.ds.CheckHealth(t.Context(), &backend.CheckHealthRequest{})
+		if err != nil || h.Status != backend.HealthStatusOk {
+			t.Fatal(err, h)
+		}
+		var details struct {
+			VerboseMessage string
+			TLSSkipVerify  bool
+		}
+		if err := json.Unmarshal(h.JSONDetails, &details); err != nil {
+			t.Fatal(err)
+		}
+		const says = "certificate is not verified"
+		if strings.Contains(h.Message, says) != want || strings.Contains(details.VerboseMessage, says) != want || details.TLSSkipVerify != want {
+			t.Errorf("%s: message %q, details %s", skip, h.Message, h.JSONDetails)
+		}
 	}
 }
 

@@ -1,0 +1,192 @@
+package datasource
+
+import (
+	"fmt"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// Each query type applies its filters and refuses all others: a filter that matches
+// nothing never leaves all rows.
+func TestEveryFilterIsAppliedOrRefused(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	nothing := map[string]string{
+		"session": `["latest"],"template":["no such template"]`, "bootset": `["no such boot set"]`, "phase": `["none"]`, "category": `["none"]`,
+		"template": `["no such template"]`, "operation": `["none"]`, "state": `["abandoned"]`, "node": `"x9999*"`, "search": `"no such words"`,
+	}
+	all := everyQuery()
+	for name, query := range all {
+		if strings.Count(query, ":") > 2 || strings.Contains(query, "session\":") {
+			delete(all, name) // those with filters
+		}
+	}
+	for name := range queryTypes {
+		if all[name] == "" {
+			t.Errorf("no query of type %s", name)
+		}
+	}
+	for name, query := range all {
+		for filter, value := range nothing {
+			t.Run(name+" by "+filter, func(t *testing.T) {
+				q, err := parseQuery([]byte(query), "")
+				if err != nil {
+					t.Fatal(err)
+				}
+				r := w.query(strings.TrimSuffix(query, "}") + fmt.Sprintf(`,%q:%s}`, filter, value))
+				if !slices.Contains(queryTypes[q.QueryType].filters, filter) {
+					if r.Status != backend.StatusBadRequest || !strings.Contains(r.Error.Error(), "no filter "+filter+": remove it") {
+						t.Errorf("status %d, error %v", r.Status, r.Error)
+					}
+					return
+				}
+				if r.Error != nil {
+					t.Fatal(r.Error)
+				}
+				got := rows(t, r)
+				if q.QueryType == "counts" && filter == "node" { // alert rules want the zeros
+					got = slices.DeleteFunc(got, func(row map[string]any) bool { return row["nodes"] == int64(0) })
+				}
+				if len(got) != 0 {
+					t.Errorf("%d rows", len(got))
+				}
+			})
+		}
+	}
+}
+
+func TestEmptyFiltersAreNoFilters(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	r := w.query(`{"queryType":"bootsets","node":" , ","phase":[],"category":[""],"search":""}`)
+	if n := len(rows(t, r)); n != 9 {
+		t.Errorf("%d rows, want 9", n)
+	}
+}
+
+func TestValuesAreSearched(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	for query, want := range map[string]string{
+		`"field":"template","search":"SLES compute"`:                           "compute-sles15sp4",
+		`"field":"session","search":"boot stuck"`:                              stuck,
+		`"field":"node","search":"s0b1","session":["` + well + `"]`:            "x1000c0s0b1n0 x1000c0s0b1n1",
+		`"field":"bootset","node":"x3000*"`:                                    "login / uan",
+		`"field":"session","node":"x3000*"`:                                    running,
+		`"field":"category","node":"x1000c0s0b1n1","session":["` + well + `"]`: "succeeded",
+		`"field":"phase","search":"conf"`:                                      "configure",
+	} {
+		if got := joined(rows(t, w.query(`{"queryType":"values",`+query+`}`)), "value"); got != want {
+			t.Errorf("%s: %q, want %q", query, got, want)
+		}
+	}
+}
+
+// What people paste into the session filter, and what they are told.
+func TestSessionHints(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	for name, tt := range map[string]struct{ session, says string }{
+		"a comma-separated list":    {well + "," + stuck, "without a format"},
+		"a glob of several values":  {"{" + well + "," + stuck + "}", "without a format"},
+		"a pipe-separated list":     {well + "|" + stuck, "without a format"},
+		"a selector with a capital": {"Latest", "lower case, so enter latest"},
+		"a selector with blanks":    {" running ", "enter running"},
+		"an id that has gone":       {"gone", "may have been deleted"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := w.query(fmt.Sprintf(`{"queryType":"sessions","session":[%q]}`, tt.session))
+			if r.Status != backend.StatusNotFound || !strings.Contains(r.Error.Error(), tt.says) {
+				t.Errorf("status %d, error %v, want %q", r.Status, r.Error, tt.says)
+			}
+			r = w.query(fmt.Sprintf(`{"queryType":"sessions","session":[%q,%q]}`, tt.session, well))
+			if got := joined(rows(t, r), "session"); got != well || !strings.Contains(notices(r), tt.says) {
+				t.Errorf("beside another: %q, notices %q", got, notices(r))
+			}
+		})
+	}
+}
+
+// failedNodes is a world with a single session, in which nodes of these names failed.
+func failedNodes(t *testing.T, description, names string) *world {
+	t.Helper()
+	const id = "11111111-2222-3333-4444-555555555555"
+	server := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, r *http.Request) {
+		rw.Header().Set("Content-Type", "application/json")
+		rw.Header().Set("Date", bossim.GalleryTime.Format(http.TimeFormat))
+		switch strings.TrimPrefix(r.URL.Path, "/v1/session") {
+		case "":
+			fmt.Fprintf(rw, `[%q]`, id)
+		case "/" + id:
+			fmt.Fprintf(rw, `{%s"start_time":"2026-03-01T11:00:00Z","stop_time":"2026-03-01T11:30:00Z","complete":true,"in_progress":false,"error_count":0}`, description)
+		case "/" + id + "/status":
+			fmt.Fprintf(rw, `{"id":%q,"boot_sets":["compute"],"metadata":{}}`, id)
+		default:
+			fmt.Fprintf(rw, `{"name":"compute","session":%q,"metadata":{},"phases":[{"name":"boot","metadata":{},"categories":[{"name":"failed","node_list":[%s]}]}]}`, id, names)
+		}
+	}))
+	t.Cleanup(server.Close)
+	return newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.URL = server.URL })
+}
+
+// A limit that is empty, or that holds anything but nodes, acts on the whole template.
+func TestRetryLimitsNameNothingButNodes(t *testing.T) {
+	const good = "x1000c0s0b0n0,x1000c0s0b0n1"
+	for _, tt := range []struct {
+		name, nodes, limit string
+		leftOut            int
+	}{
+		{"xnames alone", `"x1000c0s0b0n1","x1000c0s0b0n0"`, good, 0},
+		{"an empty name", `"x1000c0s0b0n0","","x1000c0s0b0n1"`, good, 1},
+		{"all", `"all","x1000c0s0b0n0","x1000c0s0b0n1"`, good, 1},
+		{"a wildcard", `"*","x1000c0s0b0n0","x1000c0s0b0n1"`, good, 1},
+		{"an exclusion", `"!x1000c0s0b0n2","x1000c0s0b0n0","x1000c0s0b0n1"`, good, 1},
+		{"an intersection", `"&x1000c0s0b0n2","x1000c0s0b0n0","x1000c0s0b0n1"`, good, 1},
+		{"a comma", `"x1000c0s0b0n2,all","x1000c0s0b0n0","x1000c0s0b0n1"`, good, 1},
+		{"a blade", `"x1000c0s0","x1000c0s0b0n0","x1000c0s0b0n1"`, good, 1},
+		{"blanks around", `" x1000c0s0b0n0 ","\tx1000c0s0b0n1\n"`, good, 0},
+		{"other spellings of one node", `"X1000C0S0B0N0","x1000c0s0b0n0","x01000c0s0b0n1"`, good, 0},
+		{"nothing but others", `"all","*",""`, "", 3},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := failedNodes(t, `"operation":"boot","templateName":"compute",`, tt.nodes)
+			r := w.query(`{"queryType":"retry"}`)
+			got := rows(t, r)
+			if tt.limit == "" {
+				if len(got) != 0 {
+					t.Errorf("a row without nodes: %v", got)
+				}
+			} else {
+				if limit := joined(got, "limit"); limit != tt.limit {
+					t.Errorf("the limit is %q, want %q", limit, tt.limit)
+				}
+				want := "cray bos v1 session create --template-uuid compute --operation boot --limit " + tt.limit
+				if command := joined(got, "command"); command != want {
+					t.Errorf("the command is %q, want %q", command, want)
+				}
+			}
+			want := ""
+			if tt.leftOut > 0 {
+				want = fmt.Sprintf("not xnames of nodes: %d.", tt.leftOut)
+			}
+			if text := notices(r); !strings.Contains(text, want) || (text == "") != (want == "") {
+				t.Errorf("notices %q, want %q", text, want)
+			}
+		})
+	}
+}
+
+func TestRetryOfASessionWithoutATemplate(t *testing.T) {
+	for name, description := range map[string]string{"no template": `"operation":"boot",`, "no operation": `"templateName":"compute",`} {
+		t.Run(name, func(t *testing.T) {
+			r := failedNodes(t, description, `"x1000c0s0b0n0"`).query(`{"queryType":"retry"}`)
+			got := rows(t, r)
+			if joined(got, "limit") != "x1000c0s0b0n0" || joined(got, "command") != "" || !strings.Contains(notices(r), "Sessions without a command, because BOS does not give their session template or operation: 1.") {
+				t.Errorf("rows %v, notices %q", got, notices(r))
+			}
+		})
+	}
+}
