@@ -189,6 +189,13 @@ try {
     await comesOut({ refId: 'A', queryType: 'timeline', session: ['$session'] });
   });
 
+  await step('values are searched for what is typed into a variable', async () => {
+    await edit('QueryEditor', { refId: 'A', queryType: 'values', field: 'node' });
+    await field('Search').fill('$__searchFilter');
+    await comesOut({ refId: 'A', queryType: 'values', field: 'node', search: '$__searchFilter' });
+    await shot('values-editor', editor);
+  });
+
   await step('variables make an element per value', async () => {
     const query = { refId: 'A', queryType: 'nodes', session: ['$session', 'latest'] };
     const filled = await page.evaluate((q) => window.fillIn(q), query);
@@ -221,12 +228,14 @@ try {
     await field('Tenant').fill('red');
     await page.getByRole('button', { name: 'Reset' }).click();
     await field('OAuth2 token URL').fill('https://gateway/token');
-    await field('OAuth2 client id').fill('grafana');
+    await field('OAuth2 client ID').fill('grafana');
     await field('OAuth2 client secret').fill('secret');
     await field('OAuth2 scopes').fill('openid');
     await field('OAuth2 scopes').press('Enter');
     await field('Cache seconds').fill('30');
     await field('Maximum rows').fill('1000');
+    await field('Stuck in other phases').fill('2h');
+    await field('Maximum session age').fill('0');
     await comesOut({
       ...stored,
       url: 'https://gateway/apis/bos',
@@ -236,6 +245,8 @@ try {
         oauth2: { tokenUrl: 'https://gateway/token', clientId: 'grafana', scopes: ['openid'] },
         cacheSeconds: 30,
         maxRows: 1000,
+        stuckOther: '2h',
+        sessionsMaxAge: '0',
       },
       secureJsonFields: { bearerToken: false },
       secureJsonData: { bearerToken: '', oauth2ClientSecret: 'secret' },

@@ -8,7 +8,7 @@ import { type BosSecrets, type BosSettings } from './types';
 const width = 80;
 const url = 'http://cray-bos.services.svc.cluster.local';
 
-// Grafana 9.3 knows no such thing.
+// Grafana 9.3 does not have it.
 const { secureSocksDSProxyEnabled } = config as { secureSocksDSProxyEnabled?: boolean };
 
 export function ConfigEditor({
@@ -53,8 +53,8 @@ export function ConfigEditor({
   return (
     <>
       <p>
-        The URL is the address of BOS without its version: <code>{url}</code> inside the cluster, and through the API
-        gateway <code>https://api-gw-service-nmn.local/apis/bos</code>.
+        The URL is the address of BOS without the API version: <code>{url}</code> inside the cluster, or{' '}
+        <code>https://api-gw-service-nmn.local/apis/bos</code> through the API gateway.
       </p>
       <DataSourceHttpSettings
         defaultUrl={url}
@@ -67,7 +67,7 @@ export function ConfigEditor({
         <InlineField
           label="API version"
           {...row}
-          tooltip="The API to read. Both choices read v1 today, which BOS serves up to CSM 1.5."
+          tooltip="Version of the BOS API to use. Both choices use v1 for now, which BOS serves up to CSM 1.5."
         >
           <RadioButtonGroup
             options={[
@@ -81,7 +81,7 @@ export function ConfigEditor({
         <InlineField
           label="Tenant"
           {...row}
-          tooltip="Sent as Cray-Tenant-Name. BOS v1 knows no tenants, and CSM 1.5 refuses it: leave it empty."
+          tooltip="Sent as Cray-Tenant-Name. BOS v1 does not support tenants, and CSM 1.5 refuses the header: leave this empty."
         >
           <Input id="bos-tenant" placeholder="none" {...text(jsonData.tenant, (tenant) => change({ tenant }))} />
         </InlineField>
@@ -89,20 +89,20 @@ export function ConfigEditor({
 
       <Section title="Credentials">
         <p>
-          Inside the cluster BOS asks for none. The API gateway wants a token: paste one, or give the client credentials
-          with which to fetch tokens. Not both.
+          Inside the cluster BOS needs none. The API gateway needs a token: paste one, or give client credentials to
+          fetch tokens with, but not both.
         </p>
         <InlineField
           label="Bearer token"
           {...row}
-          tooltip="Sent to BOS as it is, and never renewed: when it expires, queries fail until a new one is saved here."
+          tooltip="Sent to BOS as it is and never renewed: once it expires, queries fail until a new one is saved here."
         >
           <SecretInput id="bos-bearer-token" {...secret('bearerToken')} />
         </InlineField>
         <InlineField
           label="OAuth2 token URL"
           {...row}
-          tooltip="Where tokens are fetched, and fetched anew before they expire."
+          tooltip="Where to fetch tokens. They are renewed before they expire."
         >
           <Input
             id="bos-token-url"
@@ -110,25 +110,25 @@ export function ConfigEditor({
             {...text(jsonData.oauth2?.tokenUrl, (tokenUrl) => changeOAuth2({ tokenUrl }))}
           />
         </InlineField>
-        <InlineField label="OAuth2 client id" {...row} tooltip="The id of the client in Keycloak.">
+        <InlineField label="OAuth2 client ID" {...row} tooltip="ID of the client in Keycloak.">
           <Input id="bos-client-id" {...text(jsonData.oauth2?.clientId, (clientId) => changeOAuth2({ clientId }))} />
         </InlineField>
         <InlineField
           label="OAuth2 client secret"
           {...row}
-          tooltip="The secret of that client. Grafana stores it encrypted and never shows it again."
+          tooltip="Secret of that client. Grafana stores it encrypted and never shows it again."
         >
           <SecretInput id="bos-client-secret" {...secret('oauth2ClientSecret')} />
         </InlineField>
         <InlineField
           label="OAuth2 scopes"
           {...row}
-          tooltip="Scopes to ask for with each token. Most systems need none."
+          tooltip="Scopes to request with each token. Most systems need none."
         >
           <TagsInput
             id="bos-scopes"
             width={width}
-            placeholder="Type a scope and press enter"
+            placeholder="Type a scope and press Enter"
             tags={jsonData.oauth2?.scopes ?? []}
             onChange={(scopes) => changeOAuth2({ scopes })}
           />
@@ -139,7 +139,7 @@ export function ConfigEditor({
         <InlineField
           label="Cache seconds"
           {...row}
-          tooltip="How old an answer may be before BOS is asked again. All panels share the answer. 0 asks each time."
+          tooltip="Maximum age of an answer before BOS is read again. All panels share the answer. 0 reads BOS for every query."
         >
           <Input
             id="bos-cache-seconds"
@@ -151,7 +151,7 @@ export function ConfigEditor({
         <InlineField
           label="Maximum rows"
           {...row}
-          tooltip="The most rows of an answer. A notice at the panel says what was cut."
+          tooltip="Maximum number of rows in an answer. A notice on the panel says how many were left out."
         >
           <Input
             id="bos-max-rows"
@@ -161,11 +161,57 @@ export function ConfigEditor({
           />
         </InlineField>
       </Section>
+
+      <Section title="Sessions">
+        <p>
+          Durations such as <code>90s</code>, <code>10m</code> or <code>168h</code>. Give the values that{' '}
+          <code>bos_exporter</code> has, or both will judge sessions differently.
+        </p>
+        {durations.map(({ name, label, tooltip, placeholder }) => (
+          <InlineField key={name} label={label} {...row} tooltip={tooltip}>
+            <Input
+              id={`bos-${name}`}
+              placeholder={placeholder}
+              {...text(jsonData[name], (value) => change({ [name]: value || undefined }))}
+            />
+          </InlineField>
+        ))}
+      </Section>
     </>
   );
 }
 
-/** Has the heading of Grafana's own HTTP settings, which a FieldSet has not. */
+const durations = [
+  {
+    name: 'stuckShutdown',
+    label: 'Stuck in shutdown',
+    tooltip:
+      'How long no node may move during shutdown, or before the boot agent reports any node, until the session counts as stuck. As --stuck.shutdown of bos_exporter.',
+    placeholder: '10m',
+  },
+  {
+    name: 'stuckOther',
+    label: 'Stuck in other phases',
+    tooltip:
+      'How long no node may move in any other phase until the session counts as stuck. Must exceed the waits that BOS is configured with. As --stuck.other of bos_exporter.',
+    placeholder: '35m',
+  },
+  {
+    name: 'stuckAbandoned',
+    label: 'Abandoned after',
+    tooltip: 'How long a session may be stuck until it counts as abandoned. As --stuck.abandoned of bos_exporter.',
+    placeholder: '24h',
+  },
+  {
+    name: 'sessionsMaxAge',
+    label: 'Maximum session age',
+    tooltip:
+      'Of sessions that started longer ago only the description is read, unless they are selected by id. 0 reads all. As --sessions.max-age of bos_exporter.',
+    placeholder: '168h',
+  },
+] as const;
+
+/** Has the same heading as Grafana's own HTTP settings, unlike a FieldSet. */
 function Section({ title, children }: { title: string; children: ReactNode }) {
   return (
     <div style={{ marginBottom: 40 }}>

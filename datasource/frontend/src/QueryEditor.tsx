@@ -43,6 +43,7 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
     if (!query.queryType && !annotation) {
       onChange({ ...query, ...(app ? datasource : datasource.variables).getDefaultQuery() });
     }
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- all else is new in each render
   }, [query.queryType]);
 
   const [problem, setProblem] = useState<string>();
@@ -220,6 +221,7 @@ function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListP
       wanted = false;
       clearTimeout(timer);
     };
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- the list is loaded for what is typed, not on each render
   }, [typed]);
 
   const variables = getTemplateSrv()

@@ -88,6 +88,15 @@ describe('variables', () => {
     expect(fill({ session: ['$all'] }, { all: { text: 'b', value: 'b' } }).session).toEqual(['b']);
   });
 
+  it.each([
+    ['Grafana 11 and later', { __searchFilter: { text: 'gpu', value: 'gpu' } }, 'gpu'],
+    ['earlier Grafana', { searchFilter: { text: 'gpu', value: 'gpu' } }, 'gpu'],
+    ['a drop-down into which nothing is typed', {}, ''],
+  ])('search for what is typed, in %s', (_, scopedVars, search) => {
+    const filled = fill({ queryType: 'values', search: '$__searchFilter', node: '${__searchFilter}*' }, scopedVars);
+    expect(filled).toMatchObject({ search, node: `${search}*` });
+  });
+
   it('leave the query itself as it is', () => {
     const query: BosQuery = { refId: 'A', session: ['$one'] };
     newDatasource().applyTemplateVariables(query, {});

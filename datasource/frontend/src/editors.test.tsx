@@ -12,11 +12,14 @@ import { QueryEditor, withType } from './QueryEditor';
 import {
   listFilters,
   queryTypes,
+  textFilters,
   type BosQuery,
   type BosSecrets,
   type BosSettings,
+  type Filter,
   type ListFilter,
   type QueryType,
+  type TextFilter,
 } from './types';
 
 const user = userEvent.setup();
@@ -33,6 +36,7 @@ const everything: BosQuery = {
   operation: ['boot'],
   state: ['failed'],
   node: 'x1*',
+  search: 's',
   limit: 5,
   fresh: true,
 };
@@ -48,10 +52,11 @@ describe('a change of the query type', () => {
     ['retry', 'session,bootset,phase,template,operation,state,node'],
     ['offenders', 'session,bootset,phase,template,operation,state,node'],
     ['timeline', 'session,bootset,phase,template,operation,state'],
-    ['values', 'session,bootset,phase,category,template,operation,state'],
+    ['overlaps', 'session,bootset,template,operation,state,node'],
+    ['values', 'session,bootset,phase,category,template,operation,state,node,search'],
   ])('to %s keeps %s', (queryType, kept) => {
     const changed = withType(everything, queryType);
-    const filters = [...Object.keys(listFilters), 'node'] as Array<ListFilter | 'node'>;
+    const filters = [...Object.keys(listFilters), ...Object.keys(textFilters)] as Filter[];
     expect(filters.filter((name) => changed[name]).join()).toBe(kept);
     expect(changed).toMatchObject({ refId: 'A', queryType, hide: true, limit: 5, fresh: true });
   });
@@ -94,7 +99,9 @@ describe('the query editor', () => {
     for (const name of Object.keys(listFilters) as ListFilter[]) {
       expect(screen.queryAllByLabelText(listFilters[name].label)).toHaveLength(filters.includes(name) ? 1 : 0);
     }
-    expect(screen.queryAllByLabelText('Node')).toHaveLength(filters.includes('node') ? 1 : 0);
+    for (const name of Object.keys(textFilters) as TextFilter[]) {
+      expect(screen.queryAllByLabelText(textFilters[name].label)).toHaveLength(filters.includes(name) ? 1 : 0);
+    }
   });
 
   it.each([
@@ -146,6 +153,18 @@ describe('the query editor', () => {
     expect(query.session).toEqual(['latest', 'running']);
   });
 
+  it('drops filters written by hand that the type does not know, at the first edit', async () => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'bootsets', node: 'x1*', phase: ['boot'] }} />);
+    await user.type(screen.getByLabelText('Limit'), '5');
+    expect(query).toEqual({ refId: 'A', queryType: 'bootsets', limit: 5 });
+  });
+
+  it('takes words to search values for', async () => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'values', field: 'node' }} />);
+    await user.type(screen.getByLabelText('Search'), 'b1');
+    expect(query.search).toBe('b1');
+  });
+
   it('takes limits from 1 on', async () => {
     render(<Edit app={CoreApp.Explore} start={{ queryType: 'nodes' }} />);
     const limit = screen.getByLabelText('Limit');
@@ -169,7 +188,7 @@ describe('the config editor', () => {
   it('keeps what it does not edit', async () => {
     render(<Configure start={{ url: 'http://bos', jsonData: { tlsSkipVerify: true } as BosSettings }} />);
     await user.type(screen.getByLabelText('Tenant'), 'red');
-    await user.type(screen.getByLabelText('OAuth2 client id'), 'c');
+    await user.type(screen.getByLabelText('OAuth2 client ID'), 'c');
     await user.type(screen.getByLabelText('Cache seconds'), '0');
     expect(settings.jsonData).toEqual({
       tlsSkipVerify: true,
@@ -179,6 +198,22 @@ describe('the config editor', () => {
     });
     await user.clear(screen.getByLabelText('Cache seconds'));
     expect(settings.jsonData.cacheSeconds).toBeUndefined();
+  });
+
+  it('takes durations', async () => {
+    render(<Configure start={{}} />);
+    await user.type(screen.getByLabelText('Stuck in shutdown'), '15m');
+    await user.type(screen.getByLabelText('Stuck in other phases'), '2h');
+    await user.type(screen.getByLabelText('Abandoned after'), '48h');
+    await user.type(screen.getByLabelText('Maximum session age'), '0');
+    expect(settings.jsonData).toEqual({
+      stuckShutdown: '15m',
+      stuckOther: '2h',
+      stuckAbandoned: '48h',
+      sessionsMaxAge: '0',
+    });
+    await user.clear(screen.getByLabelText('Stuck in shutdown'));
+    expect(settings.jsonData.stuckShutdown).toBeUndefined();
   });
 
   it('forgets a stored secret when it is reset', async () => {
@@ -200,6 +235,8 @@ describe('the config editor', () => {
       'OAuth2 client secret',
       'Cache seconds',
       'Maximum rows',
+      'Stuck in other phases',
+      'Maximum session age',
     ]) {
       expect(screen.getByLabelText(label)).toHaveProperty('disabled', true);
     }
