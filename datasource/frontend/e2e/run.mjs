@@ -86,7 +86,7 @@ const browser = await chromium.launch({
 const failures = [];
 try {
   const page = await browser.newPage({ viewport: { width: 1280, height: 760 } });
-  page.setDefaultTimeout(5000);
+  page.setDefaultTimeout(30_000);
   page.on('pageerror', (error) => failures.push(error));
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
 
