@@ -3,6 +3,7 @@ package datasource
 import (
 	"encoding/json"
 	"fmt"
+	"net/http"
 	"slices"
 	"strings"
 	"testing"
@@ -383,6 +384,31 @@ func TestTimelineMakesRegions(t *testing.T) {
 		if hidden := f.Config.Custom["hideFrom"] != nil; hidden == lane {
 			t.Errorf("in a state timeline %s is hidden: %t", f.Name, hidden)
 		}
+	}
+}
+
+// Nobody can tell when an undated session of the first list began.
+func TestUndatedLeftoversHaveNoRegion(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	w.sim.Substitute(func(r *http.Request) http.Handler {
+		if r.URL.Path != "/apis/bos/v1/session/"+well {
+			return nil
+		}
+		return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(rw, `{"operation":"boot","templateName":"compute-sles15sp4","start_time":"","stop_time":"","complete":"","in_progress":"","error_count":""}`)
+		})
+	})
+	r := w.query(`{"queryType":"timeline","session":["` + well + `"],"field":"session"}`)
+	if r.Error != nil || len(r.Frames) != 1 || r.Frames[0].Rows() != 0 {
+		t.Errorf("error %v, frames %v, want no region", r.Error, r.Frames)
+	}
+	if notes := r.Frames[0].Meta.Notices; len(notes) == 0 || !strings.Contains(notes[0].Text, "BOS does not say when they started: 1.") {
+		t.Errorf("notices %+v", notes)
+	}
+	values := rows(t, w.query(`{"queryType":"values","field":"session","session":["`+well+`"]}`))
+	if text := fmt.Sprint(values[0]["text"]); !strings.HasPrefix(text, "undated boot") {
+		t.Errorf("the label is %q", text)
 	}
 }
 

@@ -26,12 +26,20 @@ func timeline(v *view) (data.Frames, error) {
 	}
 	var lanes []lane
 	if v.query.Field != "phase" {
+		undated := 0
 		for _, s := range v.sessions {
 			if !v.holds(s) {
 				continue
 			}
+			if s.Began().IsZero() {
+				undated++
+				continue
+			}
 			lanes = append(lanes, lane{s, fmt.Sprintf("%s %s %s", s.Operation, s.Template, short(s.ID)), "", "",
 				s.Verdict.State, s.Nodes, s.Began(), v.ending(s)})
+		}
+		if undated > 0 {
+			v.inform("Sessions that are not shown, because BOS does not say when they started: %d.", undated)
 		}
 	}
 	if v.query.Field != "session" {

@@ -150,5 +150,9 @@ func (v *view) holds(s *inventory.Session) bool {
 
 // sessionLabel returns the text by which people choose a session.
 func sessionLabel(s *inventory.Session) string {
-	return fmt.Sprintf("%s %s %s, %s (%s)", s.Began().UTC().Format("2006-01-02 15:04"), s.Operation, s.Template, s.Verdict.State, short(s.ID))
+	began := "undated"
+	if t := s.Began(); !t.IsZero() {
+		began = t.UTC().Format("2006-01-02 15:04")
+	}
+	return fmt.Sprintf("%s %s %s, %s (%s)", began, s.Operation, s.Template, s.Verdict.State, short(s.ID))
 }

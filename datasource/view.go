@@ -129,7 +129,7 @@ func (v *view) choose(within backend.TimeRange) error {
 			candidates = append(candidates, s)
 		}
 	}
-	slices.SortFunc(candidates, newestFirst)
+	slices.SortFunc(candidates, inventory.NewestFirst)
 	for i, s := range candidates {
 		state := s.Verdict.State
 		if blind(s) && s.StopTime.IsZero() && (selects[selectRunning] || selects[selectUnfinished]) {
@@ -144,7 +144,7 @@ func (v *view) choose(within backend.TimeRange) error {
 			}
 		}
 	}
-	slices.SortFunc(v.sessions, newestFirst)
+	slices.SortFunc(v.sessions, inventory.NewestFirst)
 	v.selected = slices.Clone(v.sessions)
 
 	if len(missing) > 0 {
@@ -168,8 +168,6 @@ func (v *view) choose(within backend.TimeRange) error {
 	}
 	return nil
 }
-
-func newestFirst(a, b *inventory.Session) int { return bos.NewestFirst(a.Session, b.Session) }
 
 // hint says what may be wrong with session ids that BOS does not list.
 func hint(ids []string) string {
