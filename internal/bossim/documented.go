@@ -38,7 +38,7 @@ func Documented() Scenario {
 		if id == documentedExample {
 			session := printedSession(id)
 			scenario.listed = append(scenario.listed, session)
-			scenario.known[id] = session
+			scenario.known[id] = []*Session{session}
 			continue
 		}
 		scenario.add(Spec{
@@ -51,11 +51,11 @@ func Documented() Scenario {
 				Nodes: []string{"x3000c0s19b1n0", "x3000c0s19b2n0", "x3000c0s19b3n0", "x3000c0s19b4n0"},
 			}},
 		})
-		session := scenario.known[id]
+		session := scenario.known[id][0]
 		session.documents = ofEraA{session.documents}
 		before = before.Add(-10*time.Hour - 7*time.Minute)
 	}
-	scenario.known[documentedPhase] = printedSession(documentedPhase)
+	scenario.known[documentedPhase] = []*Session{printedSession(documentedPhase)}
 	return scenario
 }
 

@@ -1,110 +1,474 @@
 package bossim
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
 )
 
 // Fault is a way in which a request goes wrong.
 type Fault int
 
-// The faults. None ends the one that was set before.
+// The faults; their descriptions are in the table below. None is the absence of a
+// fault.
 const (
-	None        Fault = iota
-	Forbidden         // 403 in plain text, as the policy agent of the gateway says it
-	Unavailable       // 503 in plain text, as the service mesh says it
-	Reset             // the connection is closed without an answer
-	Hang              // no answer, until the client gives up or the server is closed
-	Truncated         // the connection is closed after half of the true body
-	NotJSON           // 200, and a page for people
-	ServerError       // 500
-	NotFound          // as if the resource did not exist
-	Garbage           // 200, and JSON of another shape
-	Huge              // 200, and JSON that begins well and does not end
-	Redirect          // 302 to RedirectTarget
+	None Fault = iota
+
+	Unauthorized
+	Forbidden
+	NotFound
+	Gone
+	Throttled
+	ServerError
+	Unavailable
+	Busy
+	GatewayTimeout
+	Redirect
+
+	Reset
+	Hang
+	DeadConnections
+	Crawl
+	Truncated
+
+	Empty
+	NotJSON
+	Garbage
+	WrongTypes
+	Fragment
+	Message
+	JobOnly
+	Nulls
+	NullPhases
+	NoPhases
+	Undated
+
+	OddNodes
+	LoneSurrogate
+	InvalidUTF8
+	ByteOrderMark
+
+	Bulky
+	LongString
+	Huge
+
+	AbsurdDate
+	NoDate
+	Orphans
+	Repeated
 )
 
-// Faults lists every fault.
-var Faults = []Fault{Forbidden, Unavailable, Reset, Hang, Truncated, NotJSON, ServerError, NotFound, Garbage, Huge, Redirect}
+const (
+	// RedirectTarget is the path that Redirect leads to.
+	RedirectTarget = "/elsewhere"
+	// RetryAfter is how long Throttled and Busy ask the client to wait.
+	RetryAfter = time.Second
+	// BulkySize is the size of a Bulky answer in bytes, give or take a little.
+	BulkySize = 64 << 20
+	// crawlPause is the time that Crawl takes over each byte.
+	crawlPause = 10 * time.Millisecond
+)
 
-// RedirectTarget is the path that Redirect leads to.
-const RedirectTarget = "/elsewhere"
+// OddNames are what OddNodes calls nodes.
+var OddNames = []string{"", "all", "*", "!x3000c0s1b0n0", " x3000c0s1b0n1 ", "x3000c0s1b0n2,x3000c0s1b0n3"}
 
-var faults = map[Fault]struct {
-	name   string
-	happen func(s *Server, w http.ResponseWriter, r *http.Request, to route)
+// AbsurdTime is what AbsurdDate claims the time to be.
+var AbsurdTime = time.Date(2099, time.December, 31, 23, 59, 59, 0, time.UTC)
+
+// detailed are the resources that are an object each.
+var detailed = []Resource{Describe, Status, BootSet, Template}
+
+// faults is the table of all faults.
+var faults = [...]struct {
+	name        string
+	description string
+	resources   []Resource // that it can befall; nil for all
+	happen      func(*exchange)
 }{
-	Forbidden:   {"Forbidden", always(reply{code: http.StatusForbidden, contentType: "text/plain", body: []byte("Unauthorized Request")})},
-	Unavailable: {"Unavailable", always(reply{code: http.StatusServiceUnavailable, contentType: "text/plain", body: []byte("upstream connect error or disconnect/reset before headers. reset reason: connection termination")})},
-	Reset:       {"Reset", always(hangUp)},
-	Hang:        {"Hang", (*Server).hang},
-	Truncated:   {"Truncated", (*Server).truncate},
-	NotJSON:     {"NotJSON", always(reply{code: http.StatusOK, contentType: "text/html; charset=utf-8", body: []byte("<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n")})},
-	ServerError: {"ServerError", always(internalError())},
-	NotFound: {"NotFound", func(_ *Server, w http.ResponseWriter, _ *http.Request, to route) {
-		absent(to.resource).send(w)
-	}},
-	Garbage:  {"Garbage", always(document(http.StatusOK, []any{map[string]any{"metadata": []int{7}, "phases": "none"}, 42}))},
-	Huge:     {"Huge", (*Server).flood},
-	Redirect: {"Redirect", always(reply{code: http.StatusFound, contentType: "text/html; charset=utf-8", headers: map[string]string{"Location": RedirectTarget}})},
+	None: {name: "None", happen: func(x *exchange) { x.truth().send(x.w) }},
+
+	Unauthorized:   {"Unauthorized", "status 401", nil, always(plain(http.StatusUnauthorized, "Unauthorized"))},
+	Forbidden:      {"Forbidden", "status 403 in plain text, as the policy agent of the gateway writes it", nil, always(plain(http.StatusForbidden, "Unauthorized Request"))},
+	NotFound:       {"NotFound", "status 404, as if the resource did not exist", nil, func(x *exchange) { absent(x.to.resource).send(x.w) }},
+	Gone:           {"Gone", "status 410", nil, always(problem(http.StatusGone, "Gone", "The resource is no longer available."))},
+	Throttled:      {"Throttled", "status 429 with Retry-After", nil, always(later(plain(http.StatusTooManyRequests, "local_rate_limited")))},
+	ServerError:    {"ServerError", "status 500", nil, always(internalError())},
+	Unavailable:    {"Unavailable", "status 503 in plain text, as the service mesh writes it", nil, always(plain(http.StatusServiceUnavailable, "upstream connect error or disconnect/reset before headers. reset reason: connection termination"))},
+	Busy:           {"Busy", "status 503 with Retry-After", nil, always(later(plain(http.StatusServiceUnavailable, "no healthy upstream")))},
+	GatewayTimeout: {"GatewayTimeout", "status 504 in plain text, as the service mesh writes it", nil, always(plain(http.StatusGatewayTimeout, "upstream request timeout"))},
+	Redirect: {"Redirect", "status 302 to another page", nil, always(reply{code: http.StatusFound, contentType: "text/html; charset=utf-8",
+		headers: map[string]string{"Location": RedirectTarget}})},
+
+	Reset:           {"Reset", "the connection is closed without an answer", nil, always(hangUp)},
+	Hang:            {"Hang", "no answer, until the client gives up", nil, (*exchange).hang},
+	DeadConnections: {"DeadConnections", "every connection that is open never answers again; new ones do", nil, (*exchange).killConnections},
+	Crawl:           {"Crawl", "the answer arrives a byte every 10 ms", nil, (*exchange).crawl},
+	Truncated:       {"Truncated", "the connection is closed after half of the answer", nil, (*exchange).truncate},
+
+	Empty:      {"Empty", "status 200 and nothing", nil, always(reply{code: http.StatusOK, contentType: "application/json"})},
+	NotJSON:    {"NotJSON", "status 200 and a page for people", nil, always(reply{code: http.StatusOK, contentType: "text/html; charset=utf-8", body: []byte("<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n")})},
+	Garbage:    {"Garbage", "JSON of another shape", nil, always(document(http.StatusOK, []any{map[string]any{"metadata": []int{7}, "phases": "none"}, 42}))},
+	WrongTypes: {"WrongTypes", "the right members with values of the wrong types", append([]Resource{List}, detailed...), edit(func(v any, _ route) any { return mistyped(v) })},
+	Fragment:   {"Fragment", `{"id": "x"} in place of the whole`, detailed, always(document(http.StatusOK, map[string]any{"id": "x"}))},
+	Message:    {"Message", `{"name": "Not Found"} with status 200`, detailed, always(document(http.StatusOK, map[string]any{"name": "Not Found"}))},
+	JobOnly:    {"JobOnly", `a description that is {"job": "x"}`, []Resource{Describe}, always(document(http.StatusOK, map[string]any{"job": "x"}))},
+	Nulls:      {"Nulls", "every member is null", detailed, editObject(nullify)},
+	NullPhases: {"NullPhases", "the phases of a boot set are null", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = nil })},
+	NoPhases:   {"NoPhases", "the phases of a boot set are an empty list", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = []any{} })},
+	Undated:    {"Undated", "a description without any times", []Resource{Describe}, editObject(func(d map[string]any) { d["start_time"], d["stop_time"] = "", "" })},
+
+	OddNodes:      {"OddNodes", `some nodes are named "", "all", "*", with an exclamation mark, blanks or a comma`, []Resource{BootSet}, editObject(renameNodes)},
+	LoneSurrogate: {"LoneSurrogate", `a text holds half of a UTF-16 pair, \ud800`, detailed, mangle(`\ud800`)},
+	InvalidUTF8:   {"InvalidUTF8", "a text holds a byte that is not UTF-8", detailed, mangle("\xff")},
+	ByteOrderMark: {"ByteOrderMark", "the answer begins with a byte order mark", nil, rewrite(func(body []byte) []byte { return append([]byte("\ufeff"), body...) })},
+
+	Bulky:      {"Bulky", "64 MB of further members before the true ones", nil, (*exchange).bulky},
+	LongString: {"LongString", "a string that never ends", nil, (*exchange).longString},
+	Huge:       {"Huge", "JSON that begins well and never ends", nil, (*exchange).flood},
+
+	AbsurdDate: {"AbsurdDate", "the Date header is in the year 2099", nil, dated([]string{AbsurdTime.Format(http.TimeFormat)})},
+	NoDate:     {"NoDate", "no Date header", nil, dated(nil)},
+	Orphans:    {"Orphans", "the list holds ids of sessions that are not found", []Resource{List}, edit(func(v any, _ route) any { return append(v.([]any), orphans()...) })},
+	Repeated:   {"Repeated", "the list holds every id twice", []Resource{List}, edit(func(v any, _ route) any { ids := v.([]any); return append(ids, ids...) })},
 }
+
+// Faults lists every fault but None.
+var Faults = func() (all []Fault) {
+	for f := None + 1; int(f) < len(faults); f++ {
+		all = append(all, f)
+	}
+	return all
+}()
+
+func (f Fault) known() bool { return f >= 0 && int(f) < len(faults) }
 
 // String is the name of the fault.
 func (f Fault) String() string {
-	if f == None {
-		return "None"
+	if !f.known() {
+		return "Fault(" + strconv.Itoa(int(f)) + ")"
 	}
-	if known, ok := faults[f]; ok {
-		return known.name
+	return faults[f].name
+}
+
+// Description is what happens, in one line.
+func (f Fault) Description() string { return faults[f].description }
+
+// Befalls reports whether the fault changes the answer to requests for a resource.
+func (f Fault) Befalls(resource Resource) bool {
+	return f != None && (faults[f].resources == nil || slices.Contains(faults[f].resources, resource))
+}
+
+// Rule has a fault befall requests. Fields that are zero restrict nothing.
+type Rule struct {
+	Fault    Fault
+	Resource Resource
+	Session  string // requests for this session, and for what is below it
+	// Times is how many requests it befalls.
+	Times int
+	// From and To are when it does, by the clock of the server; at To it is over.
+	From, To time.Time
+}
+
+// target is what a rule befalls. There is one rule for each.
+type target struct {
+	session  string
+	resource Resource
+}
+
+func (r *Rule) strikes(to route, now time.Time) bool {
+	return r != nil && r.Fault.Befalls(to.resource) &&
+		!now.Before(r.From) && (r.To.IsZero() || now.Before(r.To))
+}
+
+// exchange is a request that is being answered.
+type exchange struct {
+	*Server
+	w  http.ResponseWriter
+	r  *http.Request
+	to route
+}
+
+// truth is the answer without a fault.
+func (x *exchange) truth() reply { return x.answer(x.r, x.to) }
+
+func always(a reply) func(*exchange) { return func(x *exchange) { a.send(x.w) } }
+
+func plain(code int, text string) reply {
+	return reply{code: code, contentType: "text/plain", body: []byte(text)}
+}
+
+func later(a reply) reply {
+	a.headers = map[string]string{"Retry-After": strconv.Itoa(int(RetryAfter / time.Second))}
+	return a
+}
+
+// rewrite changes the body of a good answer; others stay as they are.
+func rewrite(change func([]byte) []byte) func(*exchange) {
+	return func(x *exchange) {
+		a := x.truth()
+		if !a.hangUp && a.code/100 == 2 {
+			a.body = change(a.body)
+		}
+		a.send(x.w)
 	}
-	return fmt.Sprintf("Fault(%d)", int(f))
 }
 
-func always(a reply) func(*Server, http.ResponseWriter, *http.Request, route) {
-	return func(_ *Server, w http.ResponseWriter, _ *http.Request, _ route) { a.send(w) }
-}
-
-func (s *Server) hang(_ http.ResponseWriter, r *http.Request, _ route) {
-	select {
-	case <-r.Context().Done():
-	case <-s.closed:
-	}
-	panic(http.ErrAbortHandler)
-}
-
-func (s *Server) truncate(w http.ResponseWriter, r *http.Request, to route) {
-	a := s.answer(r, to)
-	a.announce(w)
-	_, _ = w.Write(a.body[:len(a.body)/2])
-	_ = http.NewResponseController(w).Flush() // or the half would be lost with the connection
-	panic(http.ErrAbortHandler)
-}
-
-// floodOf is how an endless document of a resource begins, and the format of
-// the numbered items that it goes on with.
-func floodOf(resource Resource) (begin, item string) {
-	switch resource {
-	case List:
-		return "[\n", "  \"%08x-d1ce-4ade-8bad-0ddba11c0ffe\",\n"
-	case BootSet:
-		return `{"phases": [{"categories": [{"name": "failed", "node_list": [` + "\n", "  \"x%dc0s0b0n0\",\n"
-	default:
-		return `{"boot_sets": [` + "\n", "  \"computes-%d\",\n"
+// edit changes the document of a good answer.
+func edit(change func(document any, to route) any) func(*exchange) {
+	return func(x *exchange) {
+		rewrite(func(body []byte) []byte {
+			var v any
+			if err := json.Unmarshal(body, &v); err != nil {
+				panic(err) // the truth is JSON
+			}
+			return document(http.StatusOK, change(v, x.to)).body
+		})(x)
 	}
 }
 
-func (s *Server) flood(w http.ResponseWriter, r *http.Request, to route) {
-	begin, item := floodOf(to.resource)
-	w.Header().Set("Content-Type", "application/json")
-	_, err := fmt.Fprint(w, begin)
-	for i := 0; err == nil; i++ {
-		select {
-		case <-r.Context().Done():
-			panic(http.ErrAbortHandler)
-		case <-s.closed:
-			panic(http.ErrAbortHandler)
-		default:
-			_, err = fmt.Fprintf(w, item, i)
+// editObject changes the members of a good answer.
+func editObject(change func(members map[string]any)) func(*exchange) {
+	return edit(func(v any, _ route) any {
+		if members, ok := v.(map[string]any); ok {
+			change(members)
+		}
+		return v
+	})
+}
+
+func nullify(members map[string]any) {
+	for name := range members {
+		members[name] = nil
+	}
+}
+
+// mistyped is a value with a type that the value should not have.
+func mistyped(v any) any {
+	switch v := v.(type) {
+	case map[string]any:
+		for name := range v {
+			v[name] = mistyped(v[name])
+		}
+		return v
+	case []any:
+		if len(v) == 0 {
+			return map[string]any{}
+		}
+		for i := range v {
+			v[i] = mistyped(v[i])
+		}
+		return v
+	case string:
+		return []any{v}
+	default: // numbers, flags and null
+		return map[string]any{"value": v}
+	}
+}
+
+// renameNodes gives odd names to the first nodes of a boot set, each the same name
+// wherever it stands.
+func renameNodes(bootSet map[string]any) {
+	var lists [][]any
+	var nodes []string
+	phases, _ := bootSet["phases"].([]any)
+	for _, phase := range phases {
+		categories, _ := phase.(map[string]any)["categories"].([]any)
+		for _, category := range categories {
+			list, _ := category.(map[string]any)["node_list"].([]any)
+			lists = append(lists, list)
+			for _, node := range list {
+				nodes = append(nodes, node.(string))
+			}
 		}
 	}
+	slices.Sort(nodes)
+	nodes = slices.Compact(nodes)
+	for _, list := range lists {
+		for i, node := range list {
+			if at := slices.Index(nodes, node.(string)); at < len(OddNames) {
+				list[i] = OddNames[at]
+			}
+		}
+	}
+}
+
+// mangle puts a text that is no Unicode into a good answer: into an error message of
+// each phase of a boot set, and into a further member of other documents.
+func mangle(text string) func(*exchange) {
+	const mark = "MARK"
+	return func(x *exchange) {
+		editThen(func(members map[string]any) {
+			phases, _ := members["phases"].([]any)
+			if phases == nil {
+				members["comment"] = mark
+			}
+			for _, phase := range phases {
+				p := phase.(map[string]any)
+				messages, _ := p["errors"].(map[string]any)
+				if messages == nil {
+					messages = make(map[string]any)
+					p["errors"] = messages
+				}
+				messages["fan "+mark+" stands still"] = []any{}
+			}
+		}, func(body []byte) []byte { return bytes.ReplaceAll(body, []byte(mark), []byte(text)) })(x)
+	}
+}
+
+// editThen changes the members of a good answer, and then the text that they make.
+func editThen(members func(map[string]any), body func([]byte) []byte) func(*exchange) {
+	return rewrite(func(text []byte) []byte {
+		var v map[string]any
+		if json.Unmarshal(text, &v) != nil {
+			return text
+		}
+		members(v)
+		return body(document(http.StatusOK, v).body)
+	})
+}
+
+// orphans are ids that no session has.
+func orphans() []any {
+	ids := make([]any, 5)
+	for i := range ids {
+		ids[i] = uuid("orphan " + strconv.Itoa(i))
+	}
+	return ids
+}
+
+func dated(date []string) func(*exchange) {
+	return func(x *exchange) {
+		x.w.Header()["Date"] = date // net/http sends none for nil
+		x.truth().send(x.w)
+	}
+}
+
+func (x *exchange) hang() {
+	select {
+	case <-x.r.Context().Done():
+	case <-x.closed:
+	}
+	panic(http.ErrAbortHandler)
+}
+
+func (x *exchange) killConnections() {
+	x.mu.Lock()
+	x.deadBefore = x.connections + 1
+	x.mu.Unlock()
+	x.hang()
+}
+
+func (x *exchange) crawl() {
+	a := x.truth()
+	a.announce(x.w)
+	tick := time.NewTicker(crawlPause)
+	defer tick.Stop()
+	for i := range a.body {
+		select {
+		case <-x.r.Context().Done():
+			panic(http.ErrAbortHandler)
+		case <-x.closed:
+			panic(http.ErrAbortHandler)
+		case <-tick.C:
+		}
+		x.write(a.body[i : i+1])
+	}
+}
+
+func (x *exchange) truncate() {
+	a := x.truth()
+	a.announce(x.w)
+	x.write(a.body[:len(a.body)/2])
+	panic(http.ErrAbortHandler)
+}
+
+// write sends a part of the body, which would otherwise be lost with the connection.
+func (x *exchange) write(part []byte) {
+	_, _ = x.w.Write(part)
+	_ = http.NewResponseController(x.w).Flush()
+}
+
+// pour sends pieces, without a length, until there are no more, the client has gone or
+// the server is closed.
+func (x *exchange) pour(begin string, piece func(i int) string) {
+	x.w.Header().Set("Content-Type", "application/json")
+	_, err := x.w.Write([]byte(begin))
+	for i := 0; err == nil; i++ {
+		p := piece(i)
+		if p == "" {
+			return
+		}
+		select {
+		case <-x.r.Context().Done():
+			panic(http.ErrAbortHandler)
+		case <-x.closed:
+			panic(http.ErrAbortHandler)
+		default:
+			_, err = x.w.Write([]byte(p))
+		}
+	}
+}
+
+// bulky goes on with the truth after 64 MB that are of no use. Where that is a list, it
+// has further ids.
+func (x *exchange) bulky() {
+	a := x.truth()
+	if a.hangUp || a.code/100 != 2 || len(a.body) < 2 {
+		a.send(x.w)
+		return
+	}
+	padding := strings.Repeat("bulk", 1<<12)
+	more := func(i int) string { return fmt.Sprintf("  \"x-%d\": \"%s\",\n", i, padding) }
+	if a.body[0] == '[' {
+		const some = 32
+		more = func(i int) string {
+			var ids strings.Builder
+			for j := range some {
+				fmt.Fprintf(&ids, "  \"%08x-d1ce-4ade-8bad-0ddba11c0ffe\",\n", i*some+j)
+			}
+			return ids.String()
+		}
+	}
+	sent := 0
+	rest := string(a.body[1:])
+	x.pour(string(a.body[:1]), func(i int) (piece string) {
+		if sent < BulkySize {
+			piece = more(i)
+			sent += len(piece)
+			return piece
+		}
+		piece, rest = rest, ""
+		return piece
+	})
+}
+
+func (x *exchange) longString() {
+	begin := `{"operation": "`
+	switch x.to.resource {
+	case List:
+		begin = `["`
+	case BootSet:
+		begin = `{"name": "`
+	case Template:
+		begin = `{"boot_sets": {"`
+	}
+	piece := strings.Repeat("and on ", 1<<12)
+	x.pour(begin, func(int) string { return piece })
+}
+
+// flood sends a document that goes on with numbered items for ever.
+func (x *exchange) flood() {
+	begin, item := `{"boot_sets": [`+"\n", "  \"computes-%d\",\n"
+	switch x.to.resource {
+	case List:
+		begin, item = "[\n", "  \"%08x-d1ce-4ade-8bad-0ddba11c0ffe\",\n"
+	case BootSet:
+		begin, item = `{"phases": [{"categories": [{"name": "failed", "node_list": [`+"\n", "  \"x%dc0s0b0n0\",\n"
+	}
+	x.pour(begin, func(i int) string { return fmt.Sprintf(item, i) })
 }

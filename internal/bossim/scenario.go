@@ -48,8 +48,8 @@ func newSession(spec Spec) *Session {
 }
 
 // Scripted is a scenario of exactly these sessions. Their templates have the
-// boot sets that the sessions have between them. It panics if a spec makes no
-// sense.
+// boot sets that the sessions have between them. An id may be used again once the
+// session that had it is deleted. It panics if a spec makes no sense.
 func Scripted(specs ...Spec) Scenario {
 	s := newScripted()
 	for _, spec := range specs {
@@ -60,12 +60,12 @@ func Scripted(specs ...Spec) Scenario {
 
 type scripted struct {
 	listed    []*Session
-	known     map[string]*Session
+	known     map[string][]*Session // by id
 	templates map[string][]string
 }
 
 func newScripted() *scripted {
-	return &scripted{known: make(map[string]*Session), templates: make(map[string][]string)}
+	return &scripted{known: make(map[string][]*Session), templates: make(map[string][]string)}
 }
 
 func (s *scripted) add(spec Spec) {
@@ -74,11 +74,13 @@ func (s *scripted) add(spec Spec) {
 	}
 	session := newSession(spec)
 	s.listed = append(s.listed, session)
-	if _, twice := s.known[spec.ID]; twice {
-		panic("bossim: two sessions " + spec.ID)
+	for _, other := range s.known[spec.ID] {
+		if other.exists(session.created) || session.exists(other.created) {
+			panic("bossim: two sessions " + spec.ID)
+		}
 	}
 	if !spec.Orphan {
-		s.known[spec.ID] = session
+		s.known[spec.ID] = append(s.known[spec.ID], session)
 	}
 	if !spec.TemplateDeleted {
 		s.templates[spec.Template] = union(s.templates[spec.Template], spec.bootSetNames())
@@ -96,11 +98,12 @@ func (s *scripted) Sessions(t time.Time) []*Session {
 }
 
 func (s *scripted) Session(id string, t time.Time) (*Session, bool) {
-	session := s.known[id]
-	if session == nil || !session.exists(t) {
-		return nil, false
+	for _, session := range s.known[id] {
+		if session.exists(t) {
+			return session, true
+		}
 	}
-	return session, true
+	return nil, false
 }
 
 func (s *scripted) Template(name string) ([]string, bool) {

@@ -22,11 +22,14 @@ type Server struct {
 	era      Era
 	clock    Clock
 
-	mu            sync.Mutex
-	faults        map[Resource]Fault
-	sessionFaults map[string]Fault
-	substitute    func(*http.Request) http.Handler
-	observe       func(*http.Request)
+	mu         sync.Mutex
+	rules      map[target]*Rule
+	substitute func(*http.Request) http.Handler
+	observe    func(*http.Request)
+	// seen numbers the connections, by the address of the client, in the order in
+	// which they were first used. Those with a number below deadBefore never answer.
+	seen                    map[string]int
+	connections, deadBefore int
 
 	closed chan struct{}
 	close  func()
@@ -43,6 +46,7 @@ func New(scenario Scenario, era Era, clock Clock) *Server {
 		scenario: scenario,
 		era:      era,
 		clock:    clock,
+		seen:     make(map[string]int),
 		closed:   closed,
 		close:    sync.OnceFunc(func() { close(closed) }),
 	}
@@ -50,27 +54,27 @@ func New(scenario Scenario, era Era, clock Clock) *Server {
 	return s
 }
 
-// Fail makes every request for a kind of resource go wrong, from now on.
-func (s *Server) Fail(resource Resource, f Fault) {
+// Inject has a fault befall requests, as the rule says. It replaces the rule for the
+// same resource and session.
+func (s *Server) Inject(rule Rule) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults[resource] = f
+	s.rules[target{rule.Session, rule.Resource}] = &rule
 }
+
+// Fail makes every request for a kind of resource go wrong, from now on. The fault None
+// ends that.
+func (s *Server) Fail(resource Resource, f Fault) { s.Inject(Rule{Fault: f, Resource: resource}) }
 
 // FailSession makes every request for a session, and for what is below it, go
 // wrong. It goes before the faults of resources.
-func (s *Server) FailSession(id string, f Fault) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.sessionFaults[id] = f
-}
+func (s *Server) FailSession(id string, f Fault) { s.Inject(Rule{Fault: f, Session: id}) }
 
-// Heal ends all faults.
+// Heal ends all faults. Connections that are dead stay so.
 func (s *Server) Heal() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.faults = make(map[Resource]Fault)
-	s.sessionFaults = make(map[string]Fault)
+	s.rules = make(map[target]*Rule)
 	s.substitute = nil
 }
 
@@ -83,14 +87,33 @@ func (s *Server) Substitute(choose func(*http.Request) http.Handler) {
 	s.substitute = choose
 }
 
-// fault is the fault that befalls a request, if any.
-func (s *Server) fault(to route) Fault {
+// fault is the fault that befalls a request, if any: that of the narrowest rule.
+func (s *Server) fault(r *http.Request, to route) Fault {
+	now := s.clock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	for _, f := range []Fault{s.sessionFaults[to.session], s.faults[to.resource], s.faults[Everything]} {
-		if f != None {
-			return f
+	if s.seen[r.RemoteAddr] == 0 {
+		s.connections++
+		s.seen[r.RemoteAddr] = s.connections
+	}
+	if s.seen[r.RemoteAddr] < s.deadBefore {
+		return Hang
+	}
+	targets := []target{{"", to.resource}, {"", Everything}}
+	if to.session != "" {
+		targets = append([]target{{to.session, to.resource}, {to.session, Everything}}, targets...)
+	}
+	for _, t := range targets {
+		rule := s.rules[t]
+		if !rule.strikes(to, now) {
+			continue
 		}
+		if rule.Times > 0 {
+			if rule.Times--; rule.Times == 0 {
+				delete(s.rules, t)
+			}
+		}
+		return rule.Fault
 	}
 	return None
 }
@@ -113,7 +136,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	observe, substitute := s.observe, s.substitute
 	s.mu.Unlock()
 	to := routeOf(r.URL.EscapedPath())
-	f := s.fault(to) // that of now, whatever is set while the request is observed
+	f := s.fault(r, to) // that of now, whatever is set while the request is observed
 	if observe != nil {
 		observe(r)
 	}
@@ -124,11 +147,7 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	if f != None {
-		faults[f].happen(s, w, r, to)
-		return
-	}
-	s.answer(r, to).send(w)
+	faults[f].happen(&exchange{s, w, r, to})
 }
 
 // answer is the true answer to a request.

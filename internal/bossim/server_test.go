@@ -1,8 +1,10 @@
 package bossim
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -537,26 +539,201 @@ func TestHang(t *testing.T) {
 	r.Close()
 }
 
-// Every fault has a name and does something, whatever it befalls.
+// Every fault has a name and a description, and changes the answer to whatever it
+// befalls and to nothing else.
 func TestEveryFault(t *testing.T) {
-	if len(Faults) != len(faults) {
-		t.Error("Faults is not complete")
+	type answer struct {
+		code       int
+		date, body string
+		broken     bool
 	}
 	r := start(t, Scripted(reboot("s")), EraC, created.Add(time.Hour))
-	r.Close() // so that neither Hang nor Huge lasts
+	ask := func(path string) answer {
+		resp, body, err := r.do("GET", path)
+		if resp == nil {
+			return answer{broken: true}
+		}
+		return answer{resp.StatusCode, resp.Header.Get("Date"), body, err != nil}
+	}
+	paths := map[string]Resource{"/v1/session": List, "/v1/session/s": Describe, "/v1/session/s/status": Status,
+		"/v1/session/s/status/compute": BootSet, "/v1/session/s/status/compute/boot": Phase,
+		"/v1/session/s/status/compute/boot/failed": Category, "/v1/sessiontemplate/t": Template, "/healthz": Health}
+	truth := make(map[string]answer)
+	for path := range paths {
+		truth[path] = ask(path)
+	}
+	r.Close() // so that no fault lasts
 	for _, f := range Faults {
-		if strings.Contains(f.String(), "Fault") {
-			t.Errorf("%s has no name", f)
+		if f.String() == "" || f.Description() == "" || strings.Contains(f.Description(), "\n") {
+			t.Errorf("fault %d is %q, %q", f, f, f.Description())
 		}
 		r.Fail(Everything, f)
-		for _, path := range []string{"/v1/session", "/v1/session/s", "/v1/session/s/status", "/v1/session/s/status/compute",
-			"/v1/session/s/status/compute/boot", "/v1/session/s/status/compute/boot/failed", "/v1/sessiontemplate/t", "/healthz"} {
-			resp, _, err := r.do("GET", path)
-			if err == nil && resp.StatusCode == 200 && f != Garbage && f != NotJSON {
-				t.Errorf("%s on %s: a good answer", f, path)
+		for path, resource := range paths {
+			if changed := ask(path) != truth[path]; changed != f.Befalls(resource) {
+				t.Errorf("%s changes the answer to %s: %t, want %t", f, path, changed, f.Befalls(resource))
 			}
 		}
 	}
+	if Fault(len(faults)).String() != fmt.Sprintf("Fault(%d)", len(faults)) {
+		t.Error("a fault that is none has a name")
+	}
+}
+
+func TestFaultyDocuments(t *testing.T) {
+	at := created.Add(18 * time.Minute)
+	for name, tt := range map[string]struct {
+		fault    Fault
+		path     string
+		has, not []string
+	}{
+		"fragment of a boot set":     {Fragment, "/v1/session/s/status/compute", []string{`"id": "x"`}, []string{"phases"}},
+		"message for a boot set":     {Message, "/v1/session/s/status/compute", []string{`"name": "Not Found"`}, []string{"phases"}},
+		"description with a job":     {JobOnly, "/v1/session/s", []string{`"job": "x"`}, []string{"operation"}},
+		"description of nulls":       {Nulls, "/v1/session/s", []string{`"operation": null`, `"job": null`}, []string{"reboot"}},
+		"phases that are null":       {NullPhases, "/v1/session/s/status/compute", []string{`"phases": null`, `"name": "compute"`}, nil},
+		"no phases":                  {NoPhases, "/v1/session/s/status/compute", []string{`"phases": []`, `"name": "compute"`}, nil},
+		"description without times":  {Undated, "/v1/session/s", []string{`"start_time": ""`, `"stop_time": ""`, "reboot"}, nil},
+		"ids that are no strings":    {WrongTypes, "/v1/session", []string{"[\n  [\n    \"s\""}, nil},
+		"odd names of nodes":         {OddNodes, "/v1/session/s/status/compute", []string{`""`, `"all"`, `"*"`, `"!x3000c0s1b0n0"`}, []string{"x1000c0s0b0n0"}},
+		"half a pair in an error":    {LoneSurrogate, "/v1/session/s/status/compute", []string{`"fan \ud800 stands still": []`}, nil},
+		"half a pair in a template":  {LoneSurrogate, "/v1/sessiontemplate/t", []string{`"comment": "\ud800"`}, nil},
+		"a byte that is not UTF-8":   {InvalidUTF8, "/v1/session/s/status/compute", []string{"\xff"}, nil},
+		"a byte order mark":          {ByteOrderMark, "/v1/session", []string{"\ufeff["}, nil},
+		"ids of sessions not found":  {Orphans, "/v1/session", []string{`"s"`, uuid("orphan 0")}, nil},
+		"a list with every id twice": {Repeated, "/v1/session", []string{`"s"`}, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, Scripted(reboot("s")), EraC, at)
+			r.Fail(Everything, tt.fault)
+			_, body := r.get(200, tt.path)
+			for _, text := range tt.has {
+				if !strings.Contains(body, text) {
+					t.Errorf("lacks %q:\n%s", text, body)
+				}
+			}
+			for _, text := range tt.not {
+				if strings.Contains(body, text) {
+					t.Errorf("has %q:\n%s", text, body)
+				}
+			}
+		})
+	}
+}
+
+func TestBulkyAnswersEnd(t *testing.T) {
+	r := start(t, Scripted(reboot("s")), EraC, created.Add(18*time.Minute))
+	r.Fail(Everything, Bulky)
+	for path, begin := range map[string]string{"/v1/session": "[  \"", "/v1/session/s": "{  \""} {
+		resp, err := r.http.Get(r.url + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		const some = 1 << 15
+		var ends, chunk []byte = nil, make([]byte, some)
+		size := 0
+		for err == nil {
+			var n int
+			n, err = resp.Body.Read(chunk)
+			size += n
+			ends = append(ends, chunk[:n]...)
+			if len(ends) > 3*some {
+				ends = append(ends[:some], ends[len(ends)-some:]...)
+			}
+		}
+		_ = resp.Body.Close()
+		if err != io.EOF || size < BulkySize || size > BulkySize+1<<20 {
+			t.Fatalf("%s: %d bytes and %v, want a little over %d", path, size, err, BulkySize)
+		}
+		beginning, end := string(ends[:some]), string(ends[len(ends)-some:])
+		last := strings.LastIndex(beginning, ",\n")
+		if short := beginning[:last+1] + end[strings.Index(end, "\n"):]; !strings.HasPrefix(short, begin) || !json.Valid([]byte(short)) {
+			t.Errorf("%s: beginning and end are no JSON:\n%s", path, short)
+		}
+	}
+}
+
+func TestRules(t *testing.T) {
+	const list, describe, bootSet, other = "/v1/session", "/v1/session/s", "/v1/session/s/status/compute", "/v1/session/other"
+	for name, tt := range map[string]struct {
+		rules []Rule
+		want  map[string][]int // the codes of one answer after the other
+	}{
+		"all":         {[]Rule{{Fault: ServerError}}, map[string][]int{list: {500, 500}, describe: {500}}},
+		"a resource":  {[]Rule{{Fault: ServerError, Resource: Describe}}, map[string][]int{list: {200}, describe: {500}, bootSet: {200}}},
+		"a session":   {[]Rule{{Fault: ServerError, Session: "s"}}, map[string][]int{list: {200}, describe: {500}, bootSet: {500}, other: {200}}},
+		"both":        {[]Rule{{Fault: ServerError, Session: "s", Resource: BootSet}}, map[string][]int{describe: {200}, bootSet: {500}}},
+		"a few times": {[]Rule{{Fault: ServerError, Resource: List, Times: 2}}, map[string][]int{list: {500, 500, 200, 200}}},
+		"the narrowest": {[]Rule{{Fault: Gone}, {Fault: Forbidden, Resource: Describe}, {Fault: ServerError, Session: "s"}},
+			map[string][]int{list: {410}, describe: {500}, other: {403}}},
+		"ended by none":     {[]Rule{{Fault: ServerError, Resource: List}, {Resource: List}}, map[string][]int{list: {200}}},
+		"before its time":   {[]Rule{{Fault: ServerError, From: created.Add(time.Hour + 1)}}, map[string][]int{list: {200}}},
+		"in its time":       {[]Rule{{Fault: ServerError, From: created.Add(time.Hour), To: created.Add(time.Hour + 1)}}, map[string][]int{list: {500}}},
+		"after its time":    {[]Rule{{Fault: ServerError, To: created.Add(time.Hour)}}, map[string][]int{list: {200}}},
+		"of other requests": {[]Rule{{Fault: Orphans, Times: 1}}, map[string][]int{describe: {200}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r := start(t, Scripted(reboot("s"), reboot("other")), EraC, created.Add(time.Hour))
+			for _, rule := range tt.rules {
+				r.Inject(rule)
+			}
+			for path, codes := range tt.want {
+				for _, code := range codes {
+					r.get(code, path)
+				}
+			}
+			r.Heal()
+			for path := range tt.want {
+				r.get(200, path)
+			}
+		})
+	}
+}
+
+func TestDeadConnections(t *testing.T) {
+	r := start(t, Scripted(), EraC, created)
+	r.get(200, "/v1/session")
+	r.Inject(Rule{Fault: DeadConnections, Times: 1})
+	hangs := func() bool {
+		ctx, cancel := context.WithTimeout(t.Context(), 50*time.Millisecond)
+		defer cancel()
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, r.url+"/v1/session", nil)
+		if err != nil {
+			t.Fatal(err)
+		}
+		resp, err := r.http.Do(req)
+		if err != nil {
+			return true
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		_ = resp.Body.Close()
+		return false
+	}
+	if !hangs() {
+		t.Error("the connection that was open answers")
+	}
+	if hangs() {
+		t.Error("a new connection does not answer")
+	}
+}
+
+func TestIDUsedAgain(t *testing.T) {
+	first, second := reboot("s"), reboot("s")
+	first.Deleted = created.Add(time.Hour)
+	second.Created, second.Template, second.BootSets[0].Name = first.Deleted, "u", "other"
+	r := start(t, Scripted(first, second), EraC, created)
+	if d := r.object(200, "/v1/session/s"); d["templateName"] != "t" {
+		t.Errorf("the first is %v", d)
+	}
+	r.clock.Advance(90 * time.Minute)
+	if d := r.object(200, "/v1/session/s"); d["templateName"] != "u" {
+		t.Errorf("the second is %v", d)
+	}
+	if _, body := r.get(200, "/v1/session"); len(decode[[]string](t, body)) != 1 {
+		t.Errorf("listed: %s", body)
+	}
+	r.get(404, "/v1/session/s/status/compute")
+	r.get(200, "/v1/session/s/status/other")
+	r.get(200, "/v1/sessiontemplate/t")
 }
 
 func TestObserve(t *testing.T) {
