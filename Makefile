@@ -6,6 +6,7 @@
 # make check-rules     promtool on the alert and recording rules
 # make check-plugin    the plugin's archive, and its editors in headless Chromium
 # make e2e             all programs together, with a real Prometheus and Alertmanager
+# make faults          both programs against every fault of BOS at every moment
 # make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>
 # make fuzz            fuzz the decoders, FUZZTIME inputs each
 
@@ -19,11 +20,11 @@ LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision
 RACE := $(if $(shell command -v $(or $(shell go env CC),gcc)),-race)
 FUZZTIME ?= 50000x
 TOOL := go tool -modfile=tools/go.mod
-TAGS := promtool,archive,e2e
+TAGS := promtool,archive,e2e,faults
 FRONTEND := datasource/frontend
 PLUGIN := build/plugin/bosexporter-bos-datasource
 
-.PHONY: all build demo plugin test lint test-go test-frontend check-metrics check-rules check-plugin e2e grafana fuzz clean
+.PHONY: all build demo plugin test lint test-go test-frontend check-metrics check-rules check-plugin e2e faults grafana fuzz clean
 
 all: build plugin
 
@@ -82,6 +83,11 @@ build/alertmanager: Makefile
 
 e2e: build/prometheus build/alertmanager
 	go test $(RACE) -tags e2e -count=1 -timeout 15m -run TestEndToEnd ./dashboards
+
+# Without the race detector, for it is about time and memory as well. Most of the time
+# of a cell is spent waiting.
+faults:
+	go test -tags faults -count=1 -parallel 16 -timeout 15m ./internal/faults
 
 grafana: build plugin build/prometheus build/alertmanager
 	dashboards/grafana.sh "$(GRAFANA)"

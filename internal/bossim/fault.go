@@ -71,7 +71,7 @@ const (
 	// BulkySize is the size of a Bulky answer in bytes, give or take a little.
 	BulkySize = 64 << 20
 	// crawlPause is the time that Crawl takes over each byte.
-	crawlPause = 10 * time.Millisecond
+	crawlPause = 100 * time.Millisecond
 )
 
 // OddNames are what OddNodes calls nodes.
@@ -107,7 +107,7 @@ var faults = [...]struct {
 	Reset:           {"Reset", "the connection is closed without an answer", nil, always(hangUp)},
 	Hang:            {"Hang", "no answer, until the client gives up", nil, (*exchange).hang},
 	DeadConnections: {"DeadConnections", "every connection that is open never answers again; new ones do", nil, (*exchange).killConnections},
-	Crawl:           {"Crawl", "the answer arrives a byte every 10 ms", nil, (*exchange).crawl},
+	Crawl:           {"Crawl", "the answer arrives a byte every 100 ms", nil, (*exchange).crawl},
 	Truncated:       {"Truncated", "the connection is closed after half of the answer", nil, (*exchange).truncate},
 
 	Empty:      {"Empty", "status 200 and nothing", nil, always(reply{code: http.StatusOK, contentType: "application/json"})},
@@ -271,7 +271,7 @@ func mistyped(v any) any {
 }
 
 // renameNodes gives odd names to the first nodes of a boot set, each the same name
-// wherever it stands.
+// wherever it stands. Small boot sets keep theirs, so that no two nodes get the same.
 func renameNodes(bootSet map[string]any) {
 	var lists [][]any
 	var nodes []string
@@ -288,6 +288,9 @@ func renameNodes(bootSet map[string]any) {
 	}
 	slices.Sort(nodes)
 	nodes = slices.Compact(nodes)
+	if len(nodes) < len(OddNames) {
+		return
+	}
 	for _, list := range lists {
 		for i, node := range list {
 			if at := slices.Index(nodes, node.(string)); at < len(OddNames) {

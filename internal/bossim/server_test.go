@@ -547,7 +547,9 @@ func TestEveryFault(t *testing.T) {
 		date, body string
 		broken     bool
 	}
-	r := start(t, Scripted(reboot("s")), EraC, created.Add(time.Hour))
+	spec := reboot("s")
+	spec.BootSets[0].Nodes = Nodes(8)
+	r := start(t, Scripted(spec), EraC, created.Add(time.Hour))
 	ask := func(path string) answer {
 		resp, body, err := r.do("GET", path)
 		if resp == nil {
@@ -603,7 +605,9 @@ func TestFaultyDocuments(t *testing.T) {
 		"a list with every id twice": {Repeated, "/v1/session", []string{`"s"`}, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := start(t, Scripted(reboot("s")), EraC, at)
+			spec := reboot("s")
+			spec.BootSets[0].Nodes = Nodes(8)
+			r := start(t, Scripted(spec), EraC, at)
 			r.Fail(Everything, tt.fault)
 			_, body := r.get(200, tt.path)
 			for _, text := range tt.has {

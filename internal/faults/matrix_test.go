@@ -1,0 +1,519 @@
+//go:build faults
+
+package faults
+
+import (
+	"fmt"
+	"maps"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"text/tabwriter"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/programs"
+)
+
+const (
+	interval = 100 * time.Millisecond
+	timeout  = 300 * time.Millisecond
+	// sweeps is how many sweeps a fault lasts.
+	sweeps = 3
+	// prompt is how fast metrics must be served. On a machine that does much else
+	// the best of some tries counts.
+	prompt = 100 * time.Millisecond
+	tries  = 5
+	// noise is what a busy machine may add to a wait.
+	noise = 5 * time.Second
+	// maxMemory is the ceiling of the memory of a program.
+	maxMemory = 128 << 20
+	// maxGoroutines is how many goroutines may be there after a fault that were not
+	// before: those of connections that are kept for further requests.
+	maxGoroutines = 20
+)
+
+// The two programs are built once.
+var exporterBinary, pluginBinary string
+
+func TestMain(m *testing.M) { os.Exit(testMain(m)) }
+
+func testMain(m *testing.M) int {
+	dir, err := os.MkdirTemp("", "faults")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		return 1
+	}
+	defer os.RemoveAll(dir)
+	for binary, pkg := range map[*string]string{&exporterBinary: "../../cmd/bos_exporter", &pluginBinary: "../../cmd/gpx_bos_datasource"} {
+		if *binary, err = programs.Build(dir, pkg); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			return 1
+		}
+	}
+	return m.Run()
+}
+
+// rig is a simulated BOS with the sessions of a cell, and an oracle that knows them.
+type rig struct {
+	cell
+	t      *testing.T
+	clock  *bossim.SteppedClock
+	sim    *bossim.Server
+	oracle oracle
+	url    string
+	state  bos.State // of the sessions now
+
+	mu       sync.Mutex
+	requests []request
+	failed   map[string]bool // invariants that have been reported
+}
+
+type request struct {
+	at           time.Time
+	method, path string
+}
+
+func newRig(t *testing.T, c cell) *rig {
+	base := time.Now().Truncate(time.Second).Add(-c.moment.at)
+	r := &rig{cell: c, t: t, clock: bossim.NewSteppedClock(base.Add(c.moment.at)), state: c.moment.states[0], failed: make(map[string]bool)}
+	scenario := bossim.Scripted(c.moment.specs(base)...)
+	r.sim = bossim.New(scenario, bossim.EraC, r.clock.Now)
+	r.oracle = oracle{t: t, sim: bossim.New(scenario, bossim.EraC, r.clock.Now), clock: r.clock}
+	r.sim.Observe(func(req *http.Request) {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.requests = append(r.requests, request{time.Now(), req.Method, req.URL.EscapedPath()})
+	})
+	server := httptest.NewServer(r.sim)
+	t.Cleanup(func() {
+		r.sim.Close()
+		server.CloseClientConnections()
+		server.Close()
+	})
+	r.url = server.URL
+	return r
+}
+
+// fail reports the first breach of an invariant.
+func (r *rig) fail(invariant, got, want string) {
+	r.t.Helper()
+	if !r.failed[invariant] {
+		r.failed[invariant] = true
+		r.t.Errorf("fault %s, moment %q, reach %s: %s: got %s, want %s", r.fault, r.moment.name, r.reach, invariant, got, want)
+	}
+}
+
+// inject begins the fault.
+func (r *rig) inject() {
+	for _, rule := range r.rules() {
+		r.sim.Inject(rule)
+	}
+}
+
+// asked returns the requests since a time.
+func (r *rig) asked(since time.Time) []request {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	i, _ := slices.BinarySearchFunc(r.requests, since, func(q request, t time.Time) int { return q.at.Compare(t) })
+	return slices.Clone(r.requests[i:])
+}
+
+const listPath = "/v1/session"
+
+func lists(requests []request) (n int) {
+	for _, q := range requests {
+		if q.path == listPath {
+			n++
+		}
+	}
+	return n
+}
+
+// until polls until nothing is amiss, and returns what still is when the time is up.
+func (r *rig) until(limit time.Duration, amiss func() string) string {
+	deadline := time.NewTimer(limit)
+	defer deadline.Stop()
+	tick := time.NewTicker(interval / 2)
+	defer tick.Stop()
+	for {
+		what := amiss()
+		if what == "" {
+			return ""
+		}
+		select {
+		case <-tick.C:
+		case <-deadline.C:
+			return what
+		case <-r.t.Context().Done():
+			return what
+		}
+	}
+}
+
+// exporterRig is a rig with an exporter that watches it.
+type exporterRig struct {
+	*rig
+	p    *programs.Program
+	peak float64 // of its memory
+	late int     // scrapes in a row that were not prompt
+}
+
+func (r *exporterRig) scrape() scrape {
+	begin := time.Now()
+	code, body := r.p.Get("/metrics")
+	took := time.Since(begin)
+	if code != http.StatusOK {
+		r.fail("metrics are served", fmt.Sprint(code), "200")
+	}
+	if r.late++; took <= prompt {
+		r.late = 0
+	}
+	if r.late == tries {
+		r.fail("metrics are served at once", took.String(), prompt.String())
+	}
+	s := parse(body)
+	if memory := s.values["process_resident_memory_bytes"]; memory > r.peak {
+		r.peak = memory
+	}
+	return s
+}
+
+// right tells what of a scrape is not as BOS has it now, and "" if all is.
+func (r *exporterRig) right(s scrape) string {
+	want := r.oracle.now()
+	got, states := s.sessions()
+	for _, id := range slices.Sorted(maps.Keys(want)) {
+		if diff := difference(got[id], want[id].series); diff != "" {
+			return diff
+		}
+		if id != extra && states[id] != string(r.state) {
+			return fmt.Sprintf("%s is %q instead of %q", id, states[id], r.state)
+		}
+	}
+	for id := range got {
+		if _, ok := want[id]; !ok {
+			return "there are series of " + id + ", which BOS does not list"
+		}
+	}
+	for series, v := range map[string]float64{"bos_up": 1, "bos_list_up": 1, "bos_sessions_listed": float64(len(want))} {
+		if got, ok := s.values[series]; !ok || got != v {
+			return fmt.Sprintf("%s is %s instead of %g", series, format(s.values, series), v)
+		}
+	}
+	if n := s.errors(); n != 0 {
+		return fmt.Sprintf("bos_exporter_session_errors adds up to %g instead of 0", n)
+	}
+	return ""
+}
+
+// difference tells the first series that differ.
+func difference(got, want map[string]float64) string {
+	all := maps.Clone(got)
+	if all == nil {
+		all = make(map[string]float64)
+	}
+	maps.Copy(all, want)
+	for _, series := range slices.Sorted(maps.Keys(all)) {
+		if g, w := format(got, series), format(want, series); g != w {
+			return fmt.Sprintf("%s is %s instead of %s", series, g, w)
+		}
+	}
+	return ""
+}
+
+// truthful checks that each value is what BOS holds, or held when it was last read well.
+func (r *exporterRig) truthful(s scrape, times []map[string]session) {
+	got, states := s.sessions()
+	for id, series := range got {
+		var held []map[string]float64
+		for _, t := range times {
+			if h, ok := t[id]; ok {
+				held = append(held, h.series)
+			}
+		}
+		if len(held) == 0 {
+			r.fail("values are true", "series of "+id, "none, for BOS does not know it")
+			continue
+		}
+		for name := range maps.Keys(series) {
+			if !slices.ContainsFunc(held, func(h map[string]float64) bool { return format(h, name) == format(series, name) }) {
+				r.fail("values are true", name+" "+format(series, name), format(held[0], name))
+			}
+		}
+		for name := range held[0] {
+			if _, there := series[name]; !there && !r.moment.unknown && len(held) == len(times) && !slices.ContainsFunc(held, func(h map[string]float64) bool { return format(h, name) == "nothing" }) {
+				r.fail("values stay", name+" nothing", format(held[0], name))
+			}
+		}
+	}
+	if r.moment.unknown {
+		r.plausible(states)
+		return
+	}
+	for id := range times[0] {
+		_, there := times[len(times)-1][id]
+		if there && got[id] == nil {
+			r.fail("known sessions keep their series", "none of "+id, "the last good ones")
+		}
+		if there && id != extra && !slices.Contains(r.moment.states, bos.State(states[id])) {
+			r.fail("states are true", fmt.Sprintf("%s is %q", id, states[id]), fmt.Sprint(r.moment.states))
+		}
+	}
+}
+
+// plausible checks the states of sessions that were never read whole.
+func (r *exporterRig) plausible(states map[string]string) {
+	for id, state := range states {
+		ok := bos.State(state) == bos.StateUnknown || bos.State(state) == r.state
+		if slices.Contains(absence, r.fault) {
+			ok = ok || state == string(bos.StatePending) || state == string(bos.StateStuck)
+		}
+		if !ok {
+			r.fail("states are true", fmt.Sprintf("%s is %q", id, state), fmt.Sprintf("%q or unknown", r.state))
+		}
+	}
+}
+
+// told checks that what is old or missing is told.
+func (r *exporterRig) told(s scrape, times []map[string]session) {
+	if slices.Contains(harmless, r.fault) {
+		return
+	}
+	if r.reach != sessions && r.fault.Befalls(bossim.List) && r.reach != template {
+		if s.values["bos_list_up"] != 0 {
+			r.fail("what is old is told", "bos_list_up "+format(s.values, "bos_list_up"), "0")
+		}
+		if r.reach == everything && s.values["bos_up"] != 0 {
+			r.fail("what is old is told", "bos_up "+format(s.values, "bos_up"), "0")
+		}
+		return
+	}
+	if r.moment.resting && r.moment.step == 0 {
+		return // nothing was to be read
+	}
+	hit := 0.0
+	for id, b := range times[0] {
+		if _, there := times[len(times)-1][id]; !there {
+			continue
+		}
+		describe, bootSet := r.hits(id)
+		if r.fault.Befalls(bossim.Describe) && describe && !(r.moment.unknown && r.fault == bossim.Undated) ||
+			r.fault.Befalls(bossim.BootSet) && bootSet && b.reported && !(r.moment.unknown && slices.Contains(absence, r.fault)) ||
+			r.reach == template {
+			hit++
+		}
+	}
+	if got := s.errors(); got < hit {
+		r.fail("what is old is told", fmt.Sprintf("bos_exporter_session_errors %g", got), fmt.Sprintf("%g or more", hit))
+	}
+}
+
+// hits tells what of a session the fault befalls.
+func (r *rig) hits(id string) (describe, bootSet bool) {
+	switch {
+	case r.reach == everything:
+		return true, true
+	case r.reach != sessions:
+		return false, false
+	}
+	return id == describeHit || id == allHit, id == bootSetHit || id == allHit
+}
+
+// polite checks the requests since the fault began.
+func (r *rig) polite(since time.Time) {
+	asked := r.asked(since)
+	for _, q := range asked {
+		if q.method != http.MethodGet {
+			r.fail("nothing is sent but GET", q.method+" "+q.path, "GET")
+		}
+		if strings.HasPrefix(q.path, bossim.RedirectTarget) {
+			r.fail("redirects are not followed", q.path, "no such request")
+		}
+	}
+	// One list, and of each session the description and two boot sets; at the first
+	// reading the status and the template, too.
+	each := 1 + 2
+	if r.moment.unknown || r.moment.extras != nil {
+		each += 2
+	}
+	most := 1 + each*len(r.moment.specs(since))
+	if r.fault == bossim.Orphans {
+		most += 5
+	}
+	last, n, refused := since, 0, 0
+	for _, q := range asked {
+		if q.path == listPath {
+			last, n = q.at, 0
+			refused++
+		}
+		// Without a list there may be several sweeps.
+		n++
+		if may := most * (1 + int(q.at.Sub(last)/interval)); n > may {
+			r.fail("requests of a sweep", fmt.Sprint(n), fmt.Sprintf("%d at most", may))
+		}
+		if refused > 1 && q.path != listPath && r.reach == everything && (r.fault == bossim.Unauthorized || r.fault == bossim.Forbidden) {
+			r.fail("nothing is asked after a refused list", q.path, "no request")
+		}
+	}
+	if r.fault == bossim.Throttled || r.fault == bossim.Busy {
+		before := make(map[string]time.Time)
+		for _, q := range asked {
+			describe, bootSet := r.hits(strings.Split(strings.TrimPrefix(q.path, listPath+"/"), "/")[0])
+			struck := r.reach == everything || r.reach == list && q.path == listPath ||
+				describe && strings.Count(q.path, "/") == 3 || bootSet && strings.Count(q.path, "/") == 5
+			if b, ok := before[q.path]; ok && struck && q.at.Sub(b) < bossim.RetryAfter*9/10 {
+				r.fail("Retry-After is heeded", q.path+" again after "+q.at.Sub(b).String(), bossim.RetryAfter.String())
+			}
+			before[q.path] = q.at
+		}
+	}
+}
+
+// recovery is how long it may take until all is right again after a fault that has
+// lasted so long: two sweeps after the back-off, which doubles, and a request that was
+// still under way.
+func (r *rig) recovery(lasted time.Duration) time.Duration {
+	wait := 2*lasted + 2*interval + 2*timeout + noise
+	if r.fault == bossim.Throttled || r.fault == bossim.Busy {
+		wait += bossim.RetryAfter
+	}
+	return wait
+}
+
+func (c cell) runExporter(t *testing.T) {
+	rig := newRig(t, c)
+	r := &exporterRig{rig: rig}
+	begin := func() {
+		r.p = programs.Start(t, exporterBinary, "--web.listen-address=127.0.0.1:0", "--bos.url="+r.url,
+			"--bos.interval="+interval.String(), "--bos.timeout="+timeout.String(), "--sessions.linger=0")
+	}
+	times := []map[string]session{r.oracle.now()}
+	goroutines := 0.0
+	if c.moment.unknown {
+		r.inject()
+		begin()
+	} else {
+		begin()
+		if amiss := r.until(2*noise, func() string { return r.right(r.scrape()) }); amiss != "" {
+			r.fail("all is right before the fault", amiss, "what BOS holds")
+			return
+		}
+		goroutines = r.scrape().values["go_goroutines"]
+		r.inject()
+	}
+	since := time.Now()
+	if c.moment.step > 0 {
+		r.clock.Advance(c.moment.step)
+		r.state = c.moment.states[len(c.moment.states)-1]
+		times = append(times, r.oracle.now())
+	}
+	var s scrape
+	_ = r.until(noise, func() string {
+		s = r.scrape()
+		r.truthful(s, times)
+		if lists(r.asked(since)) <= sweeps {
+			return "not yet"
+		}
+		return ""
+	})
+	r.told(s, times)
+	if slices.Contains(harmless, r.fault) && r.fault != bossim.Orphans {
+		if amiss := r.right(s); amiss != "" {
+			r.fail("a harmless fault changes nothing", amiss, "what BOS holds")
+		}
+	}
+	lasted := time.Since(since)
+	r.sim.Heal()
+	healed := time.Now()
+	if amiss := r.until(r.recovery(lasted), func() string { s = r.scrape(); return r.right(s) }); amiss != "" {
+		r.fail("all is right after the fault", amiss, "what BOS holds within "+r.recovery(lasted).String())
+	}
+	results.healed(c, time.Since(healed))
+	r.polite(since)
+	if goroutines > 0 && s.values["go_goroutines"] > goroutines+maxGoroutines {
+		r.fail("goroutines are flat", fmt.Sprint(s.values["go_goroutines"]), fmt.Sprintf("%g and %d at most", goroutines, maxGoroutines))
+	}
+	if r.peak > maxMemory {
+		r.fail("memory is bounded", fmt.Sprintf("%.0f MiB", r.peak/(1<<20)), fmt.Sprintf("%d MiB", maxMemory>>20))
+	}
+}
+
+func TestExporter(t *testing.T) {
+	t.Cleanup(func() { results.print("Exporter") })
+	for _, c := range cells() {
+		t.Run(fmt.Sprintf("%s/%s/%s", c.fault, c.moment.name, c.reach), func(t *testing.T) {
+			t.Parallel()
+			t.Cleanup(func() { results.done(c, t.Failed()) })
+			c.runExporter(t)
+		})
+	}
+}
+
+// The tables of all cells.
+var results, pluginResults = newTable(), newTable()
+
+type table struct {
+	mu     sync.Mutex
+	failed map[cell]bool
+	took   map[bossim.Fault]time.Duration // longest time to heal
+}
+
+func newTable() *table {
+	return &table{failed: make(map[cell]bool), took: make(map[bossim.Fault]time.Duration)}
+}
+
+func (r *table) done(c cell, failed bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.failed[c] = failed
+}
+
+func (r *table) healed(c cell, took time.Duration) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.took[c.fault] = max(r.took[c.fault], took)
+}
+
+// print writes a row for each fault and a column for each moment: a letter for each
+// reach, small where all is well and large where it is not.
+func (r *table) print(title string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	var b strings.Builder
+	w := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
+	fmt.Fprintf(w, "\n%s\t", title)
+	for i := range moments {
+		fmt.Fprintf(w, "%d\t", i+1)
+	}
+	fmt.Fprintln(w, "healed within")
+	bad := 0
+	for _, f := range bossim.Faults {
+		fmt.Fprintf(w, "%s\t", f)
+		for i := range moments {
+			for _, reach := range []reach{sessions, template, list, everything} {
+				failed, ran := r.failed[cell{f, &moments[i], reach}]
+				switch letter := string(reach)[:1]; {
+				case failed:
+					bad++
+					fmt.Fprint(w, strings.ToUpper(letter))
+				case ran:
+					fmt.Fprint(w, letter)
+				}
+			}
+			fmt.Fprint(w, "\t")
+		}
+		fmt.Fprintln(w, r.took[f].Round(10*time.Millisecond))
+	}
+	_ = w.Flush()
+	for i := range moments {
+		fmt.Fprintf(&b, "%d %s\n", i+1, moments[i].name)
+	}
+	fmt.Fprintf(&b, "s sessions, t template, l list, e everything; capital where an invariant does not hold: %d of %d cells\n", bad, len(r.failed))
+	fmt.Print(b.String())
+}
