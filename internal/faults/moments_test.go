@@ -177,12 +177,6 @@ func (c cell) sensible() bool {
 // costly faults move much data, and are tried at a few moments.
 var costly = []bossim.Fault{bossim.Bulky, bossim.LongString, bossim.Huge}
 
-// harmless faults leave an answer that can be read whole, so that nothing is missing.
-var harmless = []bossim.Fault{
-	bossim.OddNodes, bossim.LoneSurrogate, bossim.InvalidUTF8, bossim.ByteOrderMark,
-	bossim.AbsurdDate, bossim.NoDate, bossim.Orphans, bossim.Repeated,
-}
-
 // absence faults say that a thing is not there, which for a boot set that was never
 // read is the truth of a session that has just begun.
 var absence = []bossim.Fault{bossim.NotFound, bossim.Gone}

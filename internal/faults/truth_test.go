@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -220,10 +221,12 @@ func label(series, name string) string {
 	return value
 }
 
-// errors is the number of sessions whose last reading failed.
-func (s scrape) errors() (n float64) {
+// errors is the number of sessions whose last reading failed, for these reasons if any
+// are given.
+func (s scrape) errors(reasons ...bosclient.Reason) (n float64) {
 	for name, v := range s.values {
-		if strings.HasPrefix(name, "bos_exporter_session_errors{") {
+		if strings.HasPrefix(name, "bos_exporter_session_errors{") &&
+			(len(reasons) == 0 || slices.Contains(reasons, bosclient.Reason(label(name, "reason")))) {
 			n += v
 		}
 	}
