@@ -87,7 +87,7 @@ e2e: build/prometheus build/alertmanager
 # Without the race detector, for it is about time and memory as well. Most of the time
 # of a cell is spent waiting.
 faults:
-	go test -tags faults -count=1 -parallel 16 -timeout 15m ./internal/faults
+	go test -tags faults -count=1 -parallel 12 -timeout 15m ./internal/faults
 
 grafana: build plugin build/prometheus build/alertmanager
 	dashboards/grafana.sh "$(GRAFANA)"

@@ -76,6 +76,9 @@ var moments = []moment{
 		}},
 }
 
+// reused tells whether an id is used again in the moment.
+func (m *moment) reused() bool { return len(m.extras) > 1 }
+
 // after is a time relative to the creation of the sessions, to be made absolute.
 func after(d time.Duration) time.Time { return time.Time{}.Add(d) }
 
