@@ -22,12 +22,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
 
-const (
-	// pluginInterval is the unit of the back-off of the datasource.
-	pluginInterval = 10 * time.Second
-	// patience is how long Grafana is taken to wait for an answer.
-	patience = 20 * time.Second
-)
+// pluginInterval is the time in which the datasource backs off from lists.
+const pluginInterval = 10 * time.Second
 
 // pluginMoments are those at which the datasource is asked.
 var pluginMoments = []string{"before the first list", "first sweep", "first sweep after the end", "boot in progress", "settled", "session deleted"}
@@ -56,8 +52,8 @@ func (r *pluginRig) ask(queryType string) backend.DataResponse {
 	if err != nil {
 		r.t.Fatalf("QueryData returns an error: %v", err)
 	}
-	if took := time.Since(begin); took > patience {
-		r.fail("queries are answered", took.String(), patience.String())
+	if took := time.Since(begin); took > 2*patience {
+		r.fail("queries are answered", took.String(), (2 * patience).String())
 	}
 	back, err := backend.FromProto().QueryDataResponse(resp)
 	if err != nil {
@@ -271,7 +267,7 @@ func (c cell) runPlugin(t *testing.T, p programs.Plugin) {
 	n := instances.Add(1)
 	r := &pluginRig{rig: newRig(t, c), plugin: p}
 	r.settings = backend.DataSourceInstanceSettings{ID: n, UID: fmt.Sprint("bos-", n), Name: "BOS", Updated: time.Now(),
-		Type: "bosexporter-bos-datasource", URL: r.url, JSONData: json.RawMessage(`{"cacheSeconds":0,"timeout":1}`)}
+		Type: "bosexporter-bos-datasource", URL: r.url, JSONData: json.RawMessage(fmt.Sprintf(`{"cacheSeconds":0,"timeout":%d}`, max(1, c.timeout()/time.Second)))}
 	times := []map[string]session{r.oracle.now()}
 	if !c.moment.unknown {
 		if amiss := r.until(2*noise, r.right); amiss != "" {
