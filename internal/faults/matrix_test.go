@@ -353,7 +353,7 @@ func (r *exporterRig) told(s scrape, times []map[string]session) {
 		}
 		return
 	}
-	if r.moment.resting && r.moment.step == 0 {
+	if r.moment.resting && !r.moment.unknown {
 		return // nothing was to be read
 	}
 	hit := 0.0

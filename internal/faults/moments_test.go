@@ -54,7 +54,7 @@ var known = []reach{sessions, list, everything}
 var moments = []moment{
 	{name: "before the first list", at: 8 * time.Minute, unknown: true, states: []bos.State{bos.StateRunning}, reaches: []reach{list, everything}},
 	{name: "first sweep", at: 8 * time.Minute, unknown: true, states: []bos.State{bos.StateRunning}, reaches: []reach{sessions, template}},
-	{name: "first sweep after the end", at: time.Hour, unknown: true, states: []bos.State{bos.StatePartial}, reaches: []reach{sessions, template}},
+	{name: "first sweep after the end", at: time.Hour, unknown: true, resting: true, states: []bos.State{bos.StatePartial}, reaches: []reach{sessions, template}},
 	{name: "pending", at: 30 * time.Second, states: []bos.State{bos.StatePending}, reaches: known},
 	{name: "boot sets reported", at: 50 * time.Second, step: 20 * time.Second, states: []bos.State{bos.StatePending}, reaches: known},
 	{name: "shutdown in progress", at: 3 * time.Minute, states: []bos.State{bos.StateRunning}, reaches: known},

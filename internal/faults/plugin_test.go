@@ -294,6 +294,9 @@ func (c cell) runPlugin(t *testing.T, p programs.Plugin) {
 		}
 	}
 	r.sim.Heal()
+	if c.fault == bossim.OddNodes && c.moment.resting {
+		return // it has settled with these names, and is read again hours later
+	}
 	recovery := noise
 	if slices.Contains(slow, c.fault) {
 		recovery += 2*pluginInterval + 2*time.Second
