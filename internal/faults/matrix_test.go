@@ -190,7 +190,7 @@ func (c cell) timeout() time.Duration {
 func (r *rig) until(limit time.Duration, amiss func() string) string {
 	deadline := time.NewTimer(limit)
 	defer deadline.Stop()
-	tick := time.NewTicker(interval / 2)
+	tick := time.NewTicker(interval)
 	defer tick.Stop()
 	for {
 		what := amiss()
@@ -530,7 +530,9 @@ func (c cell) runExporter(t *testing.T) {
 	}
 }
 
+// TestExporter runs an exporter for each cell.
 func TestExporter(t *testing.T) {
+	t.Parallel()
 	t.Cleanup(func() { results.print("Exporter") })
 	for _, c := range cells() {
 		t.Run(fmt.Sprintf("%s/%s/%s", c.fault, c.moment.name, c.reach), func(t *testing.T) {

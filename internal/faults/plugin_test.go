@@ -318,6 +318,7 @@ func (c cell) runPlugin(t *testing.T, p programs.Plugin) {
 
 // TestDatasource asks the plugin over gRPC, as Grafana does.
 func TestDatasource(t *testing.T) {
+	t.Parallel()
 	p := programs.StartPlugin(t, pluginBinary)
 	t.Cleanup(func() { pluginResults.print("Datasource") })
 	for _, c := range cells() {
