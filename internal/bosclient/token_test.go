@@ -24,7 +24,6 @@ type tokenServer struct {
 	t         *testing.T
 	given     int
 	expiresIn string // JSON
-	hangs     bool   // until the request ends
 	refuses   bool
 }
 
