@@ -188,15 +188,7 @@ func TestAlertOnTheLatestSessionIsOnADatedOne(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			w := newWorld(t, bossim.Gallery())
-			w.sim.Substitute(func(r *http.Request) http.Handler {
-				if r.URL.Path != "/apis/bos/v1/session/"+well {
-					return nil
-				}
-				return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
-					rw.Header().Set("Content-Type", "application/json")
-					fmt.Fprintf(rw, `{"operation":"boot","templateName":"compute-sles15sp4",%s"stop_time":"","complete":"","in_progress":"","error_count":""}`, tt.start)
-				})
-			})
+			redescribe(w, well, `{"operation":"boot","templateName":"compute-sles15sp4",`+tt.start+`"stop_time":"","complete":"","in_progress":"","error_count":""}`)
 			got := rows(t, w.alert(query))
 			if len(got) == 0 {
 				t.Fatalf("no row, want those of %s", tt.latest)
@@ -208,5 +200,37 @@ func TestAlertOnTheLatestSessionIsOnADatedOne(t *testing.T) {
 				t.Errorf("the alert sees %s failed nodes, want 1", joined(got, "nodes"))
 			}
 		})
+	}
+}
+
+// redescribe has BOS give another description of a session.
+func redescribe(w *world, id, description string) {
+	w.sim.Substitute(func(r *http.Request) http.Handler {
+		if r.URL.Path != "/apis/bos/v1/session/"+id {
+			return nil
+		}
+		return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(rw, description)
+		})
+	})
+}
+
+// Of two sessions that nobody can date, an ended one may have ended before the other began.
+func TestUndatedSessionsThatEndedOverlapWithNone(t *testing.T) {
+	const ended = `"stop_time":"2026-03-01T11:50:00Z","complete":true,"in_progress":false,"error_count":0}`
+	undated := `{"operation":"boot","templateName":"compute-sles15sp4",` + ended
+	w := newWorld(t, bossim.Gallery())
+	w.sim.Substitute(func(r *http.Request) http.Handler {
+		if id := strings.TrimPrefix(r.URL.Path, "/apis/bos/v1/session/"); id != well && id != neverReady {
+			return nil
+		}
+		return http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
+			rw.Header().Set("Content-Type", "application/json")
+			fmt.Fprint(rw, undated)
+		})
+	})
+	if got := joined(rows(t, w.query(`{"queryType":"overlaps","session":["`+well+`","`+neverReady+`"]}`)), "nodes"); got != "" {
+		t.Errorf("they share %s nodes", got)
 	}
 }

@@ -19,7 +19,10 @@ func overlaps(v *view) (data.Frames, error) {
 	meets := make(map[string]bool)
 	for i, newer := range v.sessions { // the newest first
 		for _, older := range v.sessions[i+1:] {
-			if newer.Began().Before(v.ending(older)) {
+			// Of two sessions without a start time, one that has ended may have done so
+			// before the other began.
+			unknown := newer.Began().IsZero() && (newer.Verdict.Ending == bos.Ended || older.Verdict.Ending == bos.Ended)
+			if !unknown && newer.Began().Before(v.ending(older)) {
 				pairs = append(pairs, pair{newer.ID, older.ID})
 				meets[newer.ID], meets[older.ID] = true, true
 			}
