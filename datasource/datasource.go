@@ -1,8 +1,8 @@
-// Package datasource is the backend of the BOS datasource of Grafana: it answers
-// which nodes of which sessions are where, with tables to drill into.
+// Package datasource is the backend of the BOS datasource for Grafana: it answers which
+// nodes of which sessions are where, in tables to drill down into.
 //
-// A query type is one file with one function that makes frames of a view: the
-// sessions that the query selects, out of the latest snapshot of the inventory.
+// Each query type has a file with one function, which makes frames from a view: the
+// sessions of the latest snapshot of the inventory that the query selects.
 package datasource
 
 import (

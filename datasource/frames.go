@@ -13,8 +13,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// field makes a column: its name for queries and transformations, its title and
-// description for people.
+// field returns a column: name is for queries and transformations, title and
+// description are for people.
 func field[T any](name, title, description string, values []T) *data.Field {
 	f := data.NewField(name, nil, values)
 	f.Config = &data.FieldConfig{DisplayNameFromDS: title, Description: description}
@@ -37,7 +37,7 @@ func linked(f *data.Field, links ...data.DataLink) *data.Field {
 	return f
 }
 
-// Colours of states and categories: the same for the same thing everywhere.
+// Colours of states and categories. The same thing has the same colour everywhere.
 const (
 	green  = "green"
 	blue   = "blue"
@@ -67,7 +67,7 @@ var categoryColours = mapper([]string{
 	bos.Excluded, purple,
 })
 
-// mapper colours values, given in pairs of a value and a colour.
+// mapper returns a mapping of values to colours, given in pairs.
 func mapper(pairs []string) data.ValueMapper {
 	m := make(data.ValueMapper)
 	for i := 0; i < len(pairs); i += 2 {
@@ -76,8 +76,8 @@ func mapper(pairs []string) data.ValueMapper {
 	return m
 }
 
-// toDashboard links to a dashboard with variables, given in pairs. Values are
-// templates of Grafana.
+// toDashboard links to a dashboard with variables, given in pairs of a name and a
+// template of Grafana.
 func (v *view) toDashboard(title, uid string, variables ...string) data.DataLink {
 	address := "/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid)
 	for i := 0; i < len(variables); i += 2 {
@@ -95,7 +95,7 @@ func (v *view) toQuery(title string, q map[string]any) data.DataLink {
 		"range":      map[string]string{"from": "${__from}", "to": "${__to}"},
 	})
 	if err != nil {
-		panic(err) // maps of strings always can be
+		panic(err) // maps of strings can always be encoded
 	}
 	address := url.QueryEscape(string(left))
 	for _, template := range []string{thisValue, rowSession, rowBootSet, "${__from}", "${__to}"} {
@@ -115,9 +115,9 @@ const (
 	rowBootSet = "${__data.fields.bootset}"
 )
 
-// sessionField is a column of session ids that lead on to their boot sets.
+// sessionField returns a column of session ids that link to their boot sets.
 func (v *view) sessionField(ids []string) *data.Field {
-	return v.sessionFieldAs("session", "Session", "Id of the session", ids)
+	return v.sessionFieldAs("session", "Session", "ID of the session", ids)
 }
 
 func (v *view) sessionFieldAs(name, title, description string, ids []string) *data.Field {
@@ -126,19 +126,19 @@ func (v *view) sessionFieldAs(name, title, description string, ids []string) *da
 		v.toDashboard("Dashboard of this session", "bos-session", "session", "${__value.raw:percentencode}"))
 }
 
-// bootSetField is a column of boot set names that lead on to their phases.
+// bootSetField returns a column of boot set names that link to their phases.
 func (v *view) bootSetField(names []string) *data.Field {
 	return linked(field("bootset", "Boot set", "Name of the boot set", names),
 		v.toQuery("Phases of this boot set", map[string]any{"queryType": "phases", "session": []string{rowSession}, "bootset": []string{thisValue}}))
 }
 
-// phaseField is a column of phase names that lead on to their nodes.
+// phaseField returns a column of phase names that link to their nodes.
 func (v *view) phaseField(names []string) *data.Field {
 	return linked(field("phase", "Phase", "Name of the phase", names),
 		v.toQuery("Nodes of this phase", map[string]any{"queryType": "nodes", "session": []string{rowSession}, "bootset": []string{rowBootSet}, "phase": []string{thisValue}}))
 }
 
-// nodeField is a column of node names that lead on to all that befell them.
+// nodeField returns a column of node names that link to all their sessions.
 func (v *view) nodeField(names []string) *data.Field {
 	return linked(field("node", "Node", "Xname of the node", names),
 		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
@@ -146,11 +146,11 @@ func (v *view) nodeField(names []string) *data.Field {
 }
 
 func stateField(states []string) *data.Field {
-	return mapped(field("state", "State", "Effective state, derived from what the nodes do", states), stateColours)
+	return mapped(field("state", "State", "Effective state, derived from the progress of the nodes", states), stateColours)
 }
 
-// table is the frame of an answer for people. One without rows has no columns either:
-// panels then show the sentence that they have for no value.
+// table returns the frame of an answer for people. Without rows it has no columns
+// either, so that panels show their text for no value.
 func (v *view) table(fields ...*data.Field) data.Frames {
 	if fields[0].Len() == 0 {
 		return v.frame()
@@ -158,7 +158,7 @@ func (v *view) table(fields ...*data.Field) data.Frames {
 	return v.frame(fields...)
 }
 
-// frame is the frame of an answer.
+// frame returns the frame of an answer.
 func (v *view) frame(fields ...*data.Field) data.Frames {
 	f := data.NewFrame(v.query.QueryType, fields...)
 	f.Meta = &data.FrameMeta{PreferredVisualization: data.VisTypeTable}
@@ -196,7 +196,7 @@ func optionalTime(t time.Time) *time.Time {
 	return &t
 }
 
-// lasted is how many whole seconds lie between two times, if both are there.
+// lasted returns the whole seconds between two times, if both are known.
 func lasted(from, to time.Time) *float64 {
 	if from.IsZero() || to.IsZero() {
 		return nil
@@ -205,7 +205,7 @@ func lasted(from, to time.Time) *float64 {
 	return &s
 }
 
-// count is a number that BOS may leave out.
+// count returns a number that BOS may omit.
 func count(n bos.Optional[int]) *int64 {
 	if !n.Present {
 		return nil

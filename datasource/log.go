@@ -7,7 +7,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 )
 
-// logHandler hands records of log/slog to Grafana's logger.
+// logHandler passes records of log/slog to Grafana's logger.
 type logHandler struct{ logger log.Logger }
 
 func (h logHandler) Enabled(context.Context, slog.Level) bool { return true } // Grafana decides

@@ -17,8 +17,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// view is what a query looks at: the sessions that it selects, and what is to be
-// said about them beside the rows.
+// view is what a query looks at: the sessions that it selects, and the notices that go
+// with the rows.
 type view struct {
 	ctx       context.Context
 	query     Query
@@ -42,7 +42,7 @@ type view struct {
 type unread struct {
 	ids      []string
 	errs     map[string]error
-	tolerate map[string]bool // BOS lists them for ever, and has nothing about them
+	tolerate map[string]bool // BOS may list them forever, and has nothing about them
 }
 
 func (v *view) warn(format string, args ...any) {
@@ -262,7 +262,7 @@ func endedBefore(s *inventory.Session, t time.Time) bool {
 	return s.Verdict.Ending == bos.Ended && s.Verdict.End.Before(t)
 }
 
-// ending is when the session ended; now while it has not.
+// ending returns when the session ended, or now if it has not.
 func (v *view) ending(s *inventory.Session) time.Time {
 	if s.Verdict.Ending == bos.Ended {
 		return s.Verdict.End

@@ -1,5 +1,5 @@
-// Command gpx_bos_datasource is the backend of the BOS datasource. Grafana starts
-// it and talks to it over gRPC.
+// Command gpx_bos_datasource is the backend of the BOS datasource. Grafana starts it
+// and talks to it over gRPC.
 package main
 
 import (
@@ -13,8 +13,8 @@ import (
 )
 
 func main() {
-	// An answer may be larger than all that is kept, and is garbage at once: collect
-	// less often. What is kept is bounded.
+	// An answer may be larger than everything that is kept, and is garbage as soon as it
+	// is sent, so collect less often. What is kept is bounded.
 	debug.SetGCPercent(400)
 	if err := sdk.Manage(datasource.PluginID, datasource.New, sdk.ManageOpts{}); err != nil {
 		log.DefaultLogger.Error("the BOS datasource stopped", "err", err)
