@@ -1,30 +1,38 @@
 # make build           build/bos_exporter
 # make demo            watch a simulated BOS
 # make plugin          the Grafana plugin, as a folder and a zip in build/plugin
-# make test            format, vet, staticcheck and all tests, with the race detector
+# make test            the linters and all tests, with the race detector
+# make lint            the linters alone: .golangci.yml, and those of the frontend
 # make check-metrics   promtool on what the exporter serves; building it takes minutes
 # make check-rules     promtool on the alert and recording rules
 # make check-plugin    the plugin's archive, and its editors in headless Chromium
 # make e2e             all programs together, with a real Prometheus and Alertmanager
 # make faults          both programs against every fault of BOS at every moment
 # make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>
-# make fuzz            fuzz the decoders, FUZZTIME inputs each
+# make fuzz            run every fuzz target on FUZZTIME inputs
 
 SHELL := bash
-VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-REVISION := $(shell git rev-parse --short HEAD 2>/dev/null || echo unknown)
-BRANCH := $(shell git rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
+# A tarball has no history: it is the release that package.json names. A repository
+# around it is another's.
+GIT := git --git-dir=.git
+VERSION := $(shell $(GIT) describe --tags --always --dirty 2>/dev/null || sed -n 's/^  "version": "\(.*\)",/\1/p' datasource/frontend/package.json)
+REVISION := $(shell $(GIT) rev-parse --short HEAD 2>/dev/null || echo unknown)
+BRANCH := $(shell $(GIT) rev-parse --abbrev-ref HEAD 2>/dev/null || echo unknown)
 VERSION_PKG := github.com/prometheus/common/version
 LDFLAGS := -s -w -X $(VERSION_PKG).Version=$(VERSION) -X $(VERSION_PKG).Revision=$(REVISION) -X $(VERSION_PKG).Branch=$(BRANCH)
 # The race detector needs a C compiler.
 RACE := $(if $(shell command -v $(or $(shell go env CC),gcc)),-race)
+# A number of inputs, not a time, which a loaded machine may overrun.
 FUZZTIME ?= 50000x
 TOOL := go tool -modfile=tools/go.mod
-TAGS := promtool,archive,e2e,faults
+LINTER := go tool -modfile=$(CURDIR)/tools/lint/go.mod golangci-lint
 FRONTEND := datasource/frontend
 PLUGIN := build/plugin/bosexporter-bos-datasource
 
-.PHONY: all build demo plugin test lint test-go test-frontend check-metrics check-rules check-plugin e2e faults grafana fuzz clean
+FAST := lint test-go test-frontend
+SLOW := check-metrics check-rules check-plugin e2e faults fuzz
+
+.PHONY: all build demo plugin test lint-go lint-frontend $(FAST) $(SLOW) checks grafana clean
 
 all: build plugin
 
@@ -49,19 +57,27 @@ $(FRONTEND)/node_modules: $(FRONTEND)/package-lock.json
 	cd $(FRONTEND) && npm ci --no-audit --no-fund
 	touch $@
 
-test: lint test-go test-frontend
+test: $(FAST)
+	@echo 'Passed. Left out: $(if $(RACE),,the race detector (no C compiler), )$(SLOW), which .ci/run runs too.'
 
-lint:
-	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); test -z "$$unformatted" || { echo "gofmt would change:"; echo "$$unformatted"; exit 1; }
-	go vet -tags $(TAGS) ./...
-	$(TOOL) staticcheck -tags $(TAGS) ./...
+# The names of all checks, for .ci/run.
+checks:
+	@echo $(FAST) $(SLOW)
+
+lint: lint-go lint-frontend
+
+lint-go:
+	$(LINTER) run ./...
+	cd tools && $(LINTER) run ./...
+
+lint-frontend: $(FRONTEND)/node_modules
+	cd $(FRONTEND) && npm run --silent lint && npm run --silent typecheck
 
 test-go:
-	$(if $(RACE),,@echo 'NOTE: no C compiler, so the race detector is off' >&2)
 	go test $(RACE) -timeout 20m ./...
 
 test-frontend: $(FRONTEND)/node_modules
-	cd $(FRONTEND) && npm run --silent lint && npm run --silent typecheck && npm test --silent
+	cd $(FRONTEND) && npm test --silent
 
 check-metrics:
 	PROMTOOL="$$($(TOOL) -n promtool)" && export PROMTOOL && go test -tags promtool -count=1 -run TestPromtool ./cmd/bos_exporter
@@ -92,9 +108,12 @@ faults:
 grafana: build plugin build/prometheus build/alertmanager
 	dashboards/grafana.sh "$(GRAFANA)"
 
+# Inputs that reach new code are not made smaller: that can take a minute for each.
 fuzz:
-	go test -run '^$$' -fuzz FuzzDecode -fuzztime $(FUZZTIME) ./internal/bosclient
-	go test -run '^$$' -fuzz FuzzParseXname -fuzztime $(FUZZTIME) ./internal/bos
+	@grep -roE --include='*_test.go' --exclude-dir=node_modules '^func Fuzz\w+' . | sort | while IFS=: read -r file target; do \
+		target="$${target#func }" package="$${file%/*}"; echo "$$target in $$package"; \
+		go test -run '^$$' -fuzz "^$$target$$" -fuzztime $(FUZZTIME) -fuzzminimizetime 0x "$$package" </dev/null || exit 1; \
+	done
 
 clean:
 	rm -rf build $(FRONTEND)/dist $(FRONTEND)/build

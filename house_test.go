@@ -2,8 +2,13 @@
 package house
 
 import (
+	"cmp"
 	"encoding/json"
+	"io/fs"
+	"os"
 	"os/exec"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -89,4 +94,70 @@ func TestWrongImportsAreFound(t *testing.T) {
 			}
 		})
 	}
+}
+
+// A pattern that matches no test passes, so a test that was renamed would no longer be
+// run, and nothing would say so.
+func TestMakefileNamesTestsThatExist(t *testing.T) {
+	makefile := read(t, "Makefile")
+	runs := regexp.MustCompile(`go test .*-run '?(\w+)'? (\./\S+)`).FindAllStringSubmatch(makefile, -1)
+	if len(runs) == 0 {
+		t.Error("the Makefile runs no test by its name")
+	}
+	for _, run := range runs {
+		name, folder := run[1], run[2]
+		files, err := filepath.Glob(filepath.Join(folder, "*_test.go"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if !slices.ContainsFunc(files, func(file string) bool { return strings.Contains(read(t, file), "\nfunc "+name+"(") }) {
+			t.Errorf("the Makefile runs %s of %s, which has no such test", name, folder)
+		}
+	}
+}
+
+// Files behind a build tag are neither linted nor run unless the tag is given.
+func TestBuildTagsAreLintedAndRun(t *testing.T) {
+	makefile, linter := read(t, "Makefile"), read(t, ".golangci.yml")
+	tags := make(map[string]bool)
+	err := filepath.WalkDir(".", func(path string, d fs.DirEntry, err error) error {
+		if err != nil || d.IsDir() && d.Name() == "node_modules" {
+			return cmp.Or(err, fs.SkipDir)
+		}
+		if strings.HasSuffix(path, "_test.go") {
+			if line := buildTag.FindStringSubmatch(read(t, path)); line != nil {
+				tags[line[1]] = true
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(tags) == 0 {
+		t.Error("no build tag was seen")
+	}
+	linted := regexp.MustCompile(`build-tags: \[(.*)\]`).FindStringSubmatch(linter)
+	if linted == nil {
+		t.Fatal(".golangci.yml has no build-tags")
+	}
+	for tag := range tags {
+		if !slices.Contains(strings.Split(linted[1], ", "), tag) {
+			t.Errorf("files with the build tag %s are not linted: add it to build-tags in .golangci.yml", tag)
+		}
+		if !strings.Contains(makefile, "-tags "+tag+" ") {
+			t.Errorf("tests with the build tag %s are not run: the Makefile has no go test -tags %s", tag, tag)
+		}
+	}
+}
+
+var buildTag = regexp.MustCompile(`(?m)^//go:build (\w+)$`)
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	content, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(content)
 }

@@ -69,7 +69,7 @@ func Start(t testing.TB, binary string, args ...string) *Program {
 	}
 	t.Cleanup(func() {
 		_ = p.cmd.Process.Kill()
-		<-p.exited
+		<-p.exited //nolint:errcheck // that it was killed
 		if t.Failed() {
 			t.Logf("stderr of %s:\n%s", filepath.Base(binary), p.Log())
 		}
