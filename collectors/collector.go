@@ -5,6 +5,7 @@ package collectors
 import (
 	"cmp"
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -61,9 +62,7 @@ func Collect(s *inventory.Snapshot, enabled []Collector) ([]*dto.MetricFamily, e
 		all.add(collectorDuration, time.Since(start).Seconds(), c.Name)
 		all.add(collectorSuccess, boolValue(err == nil), c.Name)
 		firstErr = cmp.Or(firstErr, err)
-		for m, f := range own {
-			all[m] = f
-		}
+		maps.Copy(all, own)
 	}
 	out := make([]*dto.MetricFamily, 0, len(all))
 	for _, f := range all {
