@@ -29,7 +29,8 @@ var mayImport = map[string][]string{
 	"internal/bosclient":     {"internal/bos"},
 	"internal/bossim":        {"internal/bos"},
 	"internal/bos":           {},
-	"internal/programs":      {}, // only for tests
+	"internal/programs":      {},                                     // only for tests
+	"internal/faults":        {"internal/bosclient", "internal/bos"}, // only in tests
 }
 
 func TestImportsPointOneWay(t *testing.T) {
