@@ -7,7 +7,7 @@
 # make check-rules     promtool on the alert and recording rules
 # make check-plugin    the plugin's archive, and its editors in headless Chromium
 # make e2e             all programs together, with a real Prometheus and Alertmanager
-# make faults          both programs against every fault of BOS at every moment
+# make faults          both programs against every fault of BOS, at every moment in a session's life
 # make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>
 # make fuzz            run every fuzz target on FUZZTIME inputs
 
@@ -100,8 +100,7 @@ build/alertmanager: Makefile
 e2e: build/prometheus build/alertmanager
 	go test $(RACE) -tags e2e -count=1 -timeout 15m -run TestEndToEnd ./dashboards
 
-# Without the race detector, for it is about time and memory as well. Most of the time
-# of a cell is spent waiting.
+# The race detector would distort times and memory. Cells mostly wait, so many run at once.
 faults:
 	go test -tags faults -count=1 -parallel 12 -timeout 15m ./internal/faults
 

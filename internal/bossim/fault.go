@@ -11,11 +11,10 @@ import (
 	"time"
 )
 
-// Fault is a way in which a request goes wrong.
+// Fault is a way in which a response goes wrong.
 type Fault int
 
-// The faults; their descriptions are in the table below. None is the absence of a
-// fault.
+// The faults. The table below describes them. None is the absence of a fault.
 const (
 	None Fault = iota
 
@@ -68,19 +67,19 @@ const (
 	RedirectTarget = "/elsewhere"
 	// RetryAfter is how long Throttled and Busy ask the client to wait.
 	RetryAfter = time.Second
-	// BulkySize is the size of a Bulky answer in bytes, give or take a little.
+	// BulkySize is the approximate size of a Bulky response in bytes.
 	BulkySize = 64 << 20
-	// crawlPause is the time that Crawl takes over each byte.
+	// crawlPause is how long Crawl waits before each byte.
 	crawlPause = 100 * time.Millisecond
 )
 
-// OddNames are what OddNodes calls nodes.
+// OddNames are the names that OddNodes gives to nodes.
 var OddNames = []string{"", "all", "*", "!x3000c0s1b0n0", " x3000c0s1b0n1 ", "x3000c0s1b0n2,x3000c0s1b0n3"}
 
 // AbsurdTime is what AbsurdDate claims the time to be.
 var AbsurdTime = time.Date(2099, time.December, 31, 23, 59, 59, 0, time.UTC)
 
-// detailed are the resources that are an object each.
+// detailed are the resources whose document is an object.
 var detailed = []Resource{Describe, Status, BootSet, Template}
 
 // faults is the table of all faults.
@@ -104,37 +103,37 @@ var faults = [...]struct {
 	Redirect: {"Redirect", "status 302 to another page", nil, always(reply{code: http.StatusFound, contentType: "text/html; charset=utf-8",
 		headers: map[string]string{"Location": RedirectTarget}})},
 
-	Reset:           {"Reset", "the connection is closed without an answer", nil, always(hangUp)},
-	Hang:            {"Hang", "no answer, until the client gives up", nil, (*exchange).hang},
-	DeadConnections: {"DeadConnections", "every connection that is open never answers again; new ones do", nil, (*exchange).killConnections},
-	Crawl:           {"Crawl", "the answer arrives a byte every 100 ms", nil, (*exchange).crawl},
-	Truncated:       {"Truncated", "the connection is closed after half of the answer", nil, (*exchange).truncate},
+	Reset:           {"Reset", "the connection is closed without a response", nil, always(hangUp)},
+	Hang:            {"Hang", "no response until the client gives up", nil, (*exchange).hang},
+	DeadConnections: {"DeadConnections", "no response on any connection that is open by then; new ones work", nil, (*exchange).killConnections},
+	Crawl:           {"Crawl", "the response arrives one byte every 100 ms", nil, (*exchange).crawl},
+	Truncated:       {"Truncated", "the connection is closed halfway through the response", nil, (*exchange).truncate},
 
-	Empty:      {"Empty", "status 200 and nothing", nil, always(reply{code: http.StatusOK, contentType: "application/json"})},
-	NotJSON:    {"NotJSON", "status 200 and a page for people", nil, always(reply{code: http.StatusOK, contentType: "text/html; charset=utf-8", body: []byte("<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n")})},
-	Garbage:    {"Garbage", "JSON of another shape", nil, always(document(http.StatusOK, []any{map[string]any{"metadata": []int{7}, "phases": "none"}, 42}))},
-	WrongTypes: {"WrongTypes", "the right members with values of the wrong types", append([]Resource{List}, detailed...), edit(func(v any, _ route) any { return mistyped(v) })},
-	Fragment:   {"Fragment", `{"id": "x"} in place of the whole`, detailed, always(document(http.StatusOK, map[string]any{"id": "x"}))},
+	Empty:      {"Empty", "status 200 with an empty body", nil, always(reply{code: http.StatusOK, contentType: "application/json"})},
+	NotJSON:    {"NotJSON", "status 200 with an HTML page", nil, always(reply{code: http.StatusOK, contentType: "text/html; charset=utf-8", body: []byte("<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n")})},
+	Garbage:    {"Garbage", "JSON of a different shape", nil, always(document(http.StatusOK, []any{map[string]any{"metadata": []int{7}, "phases": "none"}, 42}))},
+	WrongTypes: {"WrongTypes", "the right members, with values of the wrong types", append([]Resource{List}, detailed...), edit(func(v any, _ route) any { return mistyped(v) })},
+	Fragment:   {"Fragment", `{"id": "x"} instead of the whole document`, detailed, always(document(http.StatusOK, map[string]any{"id": "x"}))},
 	Message:    {"Message", `{"name": "Not Found"} with status 200`, detailed, always(document(http.StatusOK, map[string]any{"name": "Not Found"}))},
-	JobOnly:    {"JobOnly", `a description that is {"job": "x"}`, []Resource{Describe}, always(document(http.StatusOK, map[string]any{"job": "x"}))},
+	JobOnly:    {"JobOnly", `{"job": "x"} instead of the whole description`, []Resource{Describe}, always(document(http.StatusOK, map[string]any{"job": "x"}))},
 	Nulls:      {"Nulls", "every member is null", detailed, editObject(nullify)},
 	NullPhases: {"NullPhases", "the phases of a boot set are null", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = nil })},
 	NoPhases:   {"NoPhases", "the phases of a boot set are an empty list", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = []any{} })},
 	Undated:    {"Undated", "a description without any times", []Resource{Describe}, editObject(func(d map[string]any) { d["start_time"], d["stop_time"] = "", "" })},
 
-	OddNodes:      {"OddNodes", `some nodes are named "", "all", "*", with an exclamation mark, blanks or a comma`, []Resource{BootSet}, editObject(renameNodes)},
-	LoneSurrogate: {"LoneSurrogate", `a text holds half of a UTF-16 pair, \ud800`, detailed, mangle(`\ud800`)},
-	InvalidUTF8:   {"InvalidUTF8", "a text holds a byte that is not UTF-8", detailed, mangle("\xff")},
-	ByteOrderMark: {"ByteOrderMark", "the answer begins with a byte order mark", nil, rewrite(func(body []byte) []byte { return append([]byte("\ufeff"), body...) })},
+	OddNodes:      {"OddNodes", `some nodes are named "", "all" or "*", or have an exclamation mark, blanks or a comma in their names`, []Resource{BootSet}, editObject(renameNodes)},
+	LoneSurrogate: {"LoneSurrogate", `a string has half of a UTF-16 surrogate pair, \ud800`, detailed, mangle(`\ud800`)},
+	InvalidUTF8:   {"InvalidUTF8", "a string has a byte that is not UTF-8", detailed, mangle("\xff")},
+	ByteOrderMark: {"ByteOrderMark", "the response begins with a byte order mark", nil, rewrite(func(body []byte) []byte { return append([]byte("\ufeff"), body...) })},
 
-	Bulky:      {"Bulky", "64 MB of further members before the true ones", nil, (*exchange).bulky},
+	Bulky:      {"Bulky", "64 MB of extra members before the real ones", nil, (*exchange).bulky},
 	LongString: {"LongString", "a string that never ends", nil, (*exchange).longString},
-	Huge:       {"Huge", "JSON that begins well and never ends", nil, (*exchange).flood},
+	Huge:       {"Huge", "JSON that starts well and never ends", nil, (*exchange).flood},
 
 	AbsurdDate: {"AbsurdDate", "the Date header is in the year 2099", nil, dated([]string{AbsurdTime.Format(http.TimeFormat)})},
 	NoDate:     {"NoDate", "no Date header", nil, dated(nil)},
-	Orphans:    {"Orphans", "the list holds ids of sessions that are not found", []Resource{List}, edit(func(v any, _ route) any { return append(v.([]any), orphans()...) })},
-	Repeated:   {"Repeated", "the list holds every id twice", []Resource{List}, edit(func(v any, _ route) any { ids := v.([]any); return append(ids, ids...) })},
+	Orphans:    {"Orphans", "the list has ids of sessions that do not exist", []Resource{List}, edit(func(v any, _ route) any { return append(v.([]any), orphans()...) })},
+	Repeated:   {"Repeated", "the list has every id twice", []Resource{List}, edit(func(v any, _ route) any { ids := v.([]any); return append(ids, ids...) })},
 }
 
 // Faults lists every fault but None.
@@ -155,7 +154,7 @@ func (f Fault) String() string {
 	return faults[f].name
 }
 
-// Description is what happens, in one line.
+// Description says in one line what happens.
 func (f Fault) Description() string { return faults[f].description }
 
 // Befalls reports whether the fault changes the answer to requests for a resource.
@@ -163,14 +162,13 @@ func (f Fault) Befalls(resource Resource) bool {
 	return f != None && (faults[f].resources == nil || slices.Contains(faults[f].resources, resource))
 }
 
-// Rule has a fault befall requests. Fields that are zero restrict nothing.
+// Rule says which requests a fault befalls. A field that is zero does not restrict them.
 type Rule struct {
 	Fault    Fault
 	Resource Resource
-	Session  string // requests for this session, and for what is below it
-	// Times is how many requests it befalls.
-	Times int
-	// From and To are when it does, by the clock of the server; at To it is over.
+	Session  string // requests for this session and for everything below it
+	Times    int    // only so many requests, from now on
+	// From and To bound the time, by the clock of the server; To is excluded.
 	From, To time.Time
 }
 
@@ -396,8 +394,8 @@ func (x *exchange) write(part []byte) {
 	_ = http.NewResponseController(x.w).Flush()
 }
 
-// pour sends pieces, without a length, until there are no more, the client has gone or
-// the server is closed.
+// pour sends pieces, without announcing a length, until there are no more, the client
+// is gone or the server is closed.
 func (x *exchange) pour(begin string, piece func(i int) string) {
 	x.w.Header().Set("Content-Type", "application/json")
 	_, err := x.w.Write([]byte(begin))
@@ -417,8 +415,7 @@ func (x *exchange) pour(begin string, piece func(i int) string) {
 	}
 }
 
-// bulky goes on with the truth after 64 MB that are of no use. Where that is a list, it
-// has further ids.
+// bulky sends 64 MB of useless members, or ids in a list, before the true ones.
 func (x *exchange) bulky() {
 	a := x.truth()
 	if a.hangUp || a.code/100 != 2 || len(a.body) < 2 {

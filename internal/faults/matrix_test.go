@@ -233,7 +233,7 @@ func (r *exporterRig) scrape() scrape {
 		if most := prompt + 2*time.Since(begin); took <= most {
 			break
 		} else if try == tries-1 {
-			r.fail("metrics are served at once", took.String(), most.String())
+			r.fail("metrics are served promptly", took.String(), most.String())
 		}
 	}
 	s := parse(body)
@@ -243,8 +243,8 @@ func (r *exporterRig) scrape() scrape {
 	return s
 }
 
-// right tells what of a scrape is not as BOS has it now, and "" if all is.
-func (r *exporterRig) right(s scrape) string {
+// mismatch returns the first difference between a scrape and what BOS holds now, or "".
+func (r *exporterRig) mismatch(s scrape) string {
 	want := r.oracle.now()
 	got, states := s.sessions()
 	for _, id := range slices.Sorted(maps.Keys(want)) {
@@ -271,7 +271,7 @@ func (r *exporterRig) right(s scrape) string {
 	return ""
 }
 
-// difference tells the first series that differ.
+// difference returns the first series that differs, or "".
 func difference(got, want map[string]float64) string {
 	all := maps.Clone(got)
 	if all == nil {
@@ -339,17 +339,17 @@ func (r *exporterRig) plausible(states map[string]string) {
 	}
 }
 
-// told checks that what is old or missing is told.
-func (r *exporterRig) told(s scrape, times []map[string]session) {
+// reported checks that stale or missing data is reported as such.
+func (r *exporterRig) reported(s scrape, times []map[string]session) {
 	if harmless(r.fault) {
 		return
 	}
 	if r.reach != sessions && r.fault.Befalls(bossim.List) && r.reach != template {
 		if s.values["bos_list_up"] != 0 {
-			r.fail("what is old is told", "bos_list_up "+format(s.values, "bos_list_up"), "0")
+			r.fail("stale data is reported", "bos_list_up "+format(s.values, "bos_list_up"), "0")
 		}
 		if r.reach == everything && s.values["bos_up"] != 0 {
-			r.fail("what is old is told", "bos_up "+format(s.values, "bos_up"), "0")
+			r.fail("stale data is reported", "bos_up "+format(s.values, "bos_up"), "0")
 		}
 		return
 	}
@@ -373,11 +373,11 @@ func (r *exporterRig) told(s scrape, times []map[string]session) {
 		got = s.errors() // their time may be up before they are too long
 	}
 	if got < hit {
-		r.fail("what is old is told", fmt.Sprintf("bos_exporter_session_errors{reason=%q} %g", seenAs[r.fault], got), fmt.Sprintf("%g or more", hit))
+		r.fail("stale data is reported", fmt.Sprintf("bos_exporter_session_errors{reason=%q} %g", seenAs[r.fault], got), fmt.Sprintf("%g or more", hit))
 	}
 }
 
-// hits tells what of a session the fault befalls.
+// hits reports which parts of a session the fault befalls.
 func (r *rig) hits(id string) (describe, bootSet bool) {
 	switch {
 	case r.reach == everything:
@@ -443,7 +443,7 @@ func (r *rig) polite(since, healed time.Time) {
 	}
 }
 
-// strikes tells whether the fault befalls a request.
+// strikes reports whether the fault befalls a request.
 func (r *rig) strikes(q request) bool {
 	parts := strings.Split(strings.TrimPrefix(q.path, "/v1/"), "/")
 	switch {
@@ -483,8 +483,8 @@ func (c cell) runExporter(t *testing.T) {
 		begin()
 	} else {
 		begin()
-		if amiss := r.until(2*noise, func() string { return r.right(r.scrape()) }); amiss != "" {
-			r.fail("all is right before the fault", amiss, "what BOS holds")
+		if amiss := r.until(2*noise, func() string { return r.mismatch(r.scrape()) }); amiss != "" {
+			r.fail("everything is right before the fault", amiss, "what BOS holds")
 			return
 		}
 		goroutines = r.scrape().values["go_goroutines"]
@@ -508,17 +508,17 @@ func (c cell) runExporter(t *testing.T) {
 	})
 	s := r.scrape()
 	r.truthful(s, times)
-	r.told(s, times)
+	r.reported(s, times)
 	if harmless(r.fault) && r.fault != bossim.Orphans {
-		if amiss := r.right(s); amiss != "" {
+		if amiss := r.mismatch(s); amiss != "" {
 			r.fail("a harmless fault changes nothing", amiss, "what BOS holds")
 		}
 	}
 	lasted := time.Since(since)
 	r.sim.Heal()
 	healed := time.Now()
-	if amiss := r.until(r.recovery(lasted), func() string { s = r.scrape(); return r.right(s) }); amiss != "" {
-		r.fail("all is right after the fault", amiss, "what BOS holds within "+r.recovery(lasted).String())
+	if amiss := r.until(r.recovery(lasted), func() string { s = r.scrape(); return r.mismatch(s) }); amiss != "" {
+		r.fail("everything is right after the fault", amiss, "what BOS holds within "+r.recovery(lasted).String())
 	}
 	results.healed(c, time.Since(healed))
 	r.polite(since, healed)

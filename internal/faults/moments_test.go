@@ -76,7 +76,7 @@ var moments = []moment{
 		}},
 }
 
-// reused tells whether an id is used again in the moment.
+// reused reports whether an id is used again in the moment.
 func (m *moment) reused() bool { return len(m.extras) > 1 }
 
 // after is a time relative to the creation of the sessions, to be made absolute.

@@ -101,8 +101,9 @@ func say(r backend.DataResponse) string {
 	return fmt.Sprintf("%d rows, warnings %q", len(rows(r)), warnings(r))
 }
 
-// right tells what in the answers is not as BOS has it now, and "" if all is.
-func (r *pluginRig) right() string {
+// mismatch returns the first difference between the answers and what BOS holds now, or
+// "".
+func (r *pluginRig) mismatch() string {
 	want := r.oracle.now()
 	s := r.ask("sessions")
 	if s.Error != nil || len(warnings(s)) > 0 {
@@ -138,7 +139,7 @@ func (r *pluginRig) right() string {
 	return ""
 }
 
-// wrong tells what a row of a session says that BOS never held.
+// wrong returns what a row of a session says that BOS never held, or "".
 func (r *pluginRig) wrong(row map[string]string, times []map[string]session) string {
 	id := row["session"]
 	var held []map[string]float64
@@ -173,7 +174,7 @@ func nodeRows(r backend.DataResponse) map[string]map[string]bool {
 	return all
 }
 
-// missingRows tells the first row that is not there.
+// missingRows returns the first row that is not there, or "".
 func missingRows(want, got map[string]bool) string {
 	for _, row := range slices.Sorted(maps.Keys(want)) {
 		if !got[row] {
@@ -197,7 +198,7 @@ func (r *pluginRig) truthful(queryType string, times []map[string]session, since
 		return
 	}
 	if struck && !harmless(r.fault) && len(warnings(a)) == 0 {
-		r.fail("what is old or missing is told", queryType+": "+say(a), "a warning or an error")
+		r.fail("stale or missing data is reported", queryType+": "+say(a), "a warning or an error")
 	}
 	switch queryType {
 	case "sessions":
@@ -270,8 +271,8 @@ func (c cell) runPlugin(t *testing.T, p programs.Plugin) {
 		Type: "bosexporter-bos-datasource", URL: r.url, JSONData: json.RawMessage(fmt.Sprintf(`{"cacheSeconds":0,"timeout":%d}`, max(1, c.timeout()/time.Second)))}
 	times := []map[string]session{r.oracle.now()}
 	if !c.moment.unknown {
-		if amiss := r.until(2*noise, r.right); amiss != "" {
-			r.fail("all is right before the fault", amiss, "what BOS holds")
+		if amiss := r.until(2*noise, r.mismatch); amiss != "" {
+			r.fail("everything is right before the fault", amiss, "what BOS holds")
 			return
 		}
 	}
@@ -302,8 +303,8 @@ func (c cell) runPlugin(t *testing.T, p programs.Plugin) {
 		recovery += 2*pluginInterval + 2*time.Second
 	}
 	healed := time.Now()
-	if amiss := r.until(recovery, r.right); amiss != "" {
-		r.fail("all is right after the fault", amiss, "what BOS holds within "+recovery.String())
+	if amiss := r.until(recovery, r.mismatch); amiss != "" {
+		r.fail("everything is right after the fault", amiss, "what BOS holds within "+recovery.String())
 	}
 	pluginResults.healed(c, time.Since(healed))
 	for _, q := range r.asked(since) {
