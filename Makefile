@@ -102,7 +102,7 @@ e2e: build/prometheus build/alertmanager
 
 # The race detector would distort times and memory. Cells mostly wait, so many run at once.
 faults:
-	go test -tags faults -count=1 -parallel 12 -timeout 15m ./internal/faults
+	cd internal/faults && go test -tags faults -count=1 -parallel 16 -timeout 15m
 
 grafana: build plugin build/prometheus build/alertmanager
 	dashboards/grafana.sh "$(GRAFANA)"

@@ -173,6 +173,8 @@ func (c cell) sensible() bool {
 		return false // it befalls whatever comes next
 	case c.fault == bossim.WrongTypes && c.reach == template:
 		return false // all that is read of a template are the names in it
+	case c.fault == bossim.NoPhases && (c.moment.unknown || c.moment.name == "boot sets reported"):
+		return false // unless nodes are known already, the boot set may have none
 	}
 	return slices.ContainsFunc(hits, c.fault.Befalls)
 }
