@@ -58,8 +58,8 @@ func (c *Client) Session(ctx context.Context, id string) (*bos.Session, error) {
 			anything = true
 			return err
 		})
-		if err == nil && (!anything || s.Operation == "" && s.Template == "" && s.Job == "" && s.Metadata == (bos.Metadata{})) {
-			return errors.New("the description of a session has none of its members, or no value in any of them")
+		if err == nil && (!anything || s.Operation == "" && s.Template == "" && s.Metadata == (bos.Metadata{})) {
+			return errors.New("the description of a session has none of its members, or no value in any but its job")
 		}
 		return err
 	}, "session", id)

@@ -26,6 +26,7 @@ func TestFragmentIsMalformed(t *testing.T) {
 		{"boot set: metadata alone", `{"name":"computes","metadata":{"complete":true}}`, bootSet, "no phases"},
 		{"boot set: null for phases", `{"name":"computes","session":"x","phases":null}`, bootSet, "/phases: want an array, got null"},
 		{"description: nulls", `{"templateName":null,"operation":null,"job":null,"start_time":null,"stop_time":null,"complete":null,"in_progress":null,"error_count":null}`, description, "no value"},
+		{"description: a job", `{"job":"x"}`, description, "no value"},
 		{"description: empty strings", `{"operation":"","templateUuid":"","complete":"","start_time":""}`, description, "no value"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -24,7 +24,8 @@ func TestFragmentKeepsLastGoodData(t *testing.T) {
 		{"boot set: a phase is missing", bootSet, `{"metadata":{"complete":false,"in_progress":true,"error_count":1,"start_time":"2026-03-01 08:01:05"},
 			"phases":[{"name":"boot","categories":[{"name":"failed","node_list":["x1000c0s0b0n0"]}]}]}`, `phase "shutdown" of boot set "computes"`},
 		{"description: nulls", description, `{"templateName":null,"operation":null,"job":null,"start_time":null,"stop_time":null}`, "no value"},
-		{"description: a job", description, `{"job":"x"}`, "template, operation"},
+		{"description: a job", description, `{"job":"x"}`, "no value"},
+		{"description: a job and a time", description, `{"job":"x","start_time":"2026-03-01T08:00:00Z"}`, "template, operation"},
 		{"description: no job", description, `{"templateName":"cle","operation":"reboot","complete":false,"in_progress":true,"error_count":0,"start_time":"2026-03-01T08:00:00Z"}`, "job"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
