@@ -7,6 +7,7 @@ ignore ./datasource/frontend/node_modules
 
 require (
 	github.com/alecthomas/kingpin/v2 v2.4.0
+	github.com/bits-and-blooms/bitset v1.29.0
 	github.com/go-json-experiment/json v1.27.2
 	github.com/google/go-cmp v0.7.0
 	github.com/grafana/grafana-plugin-sdk-go v0.298.0

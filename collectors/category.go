@@ -15,7 +15,7 @@ var category = Collector{
 			for i := range b.Phases {
 				p := &b.Phases[i]
 				for _, c := range p.Categories {
-					out.add(categoryNodes, float64(c.Nodes), e.ID, e.Tenant, b.Name, p.Name, c.Name)
+					out.add(categoryNodes, float64(c.Count), e.ID, e.Tenant, b.Name, p.Name, c.Name)
 				}
 			}
 		}

@@ -34,9 +34,9 @@ func snapshot() *inventory.Snapshot {
 				Phases: []bos.Phase{
 					{Name: bos.Shutdown, LastProgress: t0.Add(90 * time.Second),
 						Metadata:   bos.Metadata{Complete: bos.Some(true), InProgress: bos.Some(false), ErrorCount: bos.Some(1), StartTime: t0.Add(time.Second), StopTime: t0.Add(90*time.Second + 250*time.Millisecond)},
-						Categories: []bos.Category{{Name: bos.NotStarted}, {Name: bos.Succeeded, Nodes: 4}, {Name: bos.Failed, Nodes: 1}}},
+						Categories: []bos.Category{{Name: bos.NotStarted}, {Name: bos.Succeeded, Count: 4}, {Name: bos.Failed, Count: 1}}},
 					{Name: bos.Boot, LastProgress: t0.Add(2 * time.Minute),
-						Categories: []bos.Category{{Name: bos.InProgress, Nodes: 3}, {Name: "on\nhold", Nodes: 1}}},
+						Categories: []bos.Category{{Name: bos.InProgress, Count: 3}, {Name: "on\nhold", Count: 1}}},
 				}},
 			{Name: "not yet reported"},
 		}}

@@ -73,7 +73,7 @@ func storedBytes(s *inventory.Snapshot) float64 {
 			reported = reported || b.Reported
 			for _, p := range b.Phases {
 				for _, c := range p.Categories {
-					nodes += c.Nodes
+					nodes += c.Count
 				}
 			}
 		}

@@ -39,20 +39,6 @@ func bootsets(v *view) (data.Frames, error) {
 	), nil
 }
 
-// eachBootSet calls each with the boot sets that the query selects.
-func (v *view) eachBootSet(each func(*inventory.Session, *bos.BootSet, bos.BootSetVerdict)) {
-	for _, s := range v.sessions {
-		if blind(s) {
-			v.miss(s.ID, s.Err, true)
-		}
-		for i := range s.BootSets {
-			if v.query.BootSet.has(s.BootSets[i].Name) {
-				each(s, &s.BootSets[i], s.Verdict.BootSets[i])
-			}
-		}
-	}
-}
-
 // errorCount returns the error count of a session: the sum over its boot sets, because
 // most releases of BOS give 0 for the session itself.
 func errorCount(s *inventory.Session) *int64 {

@@ -25,13 +25,13 @@ func counts(v *view) (data.Frames, error) {
 	if v.query.Node == "" {
 		v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
 			for _, c := range p.Categories {
-				add(s, b.Name, p.Name, c.Name, c.Nodes)
+				add(s, b.Name, p.Name, c.Name, c.Count)
 			}
 		})
 	} else {
-		v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
+		v.eachNamedPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
 			for _, c := range p.Categories {
-				add(&w.Session, set, p.Name, c.Name, len(v.matching(c.Nodes)))
+				add(s, b.Name, p.Name, c.Name, v.matching(c.Nodes).Len())
 			}
 		})
 	}

@@ -5,7 +5,6 @@ import (
 	"maps"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
@@ -17,34 +16,29 @@ import (
 // that is in two categories of a phase has two rows, which say so.
 func nodes(v *view) (data.Frames, error) {
 	type row struct {
-		session, bootSet, phase, category, node, alsoIn, text string
-		place                                                 bos.Place
-		number                                                *int64
+		session, bootSet, phase, category, alsoIn, text string
+		*bos.Node
 	}
 	found := make(map[string][]row) // by category, no more of each than can be shown
 	total := 0
-	v.eachPhaseRoster(func(w inventory.Whole, set string, p bos.PhaseRoster) {
-		in, messages := p.InTwo(), p.Messages()
-		fates := sync.OnceValue(func() map[string]bos.Fate { return w.Roster.Fates(w.Session.Session) })
+	v.eachNamedPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
+		several := p.InSeveral()
+		remark := remarks(s, p)
 		for _, c := range p.Categories {
 			if !v.query.Category.hasName(c.Name) {
 				continue
 			}
+			nodes := v.matching(c.Nodes)
+			total += nodes.Len()
 			rows := found[c.Name]
-			rows = slices.Grow(rows, min(len(c.Nodes), max(0, v.max-len(rows))))
-			for _, n := range c.Nodes {
-				if !v.query.hasNode(n) {
-					continue
-				}
-				total++
+			rows = slices.Grow(rows, min(nodes.Len(), max(0, v.max-len(rows))))
+			for n := range nodes.All() {
 				if len(rows) == v.max {
-					continue
+					break
 				}
-				r := row{session: w.ID, bootSet: set, phase: p.Name, category: c.Name, node: n,
-					alsoIn: others(in[n], c.Name), text: remark(w, c.Name, n, fates, messages[n])}
-				if x, ok := bos.ParseXname(n); ok {
-					number := int64(x.Node)
-					r.place, r.number = x.Place(), &number
+				r := row{session: s.ID, bootSet: b.Name, phase: p.Name, category: c.Name, Node: v.snapshot.Nodes.Node(n), text: remark(n, c.Name)}
+				if several.Has(n) {
+					r.alsoIn = others(p.CategoriesOf(n), c.Name)
 				}
 				rows = append(rows, r)
 			}
@@ -63,30 +57,46 @@ func nodes(v *view) (data.Frames, error) {
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
 		mapped(field("category", "Category", "How far the node is in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
-		v.nodeField(column(rows, func(r row) string { return r.node })),
-		field("cabinet", "Cabinet", "Xname of the cabinet", column(rows, func(r row) string { return r.place.Cabinet })),
-		field("chassis", "Chassis", "Xname of the chassis", column(rows, func(r row) string { return r.place.Chassis })),
-		field("slot", "Slot", "Xname of the slot or blade", column(rows, func(r row) string { return r.place.Slot })),
-		field("bmc", "BMC", "Xname of the BMC", column(rows, func(r row) string { return r.place.BMC })),
-		field("node_number", "Node number", "Number of the node on its BMC", column(rows, func(r row) *int64 { return r.number })),
+		v.nodeField(column(rows, func(r row) string { return r.Name })),
+		field("cabinet", "Cabinet", "Xname of the cabinet", column(rows, func(r row) string { return r.Place.Cabinet })),
+		field("chassis", "Chassis", "Xname of the chassis", column(rows, func(r row) string { return r.Place.Chassis })),
+		field("slot", "Slot", "Xname of the slot or blade", column(rows, func(r row) string { return r.Place.Slot })),
+		field("bmc", "BMC", "Xname of the BMC", column(rows, func(r row) string { return r.Place.BMC })),
+		field("node_number", "Node number", "Number of the node on its BMC", column(rows, func(r row) *int64 { return nodeNumber(r.Node) })),
 		field("also_in", "Also in", "Other categories that the node is also in: in boot, a node that never became ready is in both succeeded and failed", column(rows, func(r row) string { return r.alsoIn })),
 		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
 	), nil
 }
 
-// remark returns the error message of a node in a category, or a note on what is
-// missing.
-func remark(w inventory.Whole, category, node string, fates func() map[string]bos.Fate, message string) string {
-	switch {
-	case message != "":
-		return message
-	case category == bos.Failed:
-		return noMessage
-	case !w.StopTime.IsZero() && (category == bos.NotStarted || category == bos.InProgress) && fates()[node] == bos.FateUnfinished:
-		return "unfinished: the session stopped while the node was " + strings.ReplaceAll(category, "_", " ")
-	default:
-		return ""
+// remarks returns a function that has the error message of a node in a category of a
+// phase, or a note on what is missing.
+func remarks(s *inventory.Session, p *bos.Phase) func(node int, category string) string {
+	var unfinished bos.NodeSet
+	if !s.StopTime.IsZero() {
+		unfinished = s.Fates().Unfinished
 	}
+	return func(node int, category string) string {
+		if messages := p.Messages(node); len(messages) > 0 {
+			return strings.Join(messages, "; ")
+		}
+		switch {
+		case category == bos.Failed:
+			return noMessage
+		case (category == bos.NotStarted || category == bos.InProgress) && unfinished.Has(node):
+			return "unfinished: the session stopped while the node was " + strings.ReplaceAll(category, "_", " ")
+		default:
+			return ""
+		}
+	}
+}
+
+// nodeNumber returns the number of a node on its BMC.
+func nodeNumber(n *bos.Node) *int64 {
+	if !n.IsXname {
+		return nil
+	}
+	number := int64(n.Xname.Node)
+	return &number
 }
 
 // noMessage is shown where BOS lists a node as failed and gives no error for it.
@@ -101,21 +111,4 @@ func others(categories []string, but string) string {
 		}
 	}
 	return strings.Join(rest, "; ")
-}
-
-// eachPhaseRoster calls each with the nodes, by name, of the phases that the query
-// selects.
-func (v *view) eachPhaseRoster(each func(w inventory.Whole, bootSet string, p bos.PhaseRoster)) {
-	v.eachDetail(func(w inventory.Whole) {
-		for _, b := range w.Roster.BootSets {
-			if !v.query.BootSet.has(b.Name) {
-				continue
-			}
-			for _, p := range b.Phases {
-				if v.query.Phase.hasName(p.Name) {
-					each(w, b.Name, p)
-				}
-			}
-		}
-	})
 }

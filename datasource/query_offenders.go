@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,41 +14,43 @@ import (
 // offenders has one row per node that failed, ordered by the number of sessions in
 // which it did.
 func offenders(v *view) (data.Frames, error) {
-	type offender struct {
-		sessions, phases map[string]bool
-		last, text       string // of the newest session
-	}
-	found := make(map[string]*offender)
-	// Sessions come newest first. Those known to have no failure need not be read.
+	// Sessions come newest first. Those known to have no failure need not be looked at.
 	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return s.Nodes.Failed == 0 && !blind(s) })
-	v.eachPhaseRoster(func(w inventory.Whole, _ string, p bos.PhaseRoster) {
-		messages := p.Messages()
-		for _, c := range p.Categories {
-			if c.Name != bos.Failed {
+	var named []*inventory.Session
+	var sessions []*bos.Session
+	v.eachNamed(func(s *inventory.Session) {
+		named = append(named, s)
+		sessions = append(sessions, s.Session)
+	})
+	worst := bos.Offenders(sessions, v.takes)
+	if v.query.Node != "" {
+		worst = slices.DeleteFunc(worst, func(o bos.Offender) bool { return v.matching(bos.NodeSetOf(o.Node)).Empty() })
+	}
+	worst = truncate(v, worst, "nodes")
+	return v.table(
+		v.nodeField(column(worst, func(o bos.Offender) string { return v.snapshot.Nodes.Node(o.Node).Name })),
+		field("sessions", "Sessions", "Number of sessions in which the node failed", column(worst, func(o bos.Offender) int64 { return int64(o.Sessions) })),
+		v.sessionFieldAs("last_session", "Last session", "Newest session in which the node failed", column(worst, func(o bos.Offender) string { return named[o.Last].ID })),
+		field("phases", "Phases", "Phases in which the node failed", column(worst, func(o bos.Offender) string { return strings.Join(o.Phases, ", ") })),
+		field("last_error", "Last error", "Error message from BOS in that session", column(worst, func(o bos.Offender) string { return v.lastError(named[o.Last], o.Node) })),
+	), nil
+}
+
+// lastError joins the error messages of a node in the phases in which it failed.
+func (v *view) lastError(s *inventory.Session, node int) string {
+	var texts []string
+	for i := range s.BootSets {
+		for j := range s.BootSets[i].Phases {
+			p := &s.BootSets[i].Phases[j]
+			if !v.takes(&s.BootSets[i], p) || !p.In(bos.Failed).Has(node) {
 				continue
 			}
-			for _, n := range v.matching(c.Nodes) {
-				o := found[n]
-				if o == nil {
-					o = &offender{sessions: make(map[string]bool), phases: make(map[string]bool), last: w.ID}
-					found[n] = o
-				}
-				o.sessions[w.ID], o.phases[p.Name] = true, true
-				if text := messages[n]; o.last == w.ID && !strings.Contains(o.text, text) {
-					o.text = strings.TrimPrefix(o.text+"; "+text, "; ")
+			for _, text := range p.Messages(node) {
+				if !slices.Contains(texts, text) {
+					texts = append(texts, text)
 				}
 			}
 		}
-	})
-	worst := slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		return cmp.Or(len(found[b].sessions)-len(found[a].sessions), bos.CompareNodes(a, b))
-	})
-	worst = truncate(v, worst, "nodes")
-	return v.table(
-		v.nodeField(worst),
-		field("sessions", "Sessions", "Number of sessions in which the node failed", column(worst, func(n string) int64 { return int64(len(found[n].sessions)) })),
-		v.sessionFieldAs("last_session", "Last session", "Newest session in which the node failed", column(worst, func(n string) string { return found[n].last })),
-		field("phases", "Phases", "Phases in which the node failed", column(worst, func(n string) string { return strings.Join(slices.Sorted(maps.Keys(found[n].phases)), ", ") })),
-		field("last_error", "Last error", "Error message from BOS in that session", column(worst, func(n string) string { return cmp.Or(found[n].text, noMessage) })),
-	), nil
+	}
+	return cmp.Or(strings.Join(texts, "; "), noMessage)
 }

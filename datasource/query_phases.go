@@ -46,14 +46,3 @@ func phases(v *view) (data.Frames, error) {
 		field("last_progress", "Last move", "Last known time at which a node moved from one category to another", column(rows, func(r row) *time.Time { return optionalTime(r.LastProgress) })),
 	), nil
 }
-
-// eachPhase calls each with the phases that the query selects.
-func (v *view) eachPhase(each func(*inventory.Session, *bos.BootSet, *bos.Phase, bos.State)) {
-	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, verdict bos.BootSetVerdict) {
-		for i := range b.Phases {
-			if v.query.Phase.hasName(b.Phases[i].Name) {
-				each(s, b, &b.Phases[i], verdict.Phases[i])
-			}
-		}
-	})
-}

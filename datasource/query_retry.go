@@ -16,20 +16,23 @@ import (
 // session has ended or is stuck, those that it left unfinished.
 func retry(v *view) (data.Frames, error) {
 	type row struct {
-		inventory.Whole
-		nodes []string
+		*inventory.Session
+		nodes bos.NodeSet // two spellings of a name are two nodes here
+		limit []string
 	}
 	var rows []row
 	var notNodes, noTemplate []string
-	v.eachDetail(func(w inventory.Whole) {
-		nodes, others := limitable(v.toRetry(w))
-		notNodes = append(notNodes, others...)
-		if len(nodes) == 0 {
+	v.eachNamed(func(s *inventory.Session) {
+		over := s.Verdict.State != bos.StatePending && s.Verdict.State != bos.StateRunning
+		nodes := v.matching(s.ToRetry(over, v.takes))
+		limit, others := limitable(v.snapshot.Nodes, nodes)
+		notNodes = append(notNodes, v.snapshot.Nodes.Names(others)...)
+		if len(limit) == 0 {
 			return
 		}
-		rows = append(rows, row{w, nodes})
-		if w.Template == "" || w.Operation == "" {
-			noTemplate = append(noTemplate, w.ID)
+		rows = append(rows, row{s, nodes.Minus(others), limit})
+		if s.Template == "" || s.Operation == "" {
+			noTemplate = append(noTemplate, s.ID)
 		}
 	})
 	if len(notNodes) > 0 {
@@ -45,51 +48,22 @@ func retry(v *view) (data.Frames, error) {
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
 		field("template", "Template", "Session template to use again", column(rows, func(r row) string { return r.Template })),
 		field("operation", "Operation", "Operation to perform again", column(rows, func(r row) string { return r.Operation })),
-		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", column(rows, func(r row) int64 { return int64(len(r.nodes)) })),
-		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.nodes, ",") })),
-		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return bos.Fold(r.nodes) })),
-		field("command", "Command", "Shell command that retries the nodes", column(rows, func(r row) string { return command(r.Operation, r.Template, r.nodes) })),
+		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", column(rows, func(r row) int64 { return int64(len(r.limit)) })),
+		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.limit, ",") })),
+		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
+		field("command", "Command", "Shell command that retries the nodes", column(rows, func(r row) string { return command(r.Operation, r.Template, r.limit) })),
 	), nil
 }
 
-// toRetry returns the names that BOS lists for the nodes of a session to retry.
-func (v *view) toRetry(w inventory.Whole) (names []string) {
-	fates := w.Roster.Fates(w.Session.Session)
-	over := w.Verdict.State != bos.StatePending && w.Verdict.State != bos.StateRunning
-	for _, b := range w.Roster.BootSets {
-		if !v.query.BootSet.has(b.Name) {
-			continue
-		}
-		for _, p := range b.Phases {
-			if !v.query.Phase.hasName(p.Name) {
-				continue
-			}
-			for _, c := range p.Categories {
-				for _, n := range v.matching(c.Nodes) {
-					left := over && fates[n] == bos.FateUnfinished && c.Name != bos.Succeeded && c.Name != bos.Excluded
-					if c.Name == bos.Failed || left {
-						names = append(names, n)
-					}
-				}
-			}
-		}
+// limitable returns the nodes of a set as a limit can name them, canonical, in order and
+// each once, and those whose names are no xnames. In a limit, an empty name, "all" and
+// "*" stand for every node of the template, and "!" excludes nodes.
+func limitable(table *bos.NodeTable, nodes bos.NodeSet) (limit []string, others bos.NodeSet) {
+	others = nodes.Minus(table.Where(func(n *bos.Node) bool { return n.IsXname }))
+	for n := range nodes.Minus(others).All() {
+		limit = append(limit, table.Node(n).Place.Node)
 	}
-	return names
-}
-
-// limitable parts names into the nodes that a limit can name, canonical, sorted and
-// each once, and all others. In a limit, an empty name, "all" and "*" stand for every
-// node of the template, and "!" excludes nodes.
-func limitable(names []string) (nodes, others []string) {
-	for _, name := range names {
-		if x, ok := bos.ParseXname(name); ok {
-			nodes = append(nodes, x.String())
-		} else {
-			others = append(others, name)
-		}
-	}
-	slices.SortFunc(nodes, bos.CompareNodes)
-	return slices.Compact(nodes), others
+	return slices.Compact(limit), others
 }
 
 // maxArgument bounds the length of a limit: Linux allows 128 KiB for an argument of a

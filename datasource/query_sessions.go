@@ -52,17 +52,12 @@ func sessions(v *view) (data.Frames, error) {
 }
 
 func (v *view) sessionRows() (rows []sessionRow) {
-	if v.query.Node != "" {
-		v.eachDetail(func(w inventory.Whole) {
-			if r, some := v.ofMatching(w); some {
-				rows = append(rows, r)
-			}
-		})
-		return rows
-	}
 	v.eachHolder(func(s *inventory.Session) {
 		r := sessionRow{Session: s, errors: errorCount(s)}
-		if slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return b.Reported }) {
+		switch {
+		case v.query.Node != "":
+			r.tally, r.errors = v.ofMatching(s)
+		case slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return b.Reported }):
 			r.tally = &s.Nodes
 		}
 		rows = append(rows, r)
@@ -70,26 +65,16 @@ func (v *view) sessionRows() (rows []sessionRow) {
 	return rows
 }
 
-// ofMatching returns the row of a session that counts only the nodes that match the
-// query's patterns, if there are any in the boot sets, phases and categories asked for.
-func (v *view) ofMatching(w inventory.Whole) (r sessionRow, some bool) {
-	var tally bos.Tally
-	for n, fate := range w.Roster.Fates(w.Session.Session) {
-		if v.query.hasNode(n) {
-			tally.Add(fate)
-		}
-	}
+// ofMatching counts the nodes of a session that match the query's patterns, and their
+// failures, one for each phase in which a node failed.
+func (v *view) ofMatching(s *inventory.Session) (*bos.Tally, *int64) {
+	fates := s.Fates()
+	tally := fates.Within(v.matching(fates.All())).Tally()
 	var failures int64
-	for _, b := range w.Roster.BootSets {
-		for _, p := range b.Phases {
-			for _, c := range p.Categories {
-				n := len(v.matching(c.Nodes))
-				if c.Name == bos.Failed {
-					failures += int64(n)
-				}
-				some = some || n > 0 && v.query.BootSet.has(b.Name) && v.query.Phase.hasName(p.Name) && v.query.Category.hasName(c.Name)
-			}
+	for i := range s.BootSets {
+		for j := range s.BootSets[i].Phases {
+			failures += int64(v.matching(s.BootSets[i].Phases[j].In(bos.Failed)).Len())
 		}
 	}
-	return sessionRow{&w.Session, &tally, &failures}, some
+	return &tally, &failures
 }

@@ -251,18 +251,25 @@ func TestBOSInTrouble(t *testing.T) {
 	}
 }
 
-// One session that cannot be read is a notice beside the others.
+// The nodes of a session that can no longer be read stand as they were, with a notice
+// where it is still at work.
 func TestPartialFailure(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
-	w.query(`{"queryType":"sessions"}`)
-	w.sim.FailSession(well, bossim.Unavailable)
-	r := w.query(`{"queryType":"nodes","phase":["boot"]}`)
-	if n := len(rows(t, r)); n == 0 || !strings.Contains(notices(r), "missing from the answer: 1. Try again, and check the log of BOS if that does not help. The first is "+well) {
-		t.Errorf("%d rows, notices %q", n, notices(r))
-	}
-	r = w.query(`{"queryType":"nodes","session":["` + well + `"]}`)
-	if r.Status != backend.StatusBadGateway {
-		t.Errorf("only that session: status %d, %v", r.Status, r.Error)
+	for _, tt := range []struct {
+		name, session, notice string
+	}{
+		{"at work", running, "the last good data is shown: 1. The first is " + running},
+		{"settled", well, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			query := `{"queryType":"nodes","session":["` + tt.session + `"],"fresh":true}`
+			before := len(rows(t, w.query(query)))
+			w.sim.FailSession(tt.session, bossim.Unavailable)
+			r := w.query(query)
+			if n := len(rows(t, r)); n == 0 || n != before || !strings.Contains(notices(r), tt.notice) || (tt.notice == "") != (notices(r) == "") {
+				t.Errorf("%d rows, %d before, notices %q", n, before, notices(r))
+			}
+		})
 	}
 }
 
@@ -434,31 +441,31 @@ func TestUnreadableOldSession(t *testing.T) {
 	if r := w.query(`{"queryType":"sessions","session":["` + stuck + `"]}`); r.Status != backend.StatusBadGateway {
 		t.Errorf("only that: status %d, %v", r.Status, r.Error)
 	}
-	// Nobody asked for these by their ids, so they are not read.
+	// Nobody asked for the others by their ids, so they are not read.
 	before := w.requests()
 	span := backend.TimeRange{From: day.From, To: w.clock.Now()}
-	if n := len(rows(t, w.queryIn(span, `{"queryType":"nodes"}`))); n != 0 || w.requests() != before {
-		t.Errorf("%d rows for %d requests", n, w.requests()-before)
+	got := rows(t, w.queryIn(span, `{"queryType":"nodes"}`))
+	got = slices.DeleteFunc(got, func(row map[string]any) bool { return row["session"] == well })
+	if len(got) != 0 || w.requests() != before {
+		t.Errorf("%d rows of others for %d requests", len(got), w.requests()-before)
 	}
 }
 
-func TestFreshReadsSettledSessionsToo(t *testing.T) {
+// The nodes of every session are known from its last reading.
+func TestNodesOfSettledSessionsAreNotReadAgain(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
-	nodes := `{"queryType":"nodes","session":["` + well + `"]%s}`
-	w.query(fmt.Sprintf(nodes, ""))
+	query := `{"queryType":"nodes","session":["` + well + `"]%s}`
 	read := func() int {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		return w.asked["session/"+well]
 	}
+	w.query(`{"queryType":"sessions"}`)
 	before := read()
-	w.query(fmt.Sprintf(nodes, ""))
-	if read() != before {
-		t.Error("read again without being asked to")
-	}
-	w.query(fmt.Sprintf(nodes, `,"fresh":true`))
-	if read() != before+1 {
-		t.Errorf("read %d times", read()-before)
+	for _, how := range []string{"", `,"node":"x1000*"`, `,"fresh":true`} {
+		if n := len(rows(t, w.query(fmt.Sprintf(query, how)))); n == 0 || read() != before {
+			t.Errorf("%d rows, read %d times", n, read()-before)
+		}
 	}
 }
 

@@ -66,16 +66,17 @@ func (v *view) values() []value {
 		v.eachPlace(func(_, _, category string) { add(category) })
 		inOrderOf(found, bos.CategoryOrder)
 	case "node":
-		v.eachPhaseRoster(func(_ inventory.Whole, _ string, p bos.PhaseRoster) {
+		var nodes bos.NodeSet
+		v.eachNamedPhase(func(_ *inventory.Session, _ *bos.BootSet, p *bos.Phase, _ bos.State) {
 			for _, c := range p.Categories {
 				if v.query.Category.hasName(c.Name) {
-					for _, n := range v.matching(c.Nodes) {
-						add(n)
-					}
+					nodes = nodes.Union(v.matching(c.Nodes))
 				}
 			}
 		})
-		slices.SortFunc(found, func(a, b value) int { return bos.CompareNodes(a.value, b.value) })
+		for _, name := range v.snapshot.Nodes.Names(nodes) {
+			add(name)
+		}
 	}
 	words := strings.Fields(strings.ToLower(v.query.Search))
 	return slices.DeleteFunc(found, func(c value) bool {
@@ -89,63 +90,6 @@ func byValue(a, b value) int { return strings.Compare(a.value, b.value) }
 // inOrderOf sorts values by their places in an order.
 func inOrderOf(found []value, order []string) {
 	slices.SortStableFunc(found, func(a, b value) int { return bos.PlaceIn(order, a.value) - bos.PlaceIn(order, b.value) })
-}
-
-// eachHolder calls each with the selected sessions, in order, that hold nodes in the
-// boot sets, phases and categories, and of the names, that the query asks for.
-func (v *view) eachHolder(each func(*inventory.Session)) {
-	if v.query.Node != "" {
-		v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !v.holds(s) })
-		v.eachDetail(func(w inventory.Whole) {
-			if _, some := v.ofMatching(w); some {
-				each(&w.Session)
-			}
-		})
-		return
-	}
-	for _, s := range v.sessions {
-		if v.holds(s) {
-			each(s)
-		}
-	}
-}
-
-// eachPlace calls each with the places that the query selects: boot sets, their phases
-// and the categories of these. With a node pattern, those where such nodes are.
-func (v *view) eachPlace(each func(bootSet, phase, category string)) {
-	if v.query.Node != "" {
-		v.eachPhaseRoster(func(_ inventory.Whole, set string, p bos.PhaseRoster) {
-			for _, c := range p.Categories {
-				if v.query.Category.hasName(c.Name) && len(v.matching(c.Nodes)) > 0 {
-					each(set, p.Name, c.Name)
-				}
-			}
-		})
-		return
-	}
-	v.eachPhase(func(_ *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
-		for _, c := range p.Categories {
-			if v.query.Category.hasName(c.Name) {
-				each(b.Name, p.Name, c.Name)
-			}
-		}
-	})
-}
-
-// holds tells whether the session has nodes in the boot sets, phases and categories
-// that the query asks for.
-func (v *view) holds(s *inventory.Session) bool {
-	if v.query.BootSet.empty() && v.query.Phase.empty() && v.query.Category.empty() {
-		return true
-	}
-	one, found := *v, false
-	one.sessions = []*inventory.Session{s}
-	one.eachPhase(func(_ *inventory.Session, _ *bos.BootSet, p *bos.Phase, _ bos.State) {
-		for _, c := range p.Categories {
-			found = found || c.Nodes > 0 && v.query.Category.hasName(c.Name)
-		}
-	})
-	return found
 }
 
 // sessionLabel returns the text by which people choose a session.

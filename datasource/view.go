@@ -10,7 +10,6 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
@@ -28,6 +27,7 @@ type view struct {
 	inventory *inventory.OnDemand
 	snapshot  *inventory.Snapshot
 	now       time.Time            // by the clock of BOS
+	pattern   *bos.NodeSet         // the nodes that match the query's patterns; nil until asked for
 	sessions  []*inventory.Session // newest first
 	notices   []data.Notice
 	cut       string // how many rows were left out; empty if none were
@@ -103,6 +103,7 @@ func (v *view) choose(within backend.TimeRange) error {
 		}
 	}
 	onlyIDs := len(ids) > 0 && len(selects) == 0
+	unfollowed := v.follow(ids)
 	missing := slices.Clone(ids)
 	var candidates []*inventory.Session
 	for i := range v.snapshot.Sessions {
@@ -118,11 +119,10 @@ func (v *view) choose(within backend.TimeRange) error {
 		}
 		v.known++
 		if isNamed {
-			named, err := v.named(s)
-			if err != nil {
+			if err := unfollowed[s.ID]; err != nil {
 				v.miss(s.ID, err, true)
-			} else if v.matches(named, true) {
-				v.sessions = append(v.sessions, named)
+			} else if v.matches(s, true) {
+				v.sessions = append(v.sessions, s)
 			}
 		}
 		if !onlyIDs && !s.Began().After(within.To) && v.matches(s, isNamed) {
@@ -167,6 +167,21 @@ func (v *view) choose(within backend.TimeRange) error {
 		v.inform("Sessions that started more than %s ago: %d. Only their descriptions are known; select one by its id to see its nodes.", span(v.maxAge), old)
 	}
 	return nil
+}
+
+// follow has the sessions with these ids read with their boot sets, those that are too
+// old to be followed otherwise included. It returns why some could not be read, by id.
+func (v *view) follow(ids []string) map[string]error {
+	errs := make(map[string]error)
+	for _, id := range ids {
+		if s, listed := v.snapshot.Session(id); listed && !s.Followed && s.Err == nil && !neverRead(s) {
+			if err := v.inventory.Follow(v.ctx, id); err != nil {
+				errs[id] = err
+			}
+			v.snapshot = v.inventory.Snapshot()
+		}
+	}
+	return errs
 }
 
 // hint says what may be wrong with session ids that BOS does not list.
@@ -243,19 +258,6 @@ func (v *view) outdated() error {
 	return nil
 }
 
-// named returns a session that was selected by its id with its boot sets, even if
-// it is too old to be followed.
-func (v *view) named(s *inventory.Session) (*inventory.Session, error) {
-	if s.Followed || s.Err != nil {
-		return s, nil
-	}
-	w, err := v.inventory.Whole(v.ctx, v.snapshot, s.ID, v.query.Fresh)
-	if err != nil {
-		return nil, err
-	}
-	return &w.Session, nil
-}
-
 // endedBefore tells whether the session had ended by t. One that is unfinished goes
 // on, also beyond what is known of it.
 func endedBefore(s *inventory.Session, t time.Time) bool {
@@ -268,37 +270,4 @@ func (v *view) ending(s *inventory.Session) time.Time {
 		return s.Verdict.End
 	}
 	return v.now
-}
-
-// eachDetail calls each with the selected sessions, in order, with the names of their
-// nodes. Sessions that are too old to be followed are left out, unless they were
-// selected by their ids.
-func (v *view) eachDetail(each func(inventory.Whole)) {
-	v.selected = slices.DeleteFunc(v.selected, func(s *inventory.Session) bool { return !s.Followed })
-	for window := range slices.Chunk(v.sessions, v.inventory.Concurrency()) {
-		results := make([]inventory.Whole, len(window))
-		errs := make([]error, len(window))
-		g := new(errgroup.Group)
-		for i, s := range window {
-			if !s.Followed {
-				continue
-			}
-			g.Go(func() error {
-				results[i], errs[i] = v.inventory.Whole(v.ctx, v.snapshot, s.ID, v.query.Fresh)
-				return nil
-			})
-		}
-		_ = g.Wait() // no function returns an error
-		for i, s := range window {
-			switch w := results[i]; {
-			case errs[i] != nil:
-				v.miss(s.ID, errs[i], true)
-			case w.Roster == nil: // too old
-			case blind(&w.Session):
-				v.miss(s.ID, w.Err, true)
-			default:
-				each(w)
-			}
-		}
-	}
 }

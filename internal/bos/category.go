@@ -14,38 +14,6 @@ const (
 // CategoryOrder is the order in which categories are shown.
 var CategoryOrder = []string{NotStarted, InProgress, Succeeded, Failed, Excluded}
 
-// rank orders categories by precedence: a node that is in several categories of
-// a phase counts in the one of the highest rank (bos.md, Nodes in two
-// categories). Zero means that a node is in no category at all.
-type rank uint8
-
-const (
-	rankAbsent rank = iota
-	rankOther
-	rankExcluded
-	rankSucceeded
-	rankNotStarted
-	rankInProgress
-	rankFailed
-)
-
-func rankOf(category string) rank {
-	switch category {
-	case Failed:
-		return rankFailed
-	case InProgress:
-		return rankInProgress
-	case NotStarted:
-		return rankNotStarted
-	case Succeeded:
-		return rankSucceeded
-	case Excluded:
-		return rankExcluded
-	default:
-		return rankOther
-	}
-}
-
 // worst are categories by how much their nodes ask to be looked at, the most first.
 var worst = []string{Failed, InProgress, NotStarted, "", Succeeded, Excluded}
 
@@ -62,31 +30,6 @@ func WorstFirst(a, b string) int {
 	return place(a) - place(b)
 }
 
-// Fate is what became of a node.
-type Fate uint8
-
-// The fates, the worst last. A node in a category that is not known here is
-// unfinished: success is claimed on evidence only.
-const (
-	FateExcluded Fate = iota
-	FateSucceeded
-	FateUnfinished // not started or in progress
-	FateFailed
-)
-
-func (r rank) fate() Fate {
-	switch r {
-	case rankFailed:
-		return FateFailed
-	case rankSucceeded:
-		return FateSucceeded
-	case rankExcluded:
-		return FateExcluded
-	default:
-		return FateUnfinished
-	}
-}
-
 // Tally counts distinct nodes by what became of them. Every node is in exactly
 // one of the four numbers.
 type Tally struct {
@@ -98,17 +41,3 @@ type Tally struct {
 
 // Nodes is the number of distinct nodes.
 func (t Tally) Nodes() int { return t.Failed + t.Unfinished + t.Succeeded + t.Excluded }
-
-// Add counts a node.
-func (t *Tally) Add(f Fate) {
-	switch f {
-	case FateFailed:
-		t.Failed++
-	case FateSucceeded:
-		t.Succeeded++
-	case FateExcluded:
-		t.Excluded++
-	default:
-		t.Unfinished++
-	}
-}

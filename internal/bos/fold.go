@@ -6,26 +6,25 @@ import (
 	"strings"
 )
 
-// Fold writes node names in short, as hostlists: x3000c0s19b1n0 to x3000c0s19b4n0
-// become x3000c0s19b[1-4]n0. Names that are no xnames stand behind, as they are.
-// Every node stands in the result once.
-func Fold(nodes []string) string {
-	var xnames []Xname
+// Fold writes the names of the nodes in a set in short, as hostlists: x3000c0s19b1n0 to
+// x3000c0s19b4n0 become x3000c0s19b[1-4]n0. Names that are no xnames stand behind, as
+// they are.
+func (t *NodeTable) Fold(s NodeSet) string {
+	var tuples [][]int
 	var others []string
-	for _, n := range nodes {
-		if x, ok := ParseXname(n); ok {
-			xnames = append(xnames, x)
-		} else {
-			others = append(others, n)
+	var last Xname
+	for i := range s.All() {
+		n := &t.nodes[i]
+		x := n.Xname
+		switch {
+		case !n.IsXname:
+			others = append(others, n.Name)
+		case len(tuples) == 0 || x != last: // two spellings may be of one node
+			last = x
+			tuples = append(tuples, []int{x.Cabinet, x.Chassis, x.Slot, x.BMC, x.Node})
 		}
 	}
-	slices.SortFunc(xnames, Xname.Compare)
-	slices.Sort(others)
-	tuples := make([][]int, 0, len(xnames))
-	for _, x := range slices.Compact(xnames) {
-		tuples = append(tuples, []int{x.Cabinet, x.Chassis, x.Slot, x.BMC, x.Node})
-	}
-	return strings.Join(append(foldFields("xcsbn", tuples), slices.Compact(others)...), ",")
+	return strings.Join(append(foldFields("xcsbn", tuples), others...), ",")
 }
 
 // foldFields folds sorted tuples of the fields that the letters introduce. Values

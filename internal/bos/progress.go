@@ -25,7 +25,7 @@ func (s *Session) Observe(prev *Session, now time.Time) {
 			p := &b.Phases[j]
 			old := before.phase(p.Name)
 			switch {
-			case old != nil && old.Fingerprint == p.Fingerprint:
+			case old != nil && p.sameAs(old):
 				p.LastProgress = old.LastProgress
 			case before != nil:
 				p.LastProgress = now // a node moved, or the phase is new

@@ -99,12 +99,10 @@ type BootSet struct {
 type Phase struct {
 	Name string // lower case
 	Metadata
-	Categories []Category // each name once, known ones first and in CategoryOrder
+	Categories []Category   // each name once, known ones first and in CategoryOrder
+	Errors     []PhaseError // each message once, by message
 	// Nodes counts the distinct nodes of the phase by what became of them.
 	Nodes Tally
-	// Fingerprint changes whenever a node changes its category. It can only be
-	// compared within one process.
-	Fingerprint uint64
 	// LastProgress is when a node last changed its category, by the clock of
 	// BOS: see Session.Observe.
 	LastProgress time.Time
@@ -112,18 +110,80 @@ type Phase struct {
 
 // Category is the set of nodes that are at one point of a phase.
 type Category struct {
-	Name  string // lower case
-	Nodes int    // as BOS lists them: a node may also be in another category
+	Name  string  // lower case
+	Count int     // as BOS lists them: a node may also be in another category
+	Nodes NodeSet // empty where the names of the nodes are not kept
+}
+
+// PhaseError is an error message of a phase and the nodes that it is about. They need
+// not have failed, and nodes may fail without a message.
+type PhaseError struct {
+	Message string
+	Nodes   NodeSet
+}
+
+// category returns the category of this name, or nil.
+func (p *Phase) category(name string) *Category {
+	for i := range p.Categories {
+		if p.Categories[i].Name == name {
+			return &p.Categories[i]
+		}
+	}
+	return nil
 }
 
 // Count is the number of nodes that BOS lists in a category of the phase.
 func (p *Phase) Count(category string) int {
-	for _, c := range p.Categories {
-		if c.Name == category {
-			return c.Nodes
-		}
+	if c := p.category(category); c != nil {
+		return c.Count
 	}
 	return 0
+}
+
+// In returns the nodes in a category of the phase.
+func (p *Phase) In(category string) NodeSet {
+	if c := p.category(category); c != nil {
+		return c.Nodes
+	}
+	return NodeSet{}
+}
+
+// All returns the nodes in any category of the phase.
+func (p *Phase) All() NodeSet {
+	var all NodeSet
+	for i := range p.Categories {
+		all = all.Union(p.Categories[i].Nodes)
+	}
+	return all
+}
+
+// Silent returns the nodes that failed in the phase without an error message.
+func (p *Phase) Silent() NodeSet {
+	silent := p.In(Failed)
+	for _, e := range p.Errors {
+		silent = silent.Minus(e.Nodes)
+	}
+	return silent
+}
+
+// Messages returns the error messages of the phase that are about a node, by message.
+func (p *Phase) Messages(node int) (messages []string) {
+	for _, e := range p.Errors {
+		if e.Nodes.Has(node) {
+			messages = append(messages, e.Message)
+		}
+	}
+	return messages
+}
+
+// CategoriesOf returns the names of the categories of the phase that the node is in.
+func (p *Phase) CategoriesOf(node int) (names []string) {
+	for _, c := range p.Categories {
+		if c.Nodes.Has(node) {
+			names = append(names, c.Name)
+		}
+	}
+	return names
 }
 
 // workOrder returns the indexes of the phases in the order of work: shutdown,
@@ -154,7 +214,7 @@ func (b *BootSet) untouchedConfigure() int {
 // untouched tells whether the phase has nodes and all of them are not started.
 func (p *Phase) untouched() bool {
 	for _, c := range p.Categories {
-		if c.Name != NotStarted && c.Nodes > 0 {
+		if c.Name != NotStarted && c.Count > 0 {
 			return false
 		}
 	}
@@ -170,3 +230,70 @@ func (p *Phase) waiting() bool {
 
 // active tells whether work goes on in the phase.
 func (p *Phase) active() bool { return p.Count(InProgress) > 0 || p.waiting() }
+
+// Renumber returns the session with its node sets over another table; with an empty
+// renumbering, with numbers of nodes alone. Nothing of s is changed.
+func (s *Session) Renumber(r Renumbering) *Session {
+	moved := make(map[NodeSet]NodeSet) // what shares memory goes on doing so
+	move := func(set *NodeSet) {
+		to, known := moved[*set]
+		if !known {
+			to = set.Renumber(r)
+			moved[*set] = to
+		}
+		*set = to
+	}
+	t := *s
+	t.BootSets = slices.Clone(s.BootSets)
+	for i := range t.BootSets {
+		b := &t.BootSets[i]
+		b.Phases = slices.Clone(b.Phases)
+		for j := range b.Phases {
+			p := &b.Phases[j]
+			p.Categories, p.Errors = slices.Clone(p.Categories), slices.Clone(p.Errors)
+			for k := range p.Categories {
+				move(&p.Categories[k].Nodes)
+			}
+			for k := range p.Errors {
+				move(&p.Errors[k].Nodes)
+			}
+		}
+	}
+	return &t
+}
+
+// All returns the nodes that the session or its errors name.
+func (s *Session) All() NodeSet {
+	var all NodeSet
+	for _, set := range s.sets() {
+		all = all.Union(set)
+	}
+	return all
+}
+
+// SetBytes is about how much memory the node sets of the session take.
+func (s *Session) SetBytes() (n int) {
+	counted := make(map[NodeSet]bool)
+	for _, set := range s.sets() {
+		if !counted[set] {
+			counted[set] = true
+			n += set.bytes()
+		}
+	}
+	return n
+}
+
+func (s *Session) sets() (sets []NodeSet) {
+	for i := range s.BootSets {
+		for j := range s.BootSets[i].Phases {
+			p := &s.BootSets[i].Phases[j]
+			for k := range p.Categories {
+				sets = append(sets, p.Categories[k].Nodes)
+			}
+			for k := range p.Errors {
+				sets = append(sets, p.Errors[k].Nodes)
+			}
+		}
+	}
+	return sets
+}

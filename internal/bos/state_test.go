@@ -2,6 +2,7 @@ package bos
 
 import (
 	"fmt"
+	"sync"
 	"testing"
 	"time"
 )
@@ -47,11 +48,22 @@ func at(d time.Duration) time.Time {
 	return start.Add(d)
 }
 
+// testTable has the nodes of all tests, so that their numbers can be compared.
+var testTable = sync.OnceValue(func() *NodeTable {
+	var names []string
+	for n := range 100 {
+		names = append(names, testNode(n))
+	}
+	return NewNodeTable(names...)
+})()
+
+func testNode(n int) string { return fmt.Sprintf("x1000c0s%db0n0", n) }
+
 // reading makes a session as a reading of BOS would, less the wire.
 func reading(operation string, stopped time.Duration, bootSets ...testBootSet) *Session {
 	s := &Session{ID: "id", Operation: operation, API: APIv1}
 	s.StartTime, s.StopTime = start, at(stopped)
-	c := NewCensus()
+	r := NewRecorder(testTable)
 	for _, t := range bootSets {
 		b := BootSet{Name: t.name, Reported: t.reported}
 		if t.reported {
@@ -61,17 +73,17 @@ func reading(operation string, stopped time.Duration, bootSets ...testBootSet) *
 			phase := Phase{Name: p.name}
 			phase.StartTime, phase.StopTime = at(p.started), at(p.stopped)
 			for category, nodes := range p.nodes {
-				phase.Categories = append(phase.Categories, Category{category, len(nodes)})
+				into := r.Category(i, category)
 				for _, n := range nodes {
-					c.Node(i, category, fmt.Appendf(nil, "x1000c0s%db0n0", n))
+					into.Add([]byte(testNode(n)))
 				}
 			}
 			b.Phases = append(b.Phases, phase)
 		}
-		c.EndBootSet(&b)
+		r.EndBootSet(&b)
 		s.BootSets = append(s.BootSets, b)
 	}
-	s.Nodes = c.EndSession()
+	s.Nodes = s.Fates().Tally()
 	return s
 }
 

@@ -145,14 +145,6 @@ func tooMany(bootSets []string) error {
 	return nil
 }
 
-// Names receives the nodes of a boot set as it is read. A phase is given by its index in
-// the document, a category in lower case. The bytes of a name are valid during the call
-// only. Functions that are nil are not called.
-type Names struct {
-	Node  func(phase int, category string, node []byte)
-	Error func(phase int, message string, node []byte) // node is nil for a message about no node
-}
-
 // Limits of what a session may hold. BOS has five categories, and templates have a few
 // boot sets.
 const (
@@ -160,10 +152,10 @@ const (
 	maxBootSets   = 256
 )
 
-// BootSet reads the status of a boot set. Nodes are counted and passed on, not kept.
-// The phases stand as in the document; without an array of them the status is a fragment
+// BootSet reads the status of a boot set. Its phases stand as in the document, and their
+// nodes are taken down by the recorder, which EndBootSet is to follow; without an array of them the status is a fragment
 // (bos.md, Fragments). A boot set is NotFound until the boot agent has reported it.
-func (c *Client) BootSet(ctx context.Context, session, name string, names Names) (*bos.BootSet, error) {
+func (c *Client) BootSet(ctx context.Context, session, name string, r *bos.Recorder) (*bos.BootSet, error) {
 	b := &bos.BootSet{Name: name, Reported: true}
 	err := c.get(ctx, BootSet, func(d *decoder) error {
 		phases := false
@@ -177,7 +169,7 @@ func (c *Client) BootSet(ctx context.Context, session, name string, names Names)
 					if len(b.Phases) == bos.MaxPhases {
 						return fmt.Errorf("%s: more than %d phases", d.place(), bos.MaxPhases)
 					}
-					p, err := d.phase(len(b.Phases), names)
+					p, err := d.phase(len(b.Phases), r)
 					if err != nil {
 						return err
 					}
@@ -202,8 +194,9 @@ func (c *Client) BootSet(ctx context.Context, session, name string, names Names)
 	return b, nil
 }
 
-func (d *decoder) phase(index int, names Names) (bos.Phase, error) {
+func (d *decoder) phase(index int, r *bos.Recorder) (bos.Phase, error) {
 	var p bos.Phase
+	var categories []string
 	err := d.object(func(member string) (err error) {
 		switch member {
 		case "name":
@@ -211,21 +204,18 @@ func (d *decoder) phase(index int, names Names) (bos.Phase, error) {
 		case "metadata":
 			err = d.metadata(&p.Metadata)
 		case "errors":
-			err = d.errors(index, names)
+			err = d.errors(index, r)
 		case "categories":
 			err = d.list(func() error {
-				c, err := d.category(index, names)
-				if err != nil {
-					return err
-				}
-				if len(p.Categories) == maxCategories {
+				if len(categories) == maxCategories {
 					return fmt.Errorf("%s: more than %d categories", d.place(), maxCategories)
 				}
-				if slices.ContainsFunc(p.Categories, func(o bos.Category) bool { return o.Name == c.Name }) {
-					return fmt.Errorf("the category %q occurs twice in a phase", c.Name)
+				name, err := d.category(index, r)
+				if err == nil && slices.Contains(categories, name) {
+					err = fmt.Errorf("the category %q occurs twice in a phase", name)
 				}
-				p.Categories = append(p.Categories, c)
-				return nil
+				categories = append(categories, name)
+				return err
 			})
 		default:
 			err = d.SkipValue()
@@ -235,77 +225,65 @@ func (d *decoder) phase(index int, names Names) (bos.Phase, error) {
 	if err == nil && p.Name == "" {
 		err = errors.New("a phase has no name")
 	}
-	slices.SortStableFunc(p.Categories, func(x, y bos.Category) int {
-		return bos.PlaceIn(bos.CategoryOrder, x.Name) - bos.PlaceIn(bos.CategoryOrder, y.Name)
-	})
 	return p, err
 }
 
-func (d *decoder) category(phase int, names Names) (bos.Category, error) {
-	var c bos.Category
+// category reads a category and returns its name.
+func (d *decoder) category(phase int, r *bos.Recorder) (name string, err error) {
 	var early []string // nodes that stand before the name of their category
-	err := d.object(func(member string) (err error) {
+	err = d.object(func(member string) (err error) {
 		switch {
 		case member == "name":
-			c.Name, err = d.name()
-		case member == "node_list" && c.Name == "":
+			name, err = d.name()
+		case member == "node_list" && name == "":
 			err = d.list(func() error {
 				node, err := d.text()
 				early = append(early, string(node))
 				return err
 			})
 		case member == "node_list":
-			err = d.nodes(phase, &c, names)
+			err = d.nodes(r, r.Category(phase, name))
 		default:
 			err = d.SkipValue()
 		}
 		return err
 	})
-	if err == nil && c.Name == "" {
+	if err == nil && name == "" {
 		err = errors.New("a category has no name")
 	}
 	if err != nil {
-		return c, err
+		return "", err
 	}
+	into := r.Category(phase, name)
 	for _, node := range early {
-		names.add(phase, &c, []byte(node))
+		into.Add([]byte(node))
 	}
-	return c, nil
+	return name, tooManyNodes(r)
 }
 
-func (d *decoder) nodes(phase int, c *bos.Category, names Names) error {
+func (d *decoder) nodes(r *bos.Recorder, into bos.Nodes) error {
 	return d.list(func() error {
 		name, err := d.text()
 		if err != nil {
 			return err
 		}
-		names.add(phase, c, name)
-		return nil
+		into.Add(name)
+		return tooManyNodes(r)
 	})
 }
 
-// add counts a node of a category and passes on its name.
-func (names Names) add(phase int, c *bos.Category, node []byte) {
-	c.Nodes++
-	if names.Node != nil {
-		names.Node(phase, c.Name, node)
+func tooManyNodes(r *bos.Recorder) error {
+	if r.Unknown() > bos.MaxNodes {
+		return moreThan(bos.MaxNodes, "nodes")
 	}
+	return nil
 }
 
 // errors reads the error messages of a phase and the nodes that each is about. Where
 // there are none the object is missing; null means the same.
-func (d *decoder) errors(phase int, names Names) error {
-	if names.Error == nil || d.PeekKind() == 'n' {
+func (d *decoder) errors(phase int, r *bos.Recorder) error {
+	if d.PeekKind() == 'n' {
 		return d.SkipValue()
 	}
-	return d.object(func(message string) error {
-		names.Error(phase, message, nil)
-		return d.list(func() error {
-			node, err := d.text()
-			if err == nil {
-				names.Error(phase, message, node)
-			}
-			return err
-		})
-	})
+	return d.object(func(message string) error { return d.nodes(r, r.Error(phase, message)) })
 }

@@ -9,7 +9,7 @@ import (
 // a session of which nothing is known.
 func TestFragmentIsMalformed(t *testing.T) {
 	bootSet := func(c *Client) error {
-		_, err := c.BootSet(t.Context(), "x", "computes", Names{})
+		_, err := c.BootSet(t.Context(), "x", "computes", recorder())
 		return err
 	}
 	description := func(c *Client) error {
@@ -40,7 +40,7 @@ func TestFragmentIsMalformed(t *testing.T) {
 
 func TestBootSetWithoutPhasesIsEmpty(t *testing.T) {
 	c := newClient(t, answer(200, "application/json", `{"name":"computes","phases":[]}`))
-	if b, err := c.BootSet(t.Context(), "x", "computes", Names{}); err != nil || !b.Reported || len(b.Phases) != 0 {
+	if b, err := c.BootSet(t.Context(), "x", "computes", recorder()); err != nil || !b.Reported || len(b.Phases) != 0 {
 		t.Errorf("an agent that finds no nodes reports a boot set without phases: %+v %v", b, err)
 	}
 }

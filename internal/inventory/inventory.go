@@ -41,8 +41,6 @@ type Config struct {
 	Linger time.Duration
 	// MaxSessions limits how many sessions are exposed; 0 exposes all.
 	MaxSessions int
-	// KeepNames keeps the node names of unsettled sessions.
-	KeepNames bool
 	// Limits say when a session counts as stuck and when as abandoned.
 	Limits bos.Limits
 }
@@ -63,10 +61,9 @@ const (
 	// verifyAfter is how long a settled session is trusted to stay as it is; up to
 	// as much again is added, so that sessions settled together drift apart.
 	verifyAfter = 6 * time.Hour
-	// maxNames limits how many node names are kept of unsettled sessions, and as many
-	// again of settled ones: the three phases of 50 sessions on the largest known
-	// machine.
-	maxNames = 2_000_000
+	// maxNodeBytes limits what is kept of the nodes of all sessions: 1,000 sessions of
+	// 12,000 nodes take a third of it.
+	maxNodeBytes = 64 << 20
 	// hangAfter is the time from which a list that fails counts as one that hangs.
 	hangAfter = 5 * time.Second
 	// believeAfter is how long BOS must keep saying that a session it lists, or a part
@@ -88,8 +85,7 @@ type Inventory struct {
 	cfg      Config
 	snapshot atomic.Pointer[Snapshot]
 	lastGood atomic.Pointer[time.Time]
-	censuses sync.Pool
-	maxNames int          // node names that a sweep may keep
+	nodes    nodeKeeper
 	begun    atomic.Int64 // number of sweeps that have begun
 
 	mu      sync.Mutex         // held during a sweep; guards what follows
@@ -118,8 +114,7 @@ type listHealth struct {
 func New(cfg Config) *Inventory {
 	v := &Inventory{
 		cfg:       cfg,
-		maxNames:  maxNames,
-		censuses:  sync.Pool{New: func() any { return bos.NewCensus() }},
+		nodes:     newNodeKeeper(maxNodeBytes),
 		records:   make(map[string]*record),
 		settled:   cache.New(verifyAfter, 0),
 		gone:      cache.New(rememberFor, 0),
@@ -228,8 +223,9 @@ func (v *Inventory) relist(ctx context.Context) (listed, asked bool) {
 			v.complete(r, now) // it may have stopped and not yet settled
 			delete(v.records, id)
 			v.settled.Delete(id)
-			r.roster, r.backOff = nil, backOff{}
-			v.gone.SetDefault(id, r)
+			left := r.withoutNodes()
+			left.backOff = backOff{}
+			v.gone.SetDefault(id, left)
 		}
 	}
 	return true, true
@@ -254,7 +250,7 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 		return cmp.Or(a.backOff.next.Compare(b.backOff.next), cmp.Compare(a.session.ID, b.session.ID))
 	})
 	records := make([]*record, len(due))
-	var read, failed, run, names atomic.Int64
+	var read, failed, run atomic.Int64
 	// A run of sessions that hang, or, while the list fails too, that cannot be
 	// read, means that BOS is down: do not spend a time-out on every session.
 	giveUp := int64(max(2*v.cfg.Client.Concurrency(), 8))
@@ -266,12 +262,6 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 				return nil
 			}
 			r := v.readSafely(ctx, old)
-			if v.settles(r, v.cfg.Client.Now()) {
-				r.roster = nil // rather than holding all of them until the end
-			}
-			if r.roster != nil && names.Add(int64(r.roster.Size())) > int64(v.maxNames) {
-				r.roster = nil // OnDemand.Whole reads it again
-			}
 			if r.err == nil || listed && bosclient.ReasonOf(r.err) == bosclient.NotFound {
 				v.good()
 				read.Add(1)
@@ -310,6 +300,31 @@ func (v *Inventory) reread(ctx context.Context, listed bool) (good, tried int) {
 	return int(read.Load()), int(read.Load() + failed.Load())
 }
 
+// follow reads a session with its boot sets, whatever its age, and publishes a snapshot
+// that has them. If it cannot be read, nothing of what is known changes.
+func (v *Inventory) follow(ctx context.Context, id string) error {
+	v.mu.Lock()
+	defer v.mu.Unlock()
+	old := v.records[id]
+	if old == nil {
+		return &bosclient.Error{Reason: bosclient.NotFound, URL: v.cfg.Client.URL() + "/v1/session", Detail: "BOS lists no session " + id}
+	}
+	if old.asked && old.table != nil {
+		return nil // somebody else has asked meanwhile
+	}
+	always := func(*bos.Session, time.Time) bool { return true }
+	r := v.read(ctx, old, always)
+	if r.err != nil {
+		return r.err
+	}
+	r.asked = true
+	v.keep(r, v.cfg.Client.Now())
+	before, after := v.Snapshot(), v.newSnapshot()
+	after.Up, after.LastGood, after.Swept, after.SweepDuration, after.sweep = before.Up, v.LastGood(), before.Swept, before.SweepDuration, before.sweep
+	v.snapshot.Store(after)
+	return nil
+}
+
 // keep takes over a record and settles it if nothing more is to be expected.
 func (v *Inventory) keep(r *record, now time.Time) {
 	id := r.session.ID
@@ -321,7 +336,6 @@ func (v *Inventory) keep(r *record, now time.Time) {
 		return
 	}
 	v.complete(r, now)
-	r.roster = nil
 	h := fnv.New32a()
 	_, _ = h.Write([]byte(id)) // never fails
 	v.settled.Set(id, nil, verifyAfter+time.Duration(h.Sum32())*time.Second%verifyAfter)

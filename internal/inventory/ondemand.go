@@ -1,30 +1,16 @@
 package inventory
 
 import (
-	"cmp"
 	"context"
 	"fmt"
-	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"github.com/patrickmn/go-cache"
 	"golang.org/x/sync/singleflight"
-
-	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 )
 
-// wholeTTL is how long the node names of a settled session are kept once they have been
-// asked for.
-const wholeTTL = time.Hour
-
-// incompleteTTL is the same for a session of which BOS says that a part does not exist.
-const incompleteTTL = time.Minute
-
-// OnDemand is an inventory that sweeps when it is asked, and knows the names of nodes.
-// It must be closed.
+// OnDemand is an inventory that sweeps when it is asked. It must be closed.
 type OnDemand struct {
 	*Inventory
 	flights singleflight.Group
@@ -32,32 +18,15 @@ type OnDemand struct {
 	end     context.CancelFunc
 	work    sync.WaitGroup
 
-	mu   sync.Mutex   // guards the end of life, and changes of kept
-	kept *cache.Cache // id -> *keptWhole
-	uses atomic.Int64 // of what is kept
+	mu sync.Mutex // guards the end of life
 	// refused holds the errors with which BOS asked to be left alone about a session,
 	// by its id, until that is over.
 	refused *cache.Cache
 }
 
-// Whole is a session with the names of its nodes.
-type Whole struct {
-	Session
-	Roster *bos.Roster
-}
-
-// keptWhole is a whole session that is kept for those who ask for it again.
-type keptWhole struct {
-	Whole
-	of   *bos.Session // the reading in the snapshot that it was made for; useless for a later one
-	size int
-	used atomic.Int64 // number of the use
-}
-
 // NewOnDemand returns an inventory that has seen nothing yet.
 func NewOnDemand(cfg Config) *OnDemand {
-	cfg.KeepNames = true
-	d := &OnDemand{Inventory: New(cfg), kept: cache.New(wholeTTL, 0), refused: cache.New(wholeTTL, 0)}
+	d := &OnDemand{Inventory: New(cfg), refused: cache.New(maxOrphanWait, 0)}
 	d.life, d.end = context.WithCancel(context.Background())
 	return d
 }
@@ -97,107 +66,21 @@ func (d *OnDemand) Fresh(ctx context.Context, age time.Duration) (*Snapshot, err
 	}
 }
 
-// Whole returns a session of the snapshot with the names of its nodes. Names that the
-// sweeps do not keep, those of settled sessions above all, are read when they are asked
-// for, and kept for a while unless they are to be fresh.
-func (d *OnDemand) Whole(ctx context.Context, s *Snapshot, id string, fresh bool) (Whole, error) {
-	i, ok := slices.BinarySearchFunc(s.Sessions, id, func(e Session, id string) int { return cmp.Compare(e.ID, id) })
-	if !ok {
-		return Whole{}, &bosclient.Error{Reason: bosclient.NotFound, URL: d.cfg.Client.URL() + "/v1/session", Detail: "BOS lists no session " + id}
-	}
-	session := s.Sessions[i]
-	if session.roster != nil {
-		return Whole{session, session.roster}, nil
-	}
-	if time.Now().Before(session.notBefore) {
-		return Whole{}, session.Err
-	}
+// Follow reads the boot sets of a session that is too old to be followed otherwise, and
+// has the snapshots hold them from then on. Concurrent callers share a reading.
+func (d *OnDemand) Follow(ctx context.Context, id string) error {
+	d.refused.DeleteExpired()
 	if err, ok := d.refused.Get(id); ok {
-		return Whole{}, err.(error)
+		return err.(error)
 	}
-	if w := d.recall(id); w != nil && !fresh && w.of == session.Session {
-		known := w.Whole
-		known.AsOf = session.AsOf
-		return known, nil
-	}
-	// A reading for another snapshot may have begun before this one was asked for.
-	w, err := d.together(ctx, fmt.Sprintf("session %s for sweep %d", id, s.sweep), func() (any, error) {
-		w, err := d.readWhole(&session)
-		if err == nil {
-			d.remember(w, session.Session)
-		} else if wait := retryAfter(err); wait > 0 {
+	_, err := d.together(ctx, "session "+id, func() (any, error) {
+		err := d.follow(d.life, id)
+		if wait := retryAfter(err); wait > 0 {
 			d.refused.Set(id, err, wait)
 		}
-		return w, err
+		return nil, err
 	})
-	if err != nil {
-		return Whole{}, err
-	}
-	return w.(Whole), nil
-}
-
-// readWhole reads a session of a snapshot once more, for the names of its nodes. The
-// reading continues the one in the snapshot, so that both are judged alike.
-func (d *OnDemand) readWhole(session *Session) (Whole, error) {
-	old := &record{session: session.Session, read: !session.FirstSeen.IsZero()}
-	for i := range session.BootSets {
-		old.names = append(old.names, session.BootSets[i].Name)
-	}
-	old.namesFinal = len(old.names) > 0
-	always := func(*bos.Session, time.Time) bool { return true }
-	r := d.read(d.life, old, always)
-	if r.err != nil {
-		return Whole{}, r.err
-	}
-	gap := r.gap
-	if r.absent.of != theTemplate && session.Followed && session.Err == nil {
-		gap = nil // the sweeps have found that the boot set was never reported
-	}
-	verdict := bos.Judge(r.session, d.cfg.Client.Now(), d.cfg.Limits)
-	return Whole{Session{Session: r.session, Verdict: verdict, Err: gap, AsOf: r.asOf, Followed: true, Exposed: session.Exposed}, r.roster}, nil
-}
-
-// recall returns a session that is kept, or nil.
-func (d *OnDemand) recall(id string) *keptWhole {
-	w, ok := d.kept.Get(id)
-	if !ok {
-		return nil
-	}
-	kept := w.(*keptWhole)
-	kept.used.Store(d.uses.Add(1))
-	return kept
-}
-
-// remember keeps a session with its names. Those that have not been used for the
-// longest make room for it.
-func (d *OnDemand) remember(w Whole, of *bos.Session) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	kept := &keptWhole{Whole: w, of: of, size: w.Roster.Size()}
-	kept.used.Store(d.uses.Add(1))
-	ttl := wholeTTL
-	if w.Err != nil {
-		ttl = incompleteTTL
-	}
-	d.kept.Set(w.ID, kept, ttl)
-
-	d.kept.DeleteExpired()
-	d.refused.DeleteExpired()
-	var all []*keptWhole
-	names := 0
-	for _, item := range d.kept.Items() {
-		k := item.Object.(*keptWhole)
-		all = append(all, k)
-		names += k.size
-	}
-	slices.SortFunc(all, func(a, b *keptWhole) int { return cmp.Compare(a.used.Load(), b.used.Load()) })
-	for _, k := range all {
-		if names <= d.maxNames {
-			return
-		}
-		d.kept.Delete(k.ID)
-		names -= k.size
-	}
+	return err
 }
 
 // together does work that outlives ctx, once for all who ask for it at the same time.

@@ -3,7 +3,9 @@ package inventory
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -110,7 +112,20 @@ func TestCloseEndsASweep(t *testing.T) {
 	}
 }
 
-func TestWholeSessions(t *testing.T) {
+// names lists the nodes of a session in a category of a phase.
+func names(s *Snapshot, id, phase, category string) []string {
+	e, _ := s.Session(id)
+	for _, b := range e.BootSets {
+		for i := range b.Phases {
+			if b.Phases[i].Name == phase {
+				return s.Nodes.Names(b.Phases[i].In(category))
+			}
+		}
+	}
+	return nil
+}
+
+func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 	r, d := newOnDemand(t, bossim.Scripted(
 		reboot("running", began.Add(-2*time.Minute)),
 		reboot("ended", began.Add(-2*time.Hour), bossim.Trouble{Kind: bossim.NeverReady, Nodes: computes[:1]}),
@@ -120,56 +135,46 @@ func TestWholeSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	whole := func(id string) (w Whole, requests int) {
-		requests = r.count(func() {
-			if w, err = d.Whole(t.Context(), s, id, false); err != nil {
-				t.Fatal(err)
-			}
-		})
-		return w, requests
+	if got := names(s, "running", bos.Shutdown, bos.InProgress); len(got) != 4 {
+		t.Errorf("a session at work: %q", got)
 	}
-	w, n := whole("running")
-	if n != 0 || len(w.Roster.BootSets[0].Phases[0].Categories[1].Nodes) != 4 {
-		t.Errorf("a session at work: %d requests, %+v", n, w.Roster)
+	if got := names(s, "ended", bos.Boot, bos.Failed); !slices.Equal(got, computes[:1]) {
+		t.Errorf("a settled session: %q, want %q", got, computes[:1])
 	}
-	if w, n = whole("ended"); n == 0 || w.Verdict.State != bos.StatePartial {
-		t.Errorf("a settled one, first: %d requests, %s", n, w.Verdict.State)
-	}
-	if fates := w.Roster.Fates(w.Session.Session); fates[computes[0]] != bos.FateFailed || fates[computes[1]] != bos.FateSucceeded || len(fates) != 4 {
-		t.Errorf("fates %v", fates)
-	}
-	if _, n = whole("ended"); n != 0 {
-		t.Errorf("a settled one, again: %d requests", n)
-	}
-	if w, n = whole("old"); n == 0 || w.Verdict.State != bos.StateSucceeded || len(w.BootSets) != 1 {
-		t.Errorf("one that is too old to be followed: %d requests, %+v", n, w)
-	}
-	if _, err := d.Whole(t.Context(), s, "none", false); bosclient.ReasonOf(err) != bosclient.NotFound {
-		t.Errorf("%v", err)
-	}
-	r.sim.FailSession("old", bossim.Unavailable)
-	d.kept.Flush()
-	if _, err := d.Whole(t.Context(), s, "old", false); bosclient.ReasonOf(err) != bosclient.Unavailable {
-		t.Errorf("%v", err)
-	}
-}
-
-// What is kept of a session goes when the sweeps have read it anew.
-func TestWholeIsThatOfTheSnapshot(t *testing.T) {
-	r, d := newOnDemand(t, bossim.Scripted(reboot("s1", began)))
-	r.clock.Advance(2 * time.Minute)
-	r.sim.Fail(bossim.BootSet, bossim.ServerError)
-	s, _ := d.Fresh(t.Context(), 0)
-	r.sim.Heal()
-	if w, err := d.Whole(t.Context(), s, "s1", false); err != nil || w.Verdict.State != bos.StateRunning {
-		t.Fatalf("%v %s", err, w.Verdict.State)
-	}
-	r.clock.Advance(time.Hour)
-	for range 3 { // which settles it
+	for range 5 {
 		s, _ = d.Fresh(t.Context(), 0)
 	}
-	if w, err := d.Whole(t.Context(), s, "s1", false); err != nil || w.Verdict.State != bos.StateSucceeded {
-		t.Errorf("%v %s", err, w.Verdict.State)
+	if got := names(s, "ended", bos.Boot, bos.Failed); !slices.Equal(got, computes[:1]) {
+		t.Errorf("a settled session, five sweeps later: %q, want %q", got, computes[:1])
+	}
+	if old, _ := s.Session("old"); old.Followed || len(old.BootSets) != 0 {
+		t.Errorf("a session that is too old is followed: %t, with %d boot sets", old.Followed, len(old.BootSets))
+	}
+
+	follow := func(id string) (requests int, err error) {
+		requests = r.count(func() { err = d.Follow(t.Context(), id) })
+		return requests, err
+	}
+	if _, err := follow("none"); bosclient.ReasonOf(err) != bosclient.NotFound {
+		t.Errorf("a session that is not listed: %v", err)
+	}
+	r.sim.FailSession("old", bossim.Unavailable)
+	if _, err := follow("old"); bosclient.ReasonOf(err) != bosclient.Unavailable {
+		t.Errorf("a session that cannot be read: %v", err)
+	}
+	if old, _ := d.Snapshot().Session("old"); old.Err != nil || old.Followed {
+		t.Errorf("that it cannot be read is held against it: %v", old.Err)
+	}
+	r.sim.Heal()
+	if n, err := follow("old"); n == 0 || err != nil {
+		t.Errorf("a session that is too old, asked for: %d requests, error %v", n, err)
+	}
+	s = d.Snapshot()
+	if old, _ := s.Session("old"); !old.Followed || old.Exposed || old.Verdict.State != bos.StateSucceeded || len(names(s, "old", bos.Boot, bos.Succeeded)) != 4 {
+		t.Errorf("followed %t, exposed %t, %s, nodes %q", old.Followed, old.Exposed, old.Verdict.State, names(s, "old", bos.Boot, bos.Succeeded))
+	}
+	if n, err := follow("old"); n != 0 || err != nil {
+		t.Errorf("asked for again: %d requests, error %v", n, err)
 	}
 }
 
@@ -195,50 +200,40 @@ func (p panics) RoundTrip(r *http.Request) (*http.Response, error) {
 	return p.next.RoundTrip(r)
 }
 
-func TestNamesAreBounded(t *testing.T) {
-	_, d := newOnDemand(t, bossim.Scripted(
-		reboot("a", began.Add(-2*time.Hour)), reboot("b", began.Add(-2*time.Hour)), reboot("c", began.Add(-2*time.Hour)),
-	))
-	d.maxNames = 30 // each has three phases of four nodes
-	s, err := d.Fresh(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, id := range []string{"a", "b", "c"} {
-		if _, err := d.Whole(t.Context(), s, id, false); err != nil {
-			t.Fatal(err)
+// Beyond what is kept of nodes, the sessions that began first have numbers alone.
+func TestNodesAreBoundedInBytes(t *testing.T) {
+	r := newRig(t, bossim.Scripted(
+		reboot("a", began.Add(-3*time.Hour)), reboot("b", began.Add(-2*time.Hour)), reboot("c", began.Add(-2*time.Minute))), bossim.EraC)
+	r.nodes.maxBytes = 4*bos.NodeBytes + 130 // the names of four nodes, and the sets of two sessions
+	for range 3 {
+		s := r.sweep(time.Second)
+		for id, unnamed := range map[string]bool{"a": true, "b": false, "c": false} {
+			e, _ := s.Session(id)
+			if e.Unnamed != unnamed || e.Nodes.Nodes() != 4 {
+				t.Errorf("%s: unnamed %t, %d nodes; want %t, 4", id, e.Unnamed, e.Nodes.Nodes(), unnamed)
+			}
+			if got := names(s, id, bos.Shutdown, bos.Succeeded); unnamed != (len(got) == 0) && id != "c" {
+				t.Errorf("%s: nodes %q", id, got)
+			}
 		}
-	}
-	if n := d.kept.ItemCount(); n != 2 {
-		t.Errorf("%d sessions are kept, want the last two", n)
 	}
 }
 
-func TestNamesOfASweepAreBounded(t *testing.T) {
-	r, d := newOnDemand(t, bossim.Scripted(reboot("a", began.Add(-2*time.Minute)), reboot("b", began.Add(-2*time.Minute))))
-	d.maxNames = 12 // each has three phases of four nodes
-	s, err := d.Fresh(t.Context(), 0)
-	if err != nil {
-		t.Fatal(err)
+// The table of nodes grows with the machine, not with its history.
+func TestNamesOfDeletedSessionsAreLetGo(t *testing.T) {
+	var specs []bossim.Spec
+	for i := range 20 { // each has nodes of its own, and is deleted when the next is created
+		spec := reboot(fmt.Sprint("s", i), began.Add(time.Duration(i)*time.Hour))
+		spec.Deleted = spec.Created.Add(time.Hour)
+		spec.BootSets[0].Nodes = bossim.Nodes(4 * (i + 1))[4*i:]
+		specs = append(specs, spec)
 	}
-	kept := 0
-	for _, e := range s.Sessions {
-		if e.roster != nil {
-			kept++
+	r := newRig(t, bossim.Scripted(specs...), bossim.EraC)
+	r.sweep(10 * time.Minute)
+	for range 20 {
+		if s := r.sweep(time.Hour); s.Nodes.Len() > 5 {
+			t.Fatalf("the table has %d names, the sessions have 4", s.Nodes.Len())
 		}
-	}
-	if kept != 1 {
-		t.Errorf("the names of %d sessions are kept, want one", kept)
-	}
-	requests := r.count(func() {
-		for _, id := range []string{"a", "b"} {
-			if w, err := d.Whole(t.Context(), s, id, false); err != nil || w.Roster.Size() != 12 {
-				t.Errorf("%s: %v", id, err)
-			}
-		}
-	})
-	if requests == 0 {
-		t.Error("names that are not kept were not read")
 	}
 }
 
@@ -279,75 +274,14 @@ func TestFreshWaitsForASweepThatBeginsLater(t *testing.T) {
 	})
 }
 
-// What is read once more for its names is judged by all that the sweeps have seen.
-func TestWholeIsJudgedAsTheSnapshotIs(t *testing.T) {
-	slow := reboot("s1", began)
-	slow.Pace = 0.2 // the nodes are configured one every ten minutes
-	inBubble(t, bossim.Scripted(slow), bossim.EraC, func(t *testing.T, r *rig) {
+func TestRetryAfterIsHeededByFollow(t *testing.T) {
+	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-300*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
 		d := NewOnDemand(r.cfg)
 		defer d.Close()
-		d.maxNames = 0
-		var s *Snapshot
-		for range 120 {
-			time.Sleep(time.Minute)
-			s, _ = d.Fresh(t.Context(), 0)
-		}
-		if got := s.Sessions[0].Verdict.State; got != bos.StateRunning {
-			t.Fatalf("in the snapshot it is %s", got)
-		}
-		w, err := d.Whole(t.Context(), s, "s1", false)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if w.Verdict.State != bos.StateRunning || w.Roster.Size() == 0 || !w.FirstSeen.Equal(s.Sessions[0].FirstSeen) {
-			t.Errorf("it is %s, with %d names, first seen at %s", w.Verdict.State, w.Roster.Size(), w.FirstSeen)
-		}
-	})
-}
-
-func TestNamesMakeRoomByUse(t *testing.T) {
-	ended := began.Add(-2 * time.Hour)
-	inBubble(t, bossim.Scripted(reboot("a", ended), reboot("b", ended), reboot("c", ended)), bossim.EraC, func(t *testing.T, r *rig) {
-		d := NewOnDemand(r.cfg)
-		defer d.Close()
-		d.maxNames = 24 // each has three phases of four nodes
-		s, err := d.Fresh(t.Context(), 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		whole := func(id string, fresh bool) (requests int) {
-			return r.count(func() {
-				if _, err := d.Whole(t.Context(), s, id, fresh); err != nil {
-					t.Fatal(err)
-				}
-			})
-		}
-		whole("a", false)
-		whole("b", false)
-		for range 5 { // the same one again and again takes no more room
-			whole("b", true)
-		}
-		if n := whole("a", false); n != 0 {
-			t.Errorf("the first one was not kept: %d requests", n)
-		}
-		whole("c", false) // for which b, used less recently, makes room
-		if n := whole("a", false); n != 0 {
-			t.Errorf("the one used last was not kept: %d requests", n)
-		}
-		if n := whole("b", false); n == 0 {
-			t.Error("more names are kept than there is room for")
-		}
-	})
-}
-
-func TestRetryAfterIsHeededByWhole(t *testing.T) {
-	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
-		d := NewOnDemand(r.cfg)
-		defer d.Close()
-		s, _ := d.Fresh(t.Context(), 0)
+		_, _ = d.Fresh(t.Context(), 0)
 		r.answerWith(func(path string) bool { return path == "session/s1" }, http.StatusServiceUnavailable, map[string]string{"Retry-After": "60"})
 		read := func() (requests int, err error) {
-			requests = r.count(func() { _, err = d.Whole(t.Context(), s, "s1", true) })
+			requests = r.count(func() { err = d.Follow(t.Context(), "s1") })
 			return requests, err
 		}
 		if n, err := read(); n != 1 || bosclient.ReasonOf(err) != bosclient.Unavailable || err == nil {

@@ -18,16 +18,17 @@ import (
 // record is what the inventory knows of a session. It is replaced as a whole by
 // each reading.
 type record struct {
-	session *bos.Session // as last read well; only its id before that; never written
-	roster  *bos.Roster  // of that reading, where names are kept; nil once settled
-	read    bool         // session holds more than its id
-	err     error        // why the last reading failed
-	gap     error        // what a good reading lacks all the same
-	backOff backOff      // when to try again what failed or was lacking
-	absent  absence      // what BOS says does not exist
-	letGo   bool         // BOS is believed that the session does not exist
-	counted bool         // it is among the completions
-	asOf    time.Time    // see Session.AsOf
+	session *bos.Session   // as last read well; only its id before that; never written
+	table   *bos.NodeTable // of the node sets of the session; nil if it has none
+	read    bool           // session holds more than its id
+	asked   bool           // its boot sets were asked for, although it is not followed
+	err     error          // why the last reading failed
+	gap     error          // what a good reading lacks all the same
+	backOff backOff        // when to try again what failed or was lacking
+	absent  absence        // what BOS says does not exist
+	letGo   bool           // BOS is believed that the session does not exist
+	counted bool           // it is among the completions
+	asOf    time.Time      // see Session.AsOf
 	// stopSeen is when the session was first seen to have stopped, by the clock
 	// of BOS; zero before.
 	stopSeen time.Time
@@ -161,7 +162,9 @@ func (v *Inventory) read(ctx context.Context, old *record, follow func(*bos.Sess
 	s.Preexisting = old.session.Preexisting
 	switch {
 	case follow(s, now):
-		lacks, err = v.readBootSets(ctx, &r, s)
+		recorder := bos.NewRecorder(v.nodes.table())
+		lacks, err = v.readBootSets(ctx, &r, s, recorder)
+		s, r.table = v.nodes.adopt(recorder, s)
 		if err == nil {
 			err = v.fragment(s, old.session)
 		}
@@ -175,7 +178,7 @@ func (v *Inventory) read(ctx context.Context, old *record, follow func(*bos.Sess
 			s.BootSets, s.Nodes, s.Obscure = nil, bos.Tally{}, true
 		}
 		if old.read {
-			s.Observe(old.session, now)
+			s.Observe(old.over(r.table).session, now)
 		} else {
 			s.Observe(nil, now)
 		}
@@ -240,26 +243,14 @@ func (v *Inventory) await(r *record, lacks string, now time.Time) {
 
 // readBootSets reads the boot sets of s; earlier readings in r help with their names.
 // It returns what BOS says does not exist, with r.gap saying so.
-func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session) (lacks string, err error) {
+func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session, recorder *bos.Recorder) (lacks string, err error) {
 	if !r.namesFinal {
 		if lacks, err = v.readNames(ctx, r, s); err != nil {
 			return "", err
 		}
 	}
-	census := v.censuses.Get().(*bos.Census)
-	defer v.censuses.Put(census)
-	census.Reset() // a failed reading leaves something in it
-	sink := bosclient.Names{Node: census.Node}
-	roll := bos.NewRollCall()
-	if v.cfg.KeepNames {
-		sink.Node = func(phase int, category string, node []byte) {
-			census.Node(phase, category, node)
-			roll.Node(phase, category, node)
-		}
-		sink.Error = roll.Error
-	}
 	for _, name := range r.names {
-		b, err := v.cfg.Client.BootSet(ctx, s.ID, name, sink)
+		b, err := v.cfg.Client.BootSet(ctx, s.ID, name, recorder)
 		if bosclient.ReasonOf(err) == bosclient.NotFound && !r.reported(name) {
 			if r.gap == nil {
 				r.gap, lacks = err, name
@@ -269,14 +260,10 @@ func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session)
 		if err != nil {
 			return "", err
 		}
-		roll.EndBootSet(b) // before the census, which sorts the phases
-		census.EndBootSet(b)
+		recorder.EndBootSet(b)
 		s.BootSets = append(s.BootSets, *b)
 	}
-	s.Nodes = census.EndSession()
-	if v.cfg.KeepNames {
-		r.roster = roll.Roster()
-	}
+	s.Nodes = s.Fates().Tally()
 	return lacks, nil
 }
 

@@ -38,6 +38,8 @@ type Snapshot struct {
 	SweepDuration time.Duration
 	// Listed is the number of sessions of the last good list.
 	Listed bos.Optional[int]
+	// Nodes names the nodes in the node sets of the sessions.
+	Nodes *bos.NodeTable
 	// Sessions holds every listed session, ordered by id.
 	Sessions []Session
 	// Dropped counts the sessions that are not exposed, by reason.
@@ -52,9 +54,6 @@ type Snapshot struct {
 type Session struct {
 	*bos.Session // as last read well; only its id if it never was
 	Verdict      bos.Verdict
-	roster       *bos.Roster // nil unless names are kept and it is not settled
-	// notBefore is when to ask BOS again where Err asks clients to wait, by our clock.
-	notBefore time.Time
 	// Err is why the last reading failed or is incomplete.
 	Err error
 	// AsOf is when what is shown was last known to hold, by our clock: the last good
@@ -63,9 +62,21 @@ type Session struct {
 	AsOf time.Time
 	// Followed tells whether its boot sets are read, unless Err says otherwise.
 	Followed bool
+	// Unnamed is set when its nodes are counted, but no longer known by name: what is
+	// kept of nodes is limited.
+	Unnamed bool
 	// Exposed tells whether the session has series of its own: it could be
 	// read, is young enough, has not ended long ago and is within the budget.
 	Exposed bool
+}
+
+// Session returns the session with this id, if it is listed.
+func (s *Snapshot) Session(id string) (e *Session, listed bool) {
+	i, listed := slices.BinarySearchFunc(s.Sessions, id, func(e Session, id string) int { return cmp.Compare(e.ID, id) })
+	if !listed {
+		return &Session{Session: &bos.Session{}}, false
+	}
+	return &s.Sessions[i], true
 }
 
 // NewestFirst orders sessions as bos.NewestFirst does.
@@ -104,11 +115,10 @@ func (v *Inventory) newSnapshot() *Snapshot {
 	if !v.list.since.IsZero() {
 		s.Listed = bos.Some(v.list.count)
 	}
+	s.Nodes = v.nodes.tidy(v.records)
 	for _, r := range v.records {
-		e := Session{Session: r.session, roster: r.roster, Err: r.trouble(), AsOf: r.asOf, Followed: v.follows(r.session, now)}
-		if retryAfter(r.err) > 0 {
-			e.notBefore = r.backOff.next
-		}
+		young := v.follows(r.session, now)
+		e := Session{Session: r.session, Err: r.trouble(), AsOf: r.asOf, Followed: young || r.asked, Unnamed: r.unnamed()}
 		if r.there() {
 			e.Verdict = bos.Judge(r.session, now, v.cfg.Limits)
 		} else {
@@ -117,7 +127,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		}
 		switch {
 		case !r.there():
-		case !e.Followed:
+		case !young:
 			s.Dropped[DroppedAge]++
 		default:
 			e.Exposed = v.lingers(&e, now)

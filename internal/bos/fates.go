@@ -1,0 +1,149 @@
+package bos
+
+// Fate is what became of a node.
+type Fate uint8
+
+// The fates, the worst last. A node in a category that is not known here is
+// unfinished: success is claimed on evidence only.
+const (
+	FateExcluded Fate = iota
+	FateSucceeded
+	FateUnfinished // not started or in progress
+	FateFailed
+)
+
+// Fates are the nodes of a phase, boot set or session by what became of them: each node
+// is in exactly one of the sets.
+type Fates struct {
+	Failed     NodeSet // in any phase
+	Unfinished NodeSet // not started or in progress
+	Succeeded  NodeSet
+	Excluded   NodeSet
+}
+
+// All returns all nodes.
+func (f Fates) All() NodeSet {
+	return f.Failed.Union(f.Unfinished).Union(f.Succeeded).Union(f.Excluded)
+}
+
+// Tally counts the nodes.
+func (f Fates) Tally() Tally {
+	return Tally{f.Failed.Len(), f.Unfinished.Len(), f.Succeeded.Len(), f.Excluded.Len()}
+}
+
+// Of returns what became of a node, if it is one of them.
+func (f Fates) Of(node int) (fate Fate, known bool) {
+	switch {
+	case f.Failed.Has(node):
+		return FateFailed, true
+	case f.Unfinished.Has(node):
+		return FateUnfinished, true
+	case f.Succeeded.Has(node):
+		return FateSucceeded, true
+	default:
+		return FateExcluded, f.Excluded.Has(node)
+	}
+}
+
+// Within leaves the nodes that are also in a set.
+func (f Fates) Within(s NodeSet) Fates {
+	return Fates{f.Failed.Intersect(s), f.Unfinished.Intersect(s), f.Succeeded.Intersect(s), f.Excluded.Intersect(s)}
+}
+
+// Without leaves the nodes that are not in a set.
+func (f Fates) Without(s NodeSet) Fates {
+	return Fates{f.Failed.Minus(s), f.Unfinished.Minus(s), f.Succeeded.Minus(s), f.Excluded.Minus(s)}
+}
+
+// union puts two disjoint parts together.
+func (f Fates) union(g Fates) Fates {
+	return Fates{f.Failed.Union(g.Failed), f.Unfinished.Union(g.Unfinished), f.Succeeded.Union(g.Succeeded), f.Excluded.Union(g.Excluded)}
+}
+
+// Fates tells what became of the nodes of the phase. A node in two categories counts in
+// the first of these: failed, in progress, not started, succeeded, excluded (bos.md,
+// Nodes in two categories).
+func (p *Phase) Fates() Fates {
+	var f Fates
+	f.Failed = p.In(Failed)
+	taken := f.Failed
+	f.Unfinished = p.In(InProgress).Union(p.In(NotStarted)).Minus(taken)
+	taken = taken.Union(f.Unfinished)
+	f.Succeeded = p.In(Succeeded).Minus(taken)
+	taken = taken.Union(f.Succeeded)
+	f.Excluded = p.In(Excluded).Minus(taken)
+	taken = taken.Union(f.Excluded)
+	for _, c := range p.Categories {
+		if !known(c.Name) {
+			f.Unfinished = f.Unfinished.Union(c.Nodes.Minus(taken))
+		}
+	}
+	return f
+}
+
+// known reports whether the category is one that is known here.
+func known(category string) bool { return PlaceIn(CategoryOrder, category) < len(CategoryOrder) }
+
+// Fates tells what became of the nodes of the boot set: a node has failed if it failed
+// in any phase; else the last phase that lists it tells. A configure phase that is never
+// to be is left out of account.
+func (b *BootSet) Fates() Fates {
+	order, skip := b.workOrder(), b.untouchedConfigure()
+	var f Fates
+	var all NodeSet
+	for i := range b.Phases {
+		f.Failed = f.Failed.Union(b.Phases[i].In(Failed))
+		all = all.Union(b.Phases[i].All())
+	}
+	told := f.Failed
+	for k := len(order) - 1; k >= 0; k-- {
+		if i := order[k]; i != skip {
+			f = f.union(b.Phases[i].Fates().Without(told))
+			told = told.Union(b.Phases[i].All())
+		}
+	}
+	f.Unfinished = f.Unfinished.Union(all.Minus(told))
+	return f
+}
+
+// Fates tells what became of the nodes of the session. A node in several boot sets has
+// the worst of what became of it there.
+func (s *Session) Fates() Fates {
+	var f Fates
+	for i := range s.BootSets {
+		f = f.union(s.BootSets[i].Fates())
+	}
+	f.Unfinished = f.Unfinished.Minus(f.Failed)
+	worse := f.Failed.Union(f.Unfinished)
+	f.Succeeded = f.Succeeded.Minus(worse)
+	f.Excluded = f.Excluded.Minus(worse.Union(f.Succeeded))
+	return f
+}
+
+// InSeveral returns the nodes that are in more than one category of the phase.
+func (p *Phase) InSeveral() NodeSet {
+	var seen, several NodeSet
+	for _, c := range p.Categories {
+		several = several.Union(seen.Intersect(c.Nodes))
+		seen = seen.Union(c.Nodes)
+	}
+	return several
+}
+
+// sameAs reports whether every category of the phase holds the same nodes as in another
+// reading, or as many where either lacks their names.
+func (p *Phase) sameAs(old *Phase) bool {
+	if len(p.Categories) != len(old.Categories) {
+		return false
+	}
+	for i := range p.Categories {
+		c, o := &p.Categories[i], old.category(p.Categories[i].Name)
+		if o == nil || c.Count != o.Count {
+			return false
+		}
+		if named := !c.Nodes.Empty() && !o.Nodes.Empty(); named && !c.Nodes.Equal(o.Nodes) {
+			return false
+		}
+	}
+	return true
+}

@@ -1,0 +1,334 @@
+package bos
+
+import (
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+)
+
+func TestNodeTableIsInTheOrderOfXnames(t *testing.T) {
+	table := NewNodeTable("nid000002", "x1c0s10b0n0", "x1c0s2b0n0", "x1c0s2b0n0", "", "X1C0S2B0N0")
+	want := []string{"X1C0S2B0N0", "x1c0s2b0n0", "x1c0s10b0n0", "", "nid000002"}
+	if got := table.Names(table.Where(func(*Node) bool { return true })); !slices.Equal(got, want) {
+		t.Errorf("names %q, want %q", got, want)
+	}
+	for i, name := range want {
+		if n, ok := table.Number([]byte(name)); !ok || n != i {
+			t.Errorf("number of %q is %d, %v, want %d", name, n, ok, i)
+		}
+	}
+	if n := table.Node(2); n.Place.Slot != "x1c0s10" || !n.IsXname {
+		t.Errorf("%+v", *n)
+	}
+	if _, ok := table.Number([]byte("x1c0s3b0n0")); ok {
+		t.Error("a name that was never added has a number")
+	}
+}
+
+func TestNodeTableGrowsAndShrinks(t *testing.T) {
+	small := NewNodeTable("x1c0s1b0n0", "x1c0s3b0n0")
+	set := NodeSetOf(0, 1)
+	large := small.Add([]string{"x1c0s2b0n0", "x1c0s0b0n0", "x1c0s1b0n0"})
+	if large.Len() != 4 || small.Len() != 2 {
+		t.Fatalf("tables of %d and %d names, want 4 and 2", large.Len(), small.Len())
+	}
+	if same := large.Add([]string{"x1c0s2b0n0"}); same != large {
+		t.Error("adding a known name made another table")
+	}
+	moved := set.Renumber(small.To(large))
+	if got, want := large.Names(moved), small.Names(set); !slices.Equal(got, want) {
+		t.Errorf("in the larger table: %q, want %q", got, want)
+	}
+	kept := large.Keep(NodeSetOf(3))
+	if got := kept.Names(moved.Renumber(large.To(kept))); !slices.Equal(got, []string{"x1c0s3b0n0"}) {
+		t.Errorf("in the table that was cut: %q", got)
+	}
+}
+
+func TestNodeSetAlgebra(t *testing.T) {
+	a, b, none := NodeSetOf(1, 2, 3, 70), NodeSetOf(3, 4, 200), NodeSet{}
+	for _, tt := range []struct {
+		name string
+		got  NodeSet
+		want []int
+	}{
+		{"union", a.Union(b), []int{1, 2, 3, 4, 70, 200}},
+		{"union with nothing", none.Union(a), []int{1, 2, 3, 70}},
+		{"intersection", a.Intersect(b), []int{3}},
+		{"intersection with nothing", a.Intersect(none), nil},
+		{"difference", a.Minus(b), []int{1, 2, 70}},
+		{"difference of a longer set", b.Minus(a), []int{4, 200}},
+		{"difference with itself", a.Minus(a), nil},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := slices.Collect(tt.got.All()); !slices.Equal(got, tt.want) {
+				t.Errorf("%v, want %v", got, tt.want)
+			}
+			if tt.got.Len() != len(tt.want) || tt.got.Empty() != (len(tt.want) == 0) {
+				t.Errorf("length %d and empty %v, want %d", tt.got.Len(), tt.got.Empty(), len(tt.want))
+			}
+		})
+	}
+	if !a.Equal(NodeSetOf(70, 3, 2, 1)) || a.Equal(b) || a.Equal(none) || !none.Equal(a.Minus(a)) {
+		t.Error("Equal does not compare nodes")
+	}
+	if short := b.Minus(NodeSetOf(200)); !short.Equal(NodeSetOf(3, 4)) {
+		t.Error("sets of unequal length are not compared by their nodes")
+	}
+	if got := a.IntersectLen(b); got != 1 {
+		t.Errorf("%d in both, want 1", got)
+	}
+}
+
+func TestRecorder(t *testing.T) {
+	table := NewNodeTable("x1c0s2b0n0")
+	r := NewRecorder(table)
+	add := func(into Nodes, names ...string) {
+		for _, n := range names {
+			into.Add([]byte(n))
+		}
+	}
+	// Configure stands before boot in the document.
+	add(r.Category(0, InProgress), "x1c0s10b0n0", "x1c0s2b0n0")
+	add(r.Category(1, Succeeded), "x1c0s2b0n0", "x1c0s10b0n0", "x1c0s10b0n0")
+	add(r.Category(1, NotStarted))
+	add(r.Category(1, Failed), "x1c0s10b0n0")
+	add(r.Error(1, "b"), "x1c0s10b0n0")
+	add(r.Error(1, "a"))
+	s := &Session{BootSets: []BootSet{{Name: "computes", Phases: []Phase{{Name: Configure}, {Name: Boot}}}}}
+	r.EndBootSet(&s.BootSets[0])
+
+	if r.Settled(table) {
+		t.Error("the recorder claims to know only names of the table")
+	}
+	full := r.Extend(table)
+	s = s.Renumber(r.To(full))
+	boot := &s.BootSets[0].Phases[0]
+	if boot.Name != Boot {
+		t.Fatalf("the first phase is %s, want boot", boot.Name)
+	}
+	for i, want := range []struct {
+		category string
+		count    int
+		nodes    []string
+	}{
+		{NotStarted, 0, nil},
+		{Succeeded, 3, []string{"x1c0s2b0n0", "x1c0s10b0n0"}},
+		{Failed, 1, []string{"x1c0s10b0n0"}},
+	} {
+		c := boot.Categories[i]
+		if got := full.Names(c.Nodes); c.Name != want.category || c.Count != want.count || !slices.Equal(got, want.nodes) {
+			t.Errorf("category %s has %d nodes, %q, want %+v", c.Name, c.Count, got, want)
+		}
+	}
+	if len(boot.Errors) != 2 || boot.Errors[0].Message != "a" || !boot.Errors[0].Nodes.Empty() {
+		t.Fatalf("errors %+v", boot.Errors)
+	}
+	if got := full.Names(boot.Errors[1].Nodes); !slices.Equal(got, []string{"x1c0s10b0n0"}) {
+		t.Errorf("error b is about %q", got)
+	}
+	if want := (Tally{Failed: 1, Unfinished: 1}); s.BootSets[0].Nodes != want {
+		t.Errorf("tally %+v, want %+v", s.BootSets[0].Nodes, want)
+	}
+	if got := full.Names(s.All()); len(got) != 2 {
+		t.Errorf("all nodes: %q", got)
+	}
+}
+
+func TestFatesCountEachNodeOnce(t *testing.T) {
+	s := reading(Reboot, 0,
+		reported("a",
+			// Not the order of work: configure first.
+			testPhase{name: Configure, nodes: in{NotStarted: {1}, InProgress: {2, 3}, Succeeded: {4}}},
+			testPhase{name: Boot, nodes: in{Succeeded: {2, 3, 4, 5}, Failed: {3}}},
+			testPhase{name: Shutdown, nodes: in{Failed: {1}, Succeeded: {2, 3, 4, 5}}}),
+		reported("b",
+			testPhase{name: Shutdown, nodes: in{Succeeded: {4, 6}, Failed: {5}, Excluded: {7}}}))
+	a, b := s.BootSets[0], s.BootSets[1]
+	for i, want := range []string{Shutdown, Boot, Configure} {
+		if a.Phases[i].Name != want {
+			t.Errorf("phase %d is %s, want %s", i, a.Phases[i].Name, want)
+		}
+	}
+	for _, tt := range []struct {
+		name      string
+		got, want Tally
+	}{
+		{"shutdown", a.Phases[0].Nodes, Tally{Failed: 1, Succeeded: 4}},
+		{"boot", a.Phases[1].Nodes, Tally{Failed: 1, Succeeded: 3}},
+		{"configure", a.Phases[2].Nodes, Tally{Unfinished: 3, Succeeded: 1}},
+		{"boot set a", a.Nodes, Tally{Failed: 2, Unfinished: 1, Succeeded: 2}},
+		{"boot set b", b.Nodes, Tally{Failed: 1, Succeeded: 2, Excluded: 1}},
+		{"session", s.Nodes, Tally{Failed: 3, Unfinished: 1, Succeeded: 2, Excluded: 1}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if tt.got != tt.want {
+				t.Errorf("%+v, want %+v", tt.got, tt.want)
+			}
+		})
+	}
+}
+
+// TestFatesAreThoseOfEachNode compares the sets with rules for single nodes.
+func TestFatesAreThoseOfEachNode(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	categories := append([]string{"odd"}, CategoryOrder...)
+	for round := range 300 {
+		var phases []testPhase
+		where := make(map[int]map[string][]string) // node -> phase -> categories
+		for _, name := range []string{Boot, Shutdown, "odd"}[:1+random.IntN(3)] {
+			p := testPhase{name: name, nodes: in{}}
+			for n := range 8 {
+				for range random.IntN(3) {
+					c := categories[random.IntN(len(categories))]
+					if slices.Contains(p.nodes[c], n) {
+						continue
+					}
+					p.nodes[c] = append(p.nodes[c], n)
+					if where[n] == nil {
+						where[n] = make(map[string][]string)
+					}
+					where[n][name] = append(where[n][name], c)
+				}
+			}
+			phases = append(phases, p)
+		}
+		s := reading(Reboot, 0, reported("a", phases...))
+		fates := s.Fates()
+		for n := range 8 {
+			number, _ := testTable.Number([]byte(testNode(n)))
+			got, known := fates.Of(number)
+			want, listed := fateOf(where[n])
+			if known != listed || known && got != want {
+				t.Fatalf("round %d: node %d in %v: fate %d, %v, want %d, %v", round, n, where[n], got, known, want, listed)
+			}
+		}
+		if got, want := fates.Tally().Nodes(), len(where); got != want {
+			t.Fatalf("round %d: %d nodes, want %d", round, got, want)
+		}
+	}
+}
+
+// fateOf tells what became of one node, given its categories by phase.
+func fateOf(where map[string][]string) (Fate, bool) {
+	fate, listed := FateUnfinished, false
+	for _, phase := range append(slices.Clone(PhaseOrder), "odd") {
+		in := where[phase]
+		if len(in) == 0 {
+			continue
+		}
+		listed = true
+		if slices.Contains(in, Failed) {
+			return FateFailed, true
+		}
+		switch {
+		case slices.Contains(in, InProgress), slices.Contains(in, NotStarted):
+			fate = FateUnfinished
+		case slices.Contains(in, Succeeded):
+			fate = FateSucceeded
+		case slices.Contains(in, Excluded):
+			fate = FateExcluded
+		default:
+			fate = FateUnfinished
+		}
+	}
+	return fate, listed
+}
+
+func everyPhase(*BootSet, *Phase) bool { return true }
+
+func numbers(nodes ...int) (s NodeSet) {
+	for _, n := range nodes {
+		number, _ := testTable.Number([]byte(testNode(n)))
+		s = s.Union(NodeSetOf(number))
+	}
+	return s
+}
+
+func TestToRetry(t *testing.T) {
+	s := reading(Reboot, 0,
+		reported("a",
+			testPhase{name: Shutdown, nodes: in{Succeeded: {1, 2, 3}, Failed: {4}}},
+			testPhase{name: Boot, nodes: in{Succeeded: {1, 2}, Failed: {2}, InProgress: {3}, NotStarted: {4}}}),
+		reported("b", testPhase{name: Boot, nodes: in{NotStarted: {6}, Excluded: {7}, "odd": {8}}}))
+	for _, tt := range []struct {
+		name       string
+		unfinished bool
+		take       func(*BootSet, *Phase) bool
+		want       NodeSet
+	}{
+		{"while it runs, those that failed", false, everyPhase, numbers(2, 4)},
+		{"once it is over, those that are unfinished, too", true, everyPhase, numbers(2, 3, 4, 6, 8)},
+		{"of one phase", true, func(_ *BootSet, p *Phase) bool { return p.Name == Shutdown }, numbers(4)},
+		{"of one boot set", true, func(b *BootSet, _ *Phase) bool { return b.Name == "b" }, numbers(6, 8)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := s.ToRetry(tt.unfinished, tt.take); !got.Equal(tt.want) {
+				t.Errorf("%q, want %q", testTable.Names(got), testTable.Names(tt.want))
+			}
+		})
+	}
+}
+
+func TestHeldLeavesOutExcludedNodes(t *testing.T) {
+	s := reading(Boot, 0,
+		reported("a", testPhase{name: Boot, nodes: in{Succeeded: {1}, Excluded: {2}}}),
+		reported("b", testPhase{name: Boot, nodes: in{Failed: {3}}}))
+	if got := s.Held(func(*BootSet) bool { return true }); !got.Equal(numbers(1, 3)) {
+		t.Errorf("%q", testTable.Names(got))
+	}
+	if got := s.Held(func(b *BootSet) bool { return b.Name == "b" }); !got.Equal(numbers(3)) {
+		t.Errorf("of one boot set: %q", testTable.Names(got))
+	}
+}
+
+func TestMessagesOfNodes(t *testing.T) {
+	s := reading(Boot, 0, reported("a", testPhase{name: Boot, nodes: in{Failed: {1, 2}, Succeeded: {2}}}))
+	p := &s.BootSets[0].Phases[0]
+	p.Errors = []PhaseError{{"no power", numbers(1, 3)}, {"no route", numbers(1)}}
+	n1, _ := testTable.Number([]byte(testNode(1)))
+	n2, _ := testTable.Number([]byte(testNode(2)))
+	if got := p.Messages(n1); !slices.Equal(got, []string{"no power", "no route"}) {
+		t.Errorf("messages %q", got)
+	}
+	if got := p.Silent(); !got.Equal(numbers(2)) {
+		t.Errorf("failed without a message: %q", testTable.Names(got))
+	}
+	if got := p.InSeveral(); !got.Equal(numbers(2)) {
+		t.Errorf("in two categories: %q", testTable.Names(got))
+	}
+	if got := p.CategoriesOf(n2); !slices.Equal(got, []string{Succeeded, Failed}) {
+		t.Errorf("categories %q", got)
+	}
+}
+
+func TestOffenders(t *testing.T) {
+	failing := func(phases map[string][]int) *Session {
+		var all []testPhase
+		for name, nodes := range phases {
+			all = append(all, testPhase{name: name, nodes: in{Failed: nodes, Succeeded: {9}}})
+		}
+		return reading(Reboot, 0, reported("a", all...))
+	}
+	sessions := []*Session{
+		failing(map[string][]int{Boot: {1}}),
+		failing(map[string][]int{Boot: {2}, Shutdown: {2, 1}}),
+		failing(map[string][]int{Configure: {3}}),
+	}
+	var got []string
+	for _, o := range Offenders(sessions, everyPhase) {
+		got = append(got, fmt.Sprint(testTable.Node(o.Node).Name, " ", o.Sessions, " ", o.Phases, " ", o.Last))
+	}
+	want := []string{
+		testNode(1) + " 2 [boot shutdown] 0",
+		testNode(2) + " 1 [boot shutdown] 1",
+		testNode(3) + " 1 [configure] 2",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("got  %q\nwant %q", got, want)
+	}
+	if some := Offenders(sessions, func(_ *BootSet, p *Phase) bool { return p.Name == Configure }); len(some) != 1 {
+		t.Errorf("of one phase: %+v", some)
+	}
+}

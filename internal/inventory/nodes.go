@@ -1,0 +1,109 @@
+package inventory
+
+import (
+	"slices"
+	"sync"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+// nodeKeeper keeps the table of all nodes. It grows as readings turn up new names, and
+// sheds those that no session has any more, so that it grows with the machine and not
+// with its history.
+type nodeKeeper struct {
+	mu       sync.Mutex
+	current  *bos.NodeTable
+	maxBytes int // of the table and of the node sets of all sessions
+}
+
+func newNodeKeeper(maxBytes int) nodeKeeper {
+	return nodeKeeper{current: new(bos.NodeTable), maxBytes: maxBytes}
+}
+
+func (k *nodeKeeper) table() *bos.NodeTable {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.current
+}
+
+// adopt enters the names that a reading has turned up, and returns the reading with its
+// sets over the table that has them. Beyond the most nodes that are told apart, the
+// reading has numbers of nodes alone.
+func (k *nodeKeeper) adopt(r *bos.Recorder, s *bos.Session) (*bos.Session, *bos.NodeTable) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	extended := r.Extend(k.current)
+	if extended.Len() > bos.MaxNodes {
+		return s.Renumber(nil), nil
+	}
+	k.current = extended
+	if r.Settled(k.current) {
+		return s, k.current
+	}
+	return s.Renumber(r.To(k.current)), k.current
+}
+
+// tidy brings the node sets of all records over one table, which it returns. Names that
+// no session has are dropped from it, and beyond the limit the nodes of sessions, those
+// that began first.
+func (k *nodeKeeper) tidy(records map[string]*record) *bos.NodeTable {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.bring(records)
+	used := k.limit(records)
+	if unused := k.current.Len() - used.Len(); unused > k.current.Len()/4 {
+		k.current = k.current.Keep(used)
+		k.bring(records)
+	}
+	return k.current
+}
+
+// bring replaces the records whose sets are over another table than the current one.
+func (k *nodeKeeper) bring(records map[string]*record) {
+	for id, r := range records {
+		records[id] = r.over(k.current)
+	}
+}
+
+// limit drops the nodes of sessions beyond the limit, and returns those that are left.
+func (k *nodeKeeper) limit(records map[string]*record) (used bos.NodeSet) {
+	var named []*record
+	for _, r := range records {
+		if r.table != nil {
+			named = append(named, r)
+		}
+	}
+	slices.SortFunc(named, func(a, b *record) int { return bos.NewestFirst(a.session, b.session) })
+	left := k.maxBytes
+	for _, r := range named {
+		with := used.Union(r.session.All())
+		size := r.session.SetBytes() + bos.NodeBytes*(with.Len()-used.Len())
+		if size > left {
+			records[r.session.ID] = r.withoutNodes()
+			continue
+		}
+		left -= size
+		used = with
+	}
+	return used
+}
+
+// over returns the record with its node sets over a table.
+func (r *record) over(t *bos.NodeTable) *record {
+	if r.table == nil || r.table == t {
+		return r
+	}
+	moved := *r
+	moved.session, moved.table = r.session.Renumber(r.table.To(t)), t
+	return &moved
+}
+
+// withoutNodes returns the record with numbers of nodes alone.
+func (r *record) withoutNodes() *record {
+	counted := *r
+	counted.session, counted.table = r.session.Renumber(nil), nil
+	return &counted
+}
+
+// unnamed reports whether the session has nodes that are not known by name.
+func (r *record) unnamed() bool { return r.table == nil && r.session.Nodes.Nodes() > 0 }
