@@ -125,6 +125,25 @@ func TestEndedSessionWaitsForWhatIsMissing(t *testing.T) {
 	}
 }
 
+// A session does not settle on an empty boot set at its first reading.
+func TestEndedSessionWaitsForPhases(t *testing.T) {
+	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
+		r.replace("session/s1/status/computes", `{"name":"computes","phases":[]}`)
+		r.sweep(30 * time.Second)
+		if s := r.session("s1"); bosclient.ReasonOf(s.Err) != bosclient.Malformed {
+			t.Errorf("meanwhile: error %v", s.Err)
+		}
+		r.replace("", "")
+		for range 3 {
+			r.sweep(30 * time.Second)
+		}
+		r.wantState("s1", bos.StateSucceeded)
+		if err := r.session("s1").Err; err != nil {
+			t.Errorf("after: %v", err)
+		}
+	})
+}
+
 // What BOS keeps denying is believed, at the price of a few requests.
 func TestMissingPartIsBelievedAfterTenMinutes(t *testing.T) {
 	deleted := reboot("s1", began.Add(-2*time.Hour))

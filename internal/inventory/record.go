@@ -260,11 +260,21 @@ func (v *Inventory) readBootSets(ctx context.Context, r *record, s *bos.Session,
 		if err != nil {
 			return "", err
 		}
+		if b.Reported && len(b.Phases) == 0 && r.gap == nil {
+			// An agent that finds no nodes may say so. An ended session does not settle on it
+			// at once.
+			r.gap, lacks = v.noPhases(s, name), name
+		}
 		recorder.EndBootSet(b)
 		s.BootSets = append(s.BootSets, *b)
 	}
 	s.Nodes = s.Fates().Tally()
 	return lacks, nil
+}
+
+func (v *Inventory) noPhases(s *bos.Session, bootSet string) error {
+	return &bosclient.Error{Reason: bosclient.Malformed, URL: v.cfg.Client.URL() + "/v1/session/" + url.PathEscape(s.ID) + "/status/" + url.PathEscape(bootSet),
+		Detail: "the boot set has no phases"}
 }
 
 // reported tells whether the boot agent had reported the boot set when the
