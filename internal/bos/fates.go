@@ -1,5 +1,7 @@
 package bos
 
+import "slices"
+
 // Fate is what became of a node.
 type Fate uint8
 
@@ -96,8 +98,8 @@ func (b *BootSet) Fates() Fates {
 		all = all.Union(b.Phases[i].All())
 	}
 	told := f.Failed
-	for k := len(order) - 1; k >= 0; k-- {
-		if i := order[k]; i != skip {
+	for _, i := range slices.Backward(order) {
+		if i != skip {
 			f = f.union(b.Phases[i].Fates().Without(told))
 			told = told.Union(b.Phases[i].All())
 		}

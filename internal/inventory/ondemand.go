@@ -56,9 +56,9 @@ func (d *OnDemand) Fresh(ctx context.Context, age time.Duration) (*Snapshot, err
 		if s.sweep > begun || age > 0 && !s.Swept.IsZero() && time.Since(s.Swept) <= age {
 			return s, nil
 		}
-		_, err := d.together(ctx, "sweep", func() (any, error) {
+		err := d.together(ctx, "sweep", func() error {
 			d.Sweep(d.life)
-			return nil, d.life.Err()
+			return d.life.Err()
 		})
 		if err != nil {
 			return d.Snapshot(), err
@@ -73,18 +73,17 @@ func (d *OnDemand) Follow(ctx context.Context, id string) error {
 	if err, ok := d.refused.Get(id); ok {
 		return err.(error)
 	}
-	_, err := d.together(ctx, "session "+id, func() (any, error) {
+	return d.together(ctx, "session "+id, func() error {
 		err := d.follow(d.life, id)
 		if wait := retryAfter(err); wait > 0 {
 			d.refused.Set(id, err, wait)
 		}
-		return nil, err
+		return err
 	})
-	return err
 }
 
 // together does work that outlives ctx, once for all who ask for it at the same time.
-func (d *OnDemand) together(ctx context.Context, key string, work func() (any, error)) (any, error) {
+func (d *OnDemand) together(ctx context.Context, key string, work func() error) error {
 	result := d.flights.DoChan(key, func() (_ any, err error) {
 		d.mu.Lock()
 		if err := d.life.Err(); err != nil {
@@ -99,12 +98,12 @@ func (d *OnDemand) together(ctx context.Context, key string, work func() (any, e
 				err = fmt.Errorf("reading BOS: %v", r)
 			}
 		}()
-		return work()
+		return nil, work()
 	})
 	select {
 	case r := <-result:
-		return r.Val, r.Err
+		return r.Err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return context.Cause(ctx)
 	}
 }
