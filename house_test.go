@@ -21,16 +21,23 @@ const module = "github.com/bos-exporter/bos-exporter/"
 var mayImport = map[string][]string{
 	"cmd/bos_exporter":       {"exporter", "collectors"},
 	"cmd/gpx_bos_datasource": {"datasource"},
-	"datasource":             {"internal/inventory", "internal/bosclient", "internal/bos"},
-	"exporter":               {"collectors", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
+	"datasource":             {"internal/bosv1", "internal/inventory", "internal/bosclient", "internal/bos"},
+	"exporter":               {"collectors", "internal/bosv1", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
 	"dashboards":             {"datasource", "exporter", "collectors", "internal/bos"}, // only in tests
-	"collectors":             {"internal/inventory", "internal/bosclient", "internal/bos"},
-	"internal/inventory":     {"internal/bosclient", "internal/bos"},
+	"collectors":             {"internal/inventory", "internal/bos"},
+	"internal/bosv1":         {"internal/inventory", "internal/bosclient", "internal/bos"},
+	"internal/inventory":     {"internal/bos"},
 	"internal/bosclient":     {"internal/bos"},
 	"internal/bossim":        {"internal/bos"},
 	"internal/bos":           {},
-	"internal/programs":      {},                                     // only for tests
-	"internal/faults":        {"internal/bosclient", "internal/bos"}, // only in tests
+	"internal/programs":      {},               // only for tests
+	"internal/faults":        {"internal/bos"}, // only in tests
+}
+
+// testsMayImport lists what tests of a package may import besides: the inventory is tested
+// through its adapters.
+var testsMayImport = map[string][]string{
+	"internal/inventory": {"internal/bosv1", "internal/bosclient"},
 }
 
 func TestImportsPointOneWay(t *testing.T) {
@@ -52,7 +59,9 @@ func TestImportsPointOneWay(t *testing.T) {
 			t.Error(wrong)
 		}
 		// All tests may use the simulator, the programs and the package that they test.
-		for _, wrong := range wrongImports(p.ImportPath, slices.Concat(p.TestImports, p.XTestImports), "internal/bossim", "internal/programs", strings.TrimPrefix(p.ImportPath, module)) {
+		name := strings.TrimPrefix(p.ImportPath, module)
+		except := append([]string{"internal/bossim", "internal/programs", name}, testsMayImport[name]...)
+		for _, wrong := range wrongImports(p.ImportPath, slices.Concat(p.TestImports, p.XTestImports), except...) {
 			t.Error("a test of " + wrong)
 		}
 	}

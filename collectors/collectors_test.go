@@ -15,7 +15,6 @@ import (
 	"github.com/prometheus/common/expfmt"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -46,9 +45,9 @@ func snapshot() *inventory.Snapshot {
 		Time: t0.Add(2 * time.Hour), Up: true, ListUp: true, LastGood: t0.Add(2 * time.Hour), Swept: t0.Add(2 * time.Hour), SweepDuration: 1500 * time.Millisecond,
 		Listed: bos.Some(5),
 		Sessions: []inventory.Session{
-			{Session: ended, Verdict: bos.Verdict{State: bos.StateUnknown}, Exposed: true, Err: &bosclient.Error{Reason: bosclient.NotFound}},
+			{Session: ended, Verdict: bos.Verdict{State: bos.StateUnknown}, Exposed: true, Err: &bos.Error{Reason: bos.NotFound}},
 			{Session: &bos.Session{ID: "lingered out", Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateSucceeded}},
-			{Session: &bos.Session{ID: "never read"}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bosclient.Error{Reason: bosclient.Malformed}},
+			{Session: &bos.Session{ID: "never read"}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bos.Error{Reason: bos.Malformed}},
 			{Session: running, Verdict: bos.Verdict{State: bos.StateRunning}, Exposed: true, Err: errors.New("anything else")},
 			{Session: &bos.Session{ID: "old", Operation: "diagnose"}, Verdict: bos.Verdict{State: bos.StateAbandoned}},
 		},
@@ -162,7 +161,7 @@ func TestLabels(t *testing.T) {
 }
 
 func TestBeforeTheFirstSweep(t *testing.T) {
-	families, err := Collect(inventory.New(inventory.Config{Client: client(t)}).Snapshot(), All)
+	families, err := Collect(inventory.New(inventory.Config{}).Snapshot(), All)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -177,15 +176,6 @@ func TestBeforeTheFirstSweep(t *testing.T) {
 			t.Errorf("served before the first sweep: %s", unwanted)
 		}
 	}
-}
-
-func client(t *testing.T) *bosclient.Client {
-	t.Helper()
-	c, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Timeout: time.Second, Concurrency: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return c
 }
 
 func TestFailingCollectorSparesTheOthers(t *testing.T) {

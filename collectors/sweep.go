@@ -1,7 +1,7 @@
 package collectors
 
 import (
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -48,13 +48,13 @@ var sweep = Collector{
 		if s.Swept.IsZero() || !s.Listed.Present {
 			return
 		}
-		failed := make(map[bosclient.Reason]int)
+		failed := make(map[bos.Reason]int)
 		for i := range s.Sessions {
 			if err := s.Sessions[i].Err; err != nil {
-				failed[bosclient.ReasonOf(err)]++
+				failed[bos.ReasonOf(err)]++
 			}
 		}
-		for _, reason := range bosclient.Reasons {
+		for _, reason := range bos.Reasons {
 			out.add(sessionErrors, float64(failed[reason]), string(reason))
 		}
 		for _, reason := range []string{inventory.DroppedAge, inventory.DroppedBudget} {

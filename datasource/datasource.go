@@ -20,7 +20,9 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 	"github.com/grafana/grafana-plugin-sdk-go/experimental/concurrent"
 
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bosv1"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -38,6 +40,7 @@ type Datasource struct {
 	settings  settings
 	broken    error // why the settings cannot be used; all else is nil then
 	client    *bosclient.Client
+	api       inventory.API
 	inventory *inventory.OnDemand
 }
 
@@ -84,12 +87,16 @@ func (d *Datasource) connect(transport http.RoundTripper) (err error) {
 	if err != nil {
 		return err
 	}
+	d.api = bosv1.New(d.client)
 	d.inventory = inventory.NewOnDemand(inventory.Config{
-		Client:   d.client,
-		Logger:   slog.New(logHandler{log.DefaultLogger}),
-		Interval: max(d.settings.cache, 10*time.Second),
-		MaxAge:   d.settings.maxAge,
-		Limits:   d.settings.limits,
+		APIs:        []inventory.API{d.api},
+		URL:         d.client.URL(),
+		Now:         d.client.Now,
+		Concurrency: bosclient.DefaultConcurrency,
+		Logger:      slog.New(logHandler{log.DefaultLogger}),
+		Interval:    max(d.settings.cache, 10*time.Second),
+		MaxAge:      d.settings.maxAge,
+		Limits:      d.settings.limits,
 	})
 	return nil
 }
@@ -149,7 +156,7 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 		return nil, err
 	}
 	for i, f := range frames {
-		f.Meta.ExecutedQueryString = fmt.Sprintf("GET %s/v1/session ... as of %s\n%s", d.client.URL(), v.snapshot.LastGood.UTC().Format(time.RFC3339), asked)
+		f.Meta.ExecutedQueryString = fmt.Sprintf("GET %s ... as of %s\n%s", d.api.Address(bos.Key{}), v.snapshot.LastGood.UTC().Format(time.RFC3339), asked)
 		if i == 0 {
 			f.Meta.Notices = v.notices
 		}

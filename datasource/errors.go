@@ -10,7 +10,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -65,7 +65,7 @@ func explain(err error) (backend.Status, string) {
 	var request requestError
 	var unread unreadError
 	var outdated outdatedError
-	var bos *bosclient.Error
+	var reading *bos.Error
 	switch {
 	case errors.As(err, &unread):
 		status, _ := explain(unread.cause)
@@ -75,26 +75,26 @@ func explain(err error) (backend.Status, string) {
 		return status, outdated.Error()
 	case errors.As(err, &request):
 		return backend.StatusBadRequest, request.text
-	case errors.As(err, &bos):
-		switch bos.Reason {
-		case bosclient.NotFound:
-			return backend.StatusNotFound, "BOS does not have what was asked for: " + bos.Error()
-		case bosclient.Unauthorized:
+	case errors.As(err, &reading):
+		switch reading.Reason {
+		case bos.NotFound:
+			return backend.StatusNotFound, "BOS does not have what was asked for: " + reading.Error()
+		case bos.Unauthorized:
 			status := backend.StatusUnauthorized
-			if bos.Status == http.StatusForbidden {
+			if reading.Status == http.StatusForbidden {
 				status = backend.StatusForbidden
 			}
-			return status, "BOS refuses the credentials: check the token or the OAuth2 client in the datasource's settings: " + bos.Error()
-		case bosclient.Malformed:
-			if bos.Status == http.StatusBadRequest {
-				return backend.StatusBadGateway, "BOS refuses the request: its v1 API knows no tenants, so leave the tenant in the datasource's settings empty: " + bos.Error()
+			return status, "BOS refuses the credentials: check the token or the OAuth2 client in the datasource's settings: " + reading.Error()
+		case bos.Malformed:
+			if reading.Status == http.StatusBadRequest {
+				return backend.StatusBadGateway, "BOS refuses the request: its v1 API knows no tenants, so leave the tenant in the datasource's settings empty: " + reading.Error()
 			}
-			return backend.StatusBadGateway, "What answers is not BOS: check the URL in the datasource's settings: " + bos.Error()
+			return backend.StatusBadGateway, "What answers is not BOS: check the URL in the datasource's settings: " + reading.Error()
 		default:
-			if bos.Timeout() {
-				return backend.StatusTimeout, "BOS does not answer in time: try again, and check whether it holds too many sessions: " + bos.Error()
+			if reading.Timeout() {
+				return backend.StatusTimeout, "BOS does not answer in time: try again, and check whether it holds too many sessions: " + reading.Error()
 			}
-			return backend.StatusBadGateway, "BOS cannot be reached: check that it runs and that the URL in the datasource's settings is right: " + bos.Error()
+			return backend.StatusBadGateway, "BOS cannot be reached: check that it runs and that the URL in the datasource's settings is right: " + reading.Error()
 		}
 	case errors.Is(err, context.DeadlineExceeded):
 		return backend.StatusTimeout, "BOS is still being read: try again in a moment"

@@ -14,13 +14,13 @@ import (
 // ordered by the number of nodes. BOS v1 does not keep two sessions from acting on a
 // node at once (docs/bos.md, Shapes).
 func overlaps(v *view) (data.Frames, error) {
-	meets := make(map[string]bool)
-	v.eachPair(func(newer, older *inventory.Session) { meets[newer.ID], meets[older.ID] = true, true })
+	meets := make(map[bos.Key]bool)
+	v.eachPair(func(newer, older *inventory.Session) { meets[newer.Key()], meets[older.Key()] = true, true })
 	// Sessions that overlap with no other need not be looked at.
-	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !meets[s.ID] })
-	held := make(map[string]bos.NodeSet) // by each session
+	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !meets[s.Key()] })
+	held := make(map[bos.Key]bos.NodeSet) // by each session
 	v.eachNamed(func(s *inventory.Session) {
-		held[s.ID] = v.matching(s.Held(func(b *bos.BootSet) bool { return v.query.BootSet.has(b.Name) }))
+		held[s.Key()] = v.matching(s.Held(func(b *bos.BootSet) bool { return v.query.BootSet.has(b.Name) }))
 	})
 	type row struct {
 		newer, older string
@@ -28,7 +28,7 @@ func overlaps(v *view) (data.Frames, error) {
 	}
 	var rows []row
 	v.eachPair(func(newer, older *inventory.Session) {
-		if both := held[newer.ID].Intersect(held[older.ID]); !both.Empty() {
+		if both := held[newer.Key()].Intersect(held[older.Key()]); !both.Empty() {
 			rows = append(rows, row{newer.ID, older.ID, both})
 		}
 	})

@@ -12,7 +12,6 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -40,9 +39,9 @@ type view struct {
 // unread holds the sessions that belong to the answer, or may belong to it, and could
 // not be read.
 type unread struct {
-	ids      []string
-	errs     map[string]error
-	tolerate map[string]bool // BOS may list them forever, and has nothing about them
+	sessions []bos.Key
+	errs     map[bos.Key]error
+	tolerate map[bos.Key]bool // BOS lists them for ever, and has nothing about them
 }
 
 func (v *view) warn(format string, args ...any) {
@@ -56,12 +55,13 @@ func (v *view) inform(format string, args ...any) {
 // miss records that a session could not be read. Unless it is certain that the query
 // is about the session, one that BOS does not find is tolerated: deleted sessions and
 // templates can leave such entries in the list for good.
-func (v *view) miss(id string, err error, certain bool) {
-	if v.unread.errs[id] == nil {
-		v.unread.ids = append(v.unread.ids, id)
+func (v *view) miss(s *inventory.Session, err error, certain bool) {
+	key := s.Key()
+	if v.unread.errs[key] == nil {
+		v.unread.sessions = append(v.unread.sessions, key)
 	}
-	v.unread.errs[id] = err
-	v.unread.tolerate[id] = !certain && bosclient.ReasonOf(err) == bosclient.NotFound
+	v.unread.errs[key] = err
+	v.unread.tolerate[key] = !certain && bos.ReasonOf(err) == bos.NotFound
 }
 
 // neverRead tells whether nothing but the id of the session is known.
@@ -79,7 +79,7 @@ func (v *view) matches(s *inventory.Session, certain bool) bool {
 	case v.query.State.hasName(string(s.Verdict.State)):
 		return true
 	case blind(s):
-		v.miss(s.ID, s.Err, certain)
+		v.miss(s, s.Err, certain)
 	}
 	return false
 }
@@ -88,7 +88,7 @@ func (v *view) matches(s *inventory.Session, certain bool) bool {
 // whenever they ran, selectors choose from those that began before the end of the time
 // range, and without either the sessions that overlap the range are taken.
 func (v *view) choose(within backend.TimeRange) error {
-	v.unread = &unread{errs: make(map[string]error), tolerate: make(map[string]bool)}
+	v.unread = &unread{errs: make(map[bos.Key]error), tolerate: make(map[bos.Key]bool)}
 	if v.query.nothing() {
 		v.inform("No session is selected: the session filter is empty.")
 		return nil
@@ -114,13 +114,13 @@ func (v *view) choose(within backend.TimeRange) error {
 			continue
 		}
 		if neverRead(s) {
-			v.miss(s.ID, cmp.Or(s.Err, errNotReadYet), isNamed)
+			v.miss(s, cmp.Or(s.Err, errNotReadYet), isNamed)
 			continue
 		}
 		v.known++
 		if isNamed {
-			if err := unfollowed[s.ID]; err != nil {
-				v.miss(s.ID, err, true)
+			if err := unfollowed[s.Key()]; err != nil {
+				v.miss(s, err, true)
 			} else if v.matches(s, true) {
 				v.sessions = append(v.sessions, s)
 			}
@@ -133,13 +133,13 @@ func (v *view) choose(within backend.TimeRange) error {
 	for i, s := range candidates {
 		state := s.Verdict.State
 		if blind(s) && s.StopTime.IsZero() && (selects[selectRunning] || selects[selectUnfinished]) {
-			v.miss(s.ID, s.Err, false) // nobody knows whether it has ended
+			v.miss(s, s.Err, false) // nobody knows whether it has ended
 		}
 		if len(ids) == 0 && len(selects) == 0 && !endedBefore(s, within.From) ||
 			selects[selectLatest] && i == 0 ||
 			selects[selectRunning] && (state == bos.StatePending || state == bos.StateRunning) ||
 			selects[selectUnfinished] && !state.Ended() {
-			if !slices.ContainsFunc(v.sessions, func(o *inventory.Session) bool { return o.ID == s.ID }) {
+			if !slices.ContainsFunc(v.sessions, func(o *inventory.Session) bool { return o.Key() == s.Key() }) {
 				v.sessions = append(v.sessions, s)
 			}
 		}
@@ -150,11 +150,11 @@ func (v *view) choose(within backend.TimeRange) error {
 	if len(missing) > 0 {
 		text := fmt.Sprintf("BOS lists no session %s: %s", strings.Join(missing, ", "), hint(missing))
 		if len(missing) == len(ids) && onlyIDs {
-			return &bosclient.Error{Reason: bosclient.NotFound, URL: v.inventory.URL() + "/v1/session", Detail: text}
+			return &bos.Error{Reason: bos.NotFound, URL: v.inventory.URL(), Detail: text}
 		}
 		v.warn("%s.", text)
 	}
-	if len(v.sessions) == 0 && len(v.unread.ids) == 0 {
+	if len(v.sessions) == 0 && len(v.unread.sessions) == 0 {
 		v.inform("No session matches.")
 	}
 	old := 0
@@ -170,13 +170,15 @@ func (v *view) choose(within backend.TimeRange) error {
 }
 
 // follow has the sessions with these ids read with their boot sets, those that are too
-// old to be followed otherwise included. It returns why some could not be read, by id.
-func (v *view) follow(ids []string) map[string]error {
-	errs := make(map[string]error)
-	for _, id := range ids {
-		if s, listed := v.snapshot.Session(id); listed && !s.Followed && s.Err == nil && !neverRead(s) {
-			if err := v.inventory.Follow(v.ctx, id); err != nil {
-				errs[id] = err
+// old to be followed otherwise included. It returns why some could not be read.
+func (v *view) follow(ids []string) map[bos.Key]error {
+	errs := make(map[bos.Key]error)
+	sessions := v.snapshot.Sessions
+	for i := range sessions {
+		s := &sessions[i]
+		if slices.Contains(ids, s.ID) && !s.Followed && s.Err == nil && !neverRead(s) {
+			if err := v.inventory.Follow(v.ctx, s.Key()); err != nil {
+				errs[s.Key()] = err
 			}
 			v.snapshot = v.inventory.Snapshot()
 		}
@@ -202,22 +204,22 @@ func hint(ids []string) string {
 // looked at. If there are no others that is an error, for nothing can be said.
 func (v *view) conclude() error {
 	incomplete := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
-		return s.Err == nil || v.unread.errs[s.ID] != nil
+		return s.Err == nil || v.unread.errs[s.Key()] != nil
 	})
 	if len(incomplete) > 0 {
 		v.warn("Sessions that could not be read completely, and of which the last good data is shown: %d. The first is %s: %s", len(incomplete), incomplete[0].ID, incomplete[0].Err)
 	}
-	if len(v.unread.ids) == 0 {
+	if len(v.unread.sessions) == 0 {
 		return nil
 	}
-	slices.SortStableFunc(v.unread.ids, func(a, b string) int {
+	slices.SortStableFunc(v.unread.sessions, func(a, b bos.Key) int {
 		return boolOrder(v.unread.tolerate[a]) - boolOrder(v.unread.tolerate[b])
 	})
-	first := v.unread.ids[0]
-	err := unreadError{sessions: len(v.unread.ids), first: first, cause: v.unread.errs[first]}
+	first := v.unread.sessions[0]
+	err := unreadError{sessions: len(v.unread.sessions), first: first.ID, cause: v.unread.errs[first]}
 	answered := 0
 	for _, s := range v.selected {
-		if v.unread.errs[s.ID] == nil {
+		if v.unread.errs[s.Key()] == nil {
 			answered++
 		}
 	}

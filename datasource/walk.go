@@ -12,7 +12,7 @@ import (
 func (v *view) eachBootSet(each func(*inventory.Session, *bos.BootSet, bos.BootSetVerdict)) {
 	for _, s := range v.sessions {
 		if blind(s) {
-			v.miss(s.ID, s.Err, true)
+			v.miss(s, s.Err, true)
 		}
 		for i := range s.BootSets {
 			if v.query.BootSet.has(s.BootSets[i].Name) {
@@ -45,7 +45,7 @@ func (v *view) holds(s *inventory.Session) bool {
 		return true
 	}
 	if blind(s) {
-		v.miss(s.ID, s.Err, true)
+		v.miss(s, s.Err, true)
 	}
 	return v.anyCategory(s, func(c *bos.Category) bool { return c.Count > 0 })
 }
@@ -116,9 +116,9 @@ func (v *view) eachNamed(each func(*inventory.Session)) {
 		switch {
 		case !s.Followed:
 		case blind(s):
-			v.miss(s.ID, s.Err, true)
+			v.miss(s, s.Err, true)
 		case s.Unnamed:
-			v.miss(s.ID, errUnnamed, true)
+			v.miss(s, errUnnamed, true)
 		default:
 			each(s)
 		}

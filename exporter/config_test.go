@@ -19,7 +19,10 @@ import (
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bosv1"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 // server is a TLS server that speaks HTTP/2 to those who want it. It lists no
@@ -161,7 +164,7 @@ func TestHTTPConfig(t *testing.T) {
 	for _, tt := range []struct {
 		name, config string
 		want         []string
-		err          bosclient.Reason
+		err          bos.Reason
 	}{
 		{"no credentials", "tls_config: {ca_file: CA}", []string{toBOS}, ""},
 		{"a token", "tls_config: {ca_file: CA}\nauthorization: {credentials: abc}", []string{toBOS + "Bearer abc"}, ""},
@@ -176,12 +179,12 @@ oauth2: {client_id: me, client_secret: hunter2, token_url: " URL/token ", tls_co
 		{"OAuth2 with a token server that redirects", `
 tls_config: {ca_file: CA}
 oauth2: {client_id: me, client_secret: hunter2, token_url: URL/redirect, tls_config: {ca_file: CA}}`,
-			[]string{"HTTP/1.1 POST /redirect "}, bosclient.Unauthorized},
+			[]string{"HTTP/1.1 POST /redirect "}, bos.Unauthorized},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := s.configured(t, tt.config, io.Discard)
-			_, err := e.client.Sessions(t.Context())
-			if (err != nil) != (tt.err != "") || err != nil && (bosclient.ReasonOf(err) != tt.err || strings.Contains(err.Error(), "hunter2")) {
+			_, err := bosv1.New(e.client).List(t.Context(), true)
+			if (err != nil) != (tt.err != "") || err != nil && (bos.ReasonOf(err) != tt.err || strings.Contains(err.Error(), "hunter2")) {
 				t.Errorf("got error %v, want %q", err, tt.err)
 			}
 			if got := s.asked(); !slices.Equal(got, tt.want) {
@@ -207,7 +210,7 @@ oauth2: {client_id: me, client_secret: hunter2, token_url: URL/token, tls_config
 			var log strings.Builder
 			e := s.configured(t, tt.config, &log)
 			for range 2 {
-				if _, err := e.client.Sessions(t.Context()); err != nil {
+				if _, err := bosv1.New(e.client).List(t.Context(), true); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -228,7 +231,8 @@ func TestDeadConnectionsAreNotUsedAgain(t *testing.T) {
 	var g errgroup.Group
 	for range bosclient.DefaultConcurrency {
 		g.Go(func() error {
-			_, err := e.client.Session(t.Context(), "together")
+			session := inventory.Listed{Key: bos.Key{API: bos.APIv1, ID: "together"}}
+			_, err := bosv1.New(e.client).Open().Describe(t.Context(), session, inventory.Reading{})
 			return err
 		})
 	}
@@ -236,10 +240,10 @@ func TestDeadConnectionsAreNotUsedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.goDead()
-	if _, err := e.client.Sessions(t.Context()); !bosclient.IsTimeout(err) {
+	if _, err := bosv1.New(e.client).List(t.Context(), true); !bos.IsTimeout(err) {
 		t.Errorf("got error %v, want a timeout", err)
 	}
-	if _, err := e.client.Sessions(t.Context()); err != nil {
+	if _, err := bosv1.New(e.client).List(t.Context(), true); err != nil {
 		t.Errorf("after the timeout: %v", err)
 	}
 }

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/sync/errgroup"
 
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bosv1"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -97,7 +98,10 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 		return nil, fmt.Errorf("--bos.%w", err)
 	}
 	e.inventory = inventory.New(inventory.Config{
-		Client:      e.client,
+		APIs:        []inventory.API{bosv1.New(e.client)},
+		URL:         e.client.URL(),
+		Now:         e.client.Now,
+		Concurrency: e.cfg.Concurrency,
 		Logger:      logger,
 		Interval:    e.cfg.Interval,
 		MaxAge:      e.cfg.MaxAge,

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bosv1"
 )
 
 // requestMetrics count the requests to BOS.
@@ -26,14 +26,14 @@ func newRequestMetrics() requestMetrics {
 			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
 		}, []string{"resource"}),
 	}
-	for _, r := range bosclient.Resources {
-		m.total.WithLabelValues(string(r), "200")
-		m.duration.WithLabelValues(string(r))
+	for _, r := range bosv1.Resources {
+		m.total.WithLabelValues(r, "200")
+		m.duration.WithLabelValues(r)
 	}
 	return m
 }
 
-func (m requestMetrics) observe(resource bosclient.Resource, code string, took time.Duration) {
-	m.total.WithLabelValues(string(resource), code).Inc()
-	m.duration.WithLabelValues(string(resource)).Observe(took.Seconds())
+func (m requestMetrics) observe(resource, code string, took time.Duration) {
+	m.total.WithLabelValues(resource, code).Inc()
+	m.duration.WithLabelValues(resource).Observe(took.Seconds())
 }

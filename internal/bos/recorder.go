@@ -143,6 +143,9 @@ func (r *Recorder) share(nodes *bitset.BitSet) NodeSet {
 	return s
 }
 
+// Table is the table that the recorder was made for.
+func (r *Recorder) Table() *NodeTable { return r.table }
+
 // Unknown is the number of names that the table lacks.
 func (r *Recorder) Unknown() int { return len(r.unknown) }
 

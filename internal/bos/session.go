@@ -103,6 +103,9 @@ type Phase struct {
 	Errors     []PhaseError // each message once, by message
 	// Nodes counts the distinct nodes of the phase by what became of them.
 	Nodes Tally
+	// Waiting is set while nodes that count as succeeded may still fail, or the phase has
+	// not yet ended for them.
+	Waiting bool
 	// LastProgress is when a node last changed its category, by the clock of
 	// BOS: see Session.Observe.
 	LastProgress time.Time
@@ -221,15 +224,8 @@ func (p *Phase) untouched() bool {
 	return p.Count(NotStarted) > 0
 }
 
-// waiting tells whether the phase waits for nodes to become ready: a node counts
-// as succeeded in the boot phase as soon as its power-on is accepted, and only
-// the stop time of the phase says that the wait is over (bos.md, Boot phase).
-func (p *Phase) waiting() bool {
-	return p.Name == Boot && p.Nodes.Succeeded > 0 && p.StopTime.IsZero()
-}
-
 // active tells whether work goes on in the phase.
-func (p *Phase) active() bool { return p.Count(InProgress) > 0 || p.waiting() }
+func (p *Phase) active() bool { return p.Count(InProgress) > 0 || p.Waiting }
 
 // Renumber returns the session with its node sets over another table; with an empty
 // renumbering, with numbers of nodes alone. Nothing of s is changed.

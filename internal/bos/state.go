@@ -182,7 +182,7 @@ func (b *BootSet) ended() bool {
 	if !b.Reported || b.Nodes.Unfinished > 0 {
 		return false
 	}
-	if len(b.Phases) > 0 && b.Phases[len(b.Phases)-1].waiting() {
+	if len(b.Phases) > 0 && b.Phases[len(b.Phases)-1].Waiting {
 		return false
 	}
 	// Until the session stops, a configuration may still be to come.
@@ -205,7 +205,7 @@ func (p *Phase) state(bootSet State) State {
 		return StateUnknown
 	case bootSet.Ended() && p.untouched():
 		return StateUnknown // it was never to be, or never came to be
-	case bootSet.Ended(), p.Nodes.Unfinished == 0 && !p.waiting():
+	case bootSet.Ended(), p.Nodes.Unfinished == 0 && !p.Waiting:
 		return outcome(p.Nodes)
 	case p.untouched():
 		return StatePending

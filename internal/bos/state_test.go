@@ -81,6 +81,10 @@ func reading(operation string, stopped time.Duration, bootSets ...testBootSet) *
 			b.Phases = append(b.Phases, phase)
 		}
 		r.EndBootSet(&b)
+		for i := range b.Phases { // as for BOS v1
+			p := &b.Phases[i]
+			p.Waiting = p.Name == Boot && p.Nodes.Succeeded > 0 && p.StopTime.IsZero()
+		}
 		s.BootSets = append(s.BootSets, b)
 	}
 	s.Nodes = s.Fates().Tally()

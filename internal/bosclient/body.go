@@ -2,30 +2,41 @@ package bosclient
 
 import (
 	"bufio"
+	"cmp"
 	"fmt"
 	"io"
 )
 
-// Limits of a document besides its size, as some things take more memory than their
-// bytes. Four documents at their limits, and what the exporter keeps of them, fit in a
-// container of 128 MiB.
-const (
-	// maxString is the maximum length of any string in bytes, even of one that is
-	// skipped: a decoder holds the whole of it. 12,000 node names, as in the limit of
-	// a session or in an error message, take 200 kB.
-	maxString = 256 << 10
-	// maxName is the maximum length of a name, which is kept as long as its session.
-	maxName = 1 << 10
-	// maxNames is the maximum number of names that are read: of 12,000 nodes, each
-	// twice in three phases and in their errors, and some more.
-	maxNames = 120_000
-	// maxMembers is the maximum number of members of all objects, which a decoder
-	// remembers to find duplicates: 12,000 different errors, and some more.
-	maxMembers = 20_000
-	// maxSessions is the maximum number of sessions in a list, several times as many
-	// as those at which BOS begins to hang.
-	maxSessions = 10_000
-)
+// maxName is the maximum length of a name in bytes, as it is kept as long as its session.
+const maxName = 1 << 10
+
+// Limits are the largest sizes of what a response may hold, as some things take more
+// memory than their bytes. Zero stands for the default, which is for documents that
+// describe one thing. Four documents at their limits, and what the exporter keeps of
+// them, fit in a container of 128 MiB.
+type Limits struct {
+	// Bytes is the size of the response, decompressed: 1 MiB by default.
+	Bytes int64
+	// String is the length of any string in bytes, even of one that is skipped, as a
+	// decoder holds the whole of it: 256 KiB by default. 12,000 node names, as in the
+	// limit of a session or in an error message, take 200 kB.
+	String int
+	// Names is the number of names that are read: 120,000 by default. That is of 12,000
+	// nodes, each twice in three phases and in their errors, and some more.
+	Names int
+	// Members is the number of members of all objects, which a decoder remembers to
+	// find duplicates: 20,000 by default, for 12,000 different errors and some more.
+	Members int
+}
+
+func (l Limits) orDefault() Limits {
+	return Limits{
+		Bytes:   cmp.Or(l.Bytes, 1<<20),
+		String:  cmp.Or(l.String, 256<<10),
+		Names:   cmp.Or(l.Names, 120_000),
+		Members: cmp.Or(l.Members, 20_000),
+	}
+}
 
 // byteOrderMark is what some programs put at the beginning of UTF-8.
 const byteOrderMark = "\uFEFF"
@@ -40,8 +51,8 @@ func longerThan(what string, limit int64) error {
 	return limitError(what + " is longer than " + size(limit))
 }
 
-// moreThan is the error of too many of something.
-func moreThan(limit int, what string) error {
+// MoreThan is the error of too many of something.
+func MoreThan(limit int, what string) error {
 	return limitError(fmt.Sprintf("there are more than %d %s", limit, what))
 }
 
@@ -60,9 +71,9 @@ func size(bytes int64) string {
 // bodyReader reads a JSON document within limits, before a decoder could buffer what
 // exceeds them. It skips a byte order mark.
 type bodyReader struct {
-	r     *bufio.Reader
-	limit int64
-	read  int64
+	r      *bufio.Reader
+	limits Limits
+	read   int64
 	// err is why the body could not be read to its end, which decoders conceal.
 	err error
 
@@ -72,8 +83,8 @@ type bodyReader struct {
 	members int  // of all objects so far
 }
 
-func newBodyReader(r io.Reader, limit int64) *bodyReader {
-	b := &bodyReader{r: bufio.NewReader(r), limit: limit}
+func newBodyReader(r io.Reader, limits Limits) *bodyReader {
+	b := &bodyReader{r: bufio.NewReader(r), limits: limits}
 	if start, _ := b.r.Peek(len(byteOrderMark)); string(start) == byteOrderMark {
 		_, _ = b.r.Discard(len(byteOrderMark)) // has just been peeked
 	}
@@ -88,8 +99,8 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 	n, err := b.r.Read(p)
 	b.read += int64(n)
 	switch {
-	case b.read > b.limit:
-		b.err = longerThan("the response", b.limit)
+	case b.read > b.limits.Bytes:
+		b.err = longerThan("the response", b.limits.Bytes)
 	case err != nil && err != io.EOF:
 		b.err = err
 	default:
@@ -108,8 +119,8 @@ func (b *bodyReader) check(part []byte) error {
 		case !b.quoted:
 			b.quoted, b.length = c == '"', 0
 			if c == ':' {
-				if b.members++; b.members > maxMembers {
-					return moreThan(maxMembers, "members of objects in the response")
+				if b.members++; b.members > b.limits.Members {
+					return MoreThan(b.limits.Members, "members of objects in the response")
 				}
 			}
 			continue
@@ -121,8 +132,8 @@ func (b *bodyReader) check(part []byte) error {
 			b.quoted = false
 			continue
 		}
-		if b.length++; b.length > maxString {
-			return longerThan("a string in the response", maxString)
+		if b.length++; b.length > b.limits.String {
+			return longerThan("a string in the response", int64(b.limits.String))
 		}
 	}
 	return nil

@@ -20,32 +20,25 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 // Resource is a kind of document that the client reads.
-type Resource string
+type Resource struct {
+	// Name is its name in metrics. Kinds of several API versions may share one.
+	Name   string
+	Limits Limits
+	// Alone has one request for such a resource in flight at a time, of whatever kind.
+	Alone bool
+}
 
-// The resources of BOS v1.
-const (
-	List     Resource = "list"     // GET /v1/session
-	Session  Resource = "session"  // GET /v1/session/{id}
-	Status   Resource = "status"   // GET /v1/session/{id}/status
-	BootSet  Resource = "bootset"  // GET /v1/session/{id}/status/{boot set}
-	Template Resource = "template" // GET /v1/sessiontemplate/{name}
-)
-
-// Resources lists every resource.
-var Resources = []Resource{List, Session, Status, BootSet, Template}
-
-// maxBytes is the maximum size of a response, decompressed. Only the status of a boot
-// set is large: it lists every node once or twice in each phase, so 12,000 nodes in
-// three phases take 1 MB, or 2.5 MB if all of them failed with an error. The ids of
-// maxSessions take 420 kB.
-func (r Resource) maxBytes() int64 {
-	if r == BootSet {
-		return 4 << 20
-	}
-	return 1 << 20
+// Request is what to read.
+type Request struct {
+	Resource Resource
+	// Path holds the segments of the path below the URL of BOS, unescaped.
+	Path  []string
+	Query url.Values
 }
 
 // Defaults that all programs share.
@@ -59,7 +52,7 @@ const minTimeout = time.Millisecond
 
 // Config says where BOS is and how to talk to it.
 type Config struct {
-	// URL is the address above /v1, such as
+	// URL is the address above the version, such as
 	// https://api-gw-service-nmn.local/apis/bos or http://cray-bos. A trailing
 	// version, /v1 or /v2, is ignored, as is surrounding white space.
 	URL string
@@ -76,7 +69,7 @@ type Config struct {
 	Concurrency int
 	// Observe, unless nil, is called after every request with its resource, its
 	// duration, and the status code, or "timeout" or "error" if there was none.
-	Observe func(resource Resource, code string, took time.Duration)
+	Observe func(resource, code string, took time.Duration)
 }
 
 // Client reads BOS. It is safe for concurrent use.
@@ -85,7 +78,7 @@ type Client struct {
 	base  string
 	http  *http.Client
 	slots chan struct{} // holds an element for each request in flight
-	list  chan struct{} // the same for the list, requested one at a time
+	alone chan struct{} // the same for resources that are requested one at a time
 
 	mu      sync.Mutex
 	skew    time.Duration // the clock of BOS minus ours
@@ -109,7 +102,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Transport == nil {
 		cfg.Transport = http.DefaultTransport
 	}
-	return &Client{cfg: cfg, base: base, slots: make(chan struct{}, cfg.Concurrency), list: make(chan struct{}, 1), http: &http.Client{
+	return &Client{cfg: cfg, base: base, slots: make(chan struct{}, cfg.Concurrency), alone: make(chan struct{}, 1), http: &http.Client{
 		Transport:     cfg.Transport,
 		CheckRedirect: neverFollow,
 	}}, nil
@@ -151,7 +144,7 @@ func validPort(port string) bool {
 	return err == nil && n > 0
 }
 
-// URL is the address of BOS above /v1.
+// URL is the address of BOS above the version.
 func (c *Client) URL() string { return c.base }
 
 // Concurrency is the maximum number of concurrent requests.
@@ -170,16 +163,19 @@ func (c *Client) Now() time.Time {
 // token server included.
 func (c *Client) CloseIdleConnections() { c.http.CloseIdleConnections() }
 
-// get requests the resource whose path below /v1 consists of the segments, and
-// passes its response to decode. Errors are of type *Error, except those of ctx.
-func (c *Client) get(ctx context.Context, resource Resource, decode func(*decoder) error, segments ...string) error {
-	address, err := c.address(segments)
+// Get sends a request and passes the response to decode. Errors are of type *bos.Error,
+// except those of ctx.
+func (c *Client) Get(ctx context.Context, req Request, decode func(*Decoder) error) error {
+	address, err := c.address(req.Path)
 	if err != nil {
 		return err
 	}
+	if len(req.Query) > 0 {
+		address += "?" + req.Query.Encode()
+	}
 	queues := []chan struct{}{c.slots}
-	if resource == List {
-		queues = []chan struct{}{c.list, c.slots}
+	if req.Resource.Alone {
+		queues = []chan struct{}{c.alone, c.slots}
 	}
 	for _, slot := range queues {
 		select {
@@ -190,8 +186,8 @@ func (c *Client) get(ctx context.Context, resource Resource, decode func(*decode
 		}
 	}
 	start := time.Now()
-	code, err := c.roundTrip(ctx, address, resource.maxBytes(), decode)
-	if e := new(Error); errors.As(err, &e) && e.Status == 0 && e.Timeout() {
+	code, err := c.roundTrip(ctx, address, req.Resource.Limits.orDefault(), decode)
+	if e := new(bos.Error); errors.As(err, &e) && e.Status == 0 && e.Timeout() {
 		// The request has taken its own connection with it. Where one has gone
 		// dead without a word the others often have, too.
 		c.CloseIdleConnections()
@@ -200,7 +196,7 @@ func (c *Client) get(ctx context.Context, resource Resource, decode func(*decode
 		return fmt.Errorf("GET %s: %w", address, context.Cause(ctx))
 	}
 	if c.cfg.Observe != nil {
-		c.cfg.Observe(resource, code, time.Since(start))
+		c.cfg.Observe(req.Resource.Name, code, time.Since(start))
 	}
 	return err
 }
@@ -208,25 +204,30 @@ func (c *Client) get(ctx context.Context, resource Resource, decode func(*decode
 // address returns the URL of the escaped segments. A segment that would lead to
 // another directory is refused: servers and proxies resolve dots even if escaped.
 func (c *Client) address(segments []string) (string, error) {
-	var b strings.Builder
-	b.WriteString(c.base)
-	b.WriteString("/v1")
-	for _, s := range segments {
+	for i, s := range segments {
 		if s == "" || s == "." || s == ".." {
-			return "", &Error{Reason: NotFound, URL: b.String(), Detail: fmt.Sprintf("nothing in BOS can be named %q", s)}
+			return "", &bos.Error{Reason: bos.NotFound, URL: c.Address(segments[:i]...), Detail: fmt.Sprintf("nothing in BOS can be named %q", s)}
 		}
-		b.WriteString("/")
-		b.WriteString(url.PathEscape(s))
 	}
-	return b.String(), nil
+	return c.Address(segments...), nil
 }
 
-func (c *Client) roundTrip(ctx context.Context, address string, maxBytes int64, decode func(*decoder) error) (code string, err error) {
+// Address returns the URL of BOS with the escaped segments.
+func (c *Client) Address(segments ...string) string {
+	var b strings.Builder
+	b.WriteString(c.base)
+	for _, s := range segments {
+		b.WriteString("/" + url.PathEscape(s))
+	}
+	return b.String()
+}
+
+func (c *Client) roundTrip(ctx context.Context, address string, limits Limits, decode func(*Decoder) error) (code string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
 	if err != nil {
-		return "error", &Error{Reason: Malformed, URL: address, Err: err}
+		return "error", &bos.Error{Reason: bos.Malformed, URL: address, Err: err}
 	}
 	req.Header.Set("Accept", "application/json")
 	if c.cfg.Tenant != "" {
@@ -238,7 +239,7 @@ func (c *Client) roundTrip(ctx context.Context, address string, maxBytes int64, 
 	resp, err := c.http.Do(req)
 	if err != nil {
 		e := c.transportError(address, err)
-		return e.code(), e
+		return errorCode(e), e
 	}
 	defer resp.Body.Close()
 	code = fmt.Sprint(resp.StatusCode)
@@ -247,17 +248,17 @@ func (c *Client) roundTrip(ctx context.Context, address string, maxBytes int64, 
 	}
 	c.setClock(resp.Header.Get("Date"))
 
-	body := newBodyReader(resp.Body, maxBytes)
-	if err := decodeAll(body, decode); err != nil {
+	body := newBodyReader(resp.Body, limits)
+	if err := decodeAll(body, limits, decode); err != nil {
 		var limit limitError
 		switch {
 		case errors.As(body.err, &limit):
-			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode, Detail: limit.Error()}
+			return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: limit.Error()}
 		case body.err != nil:
 			e := c.transportError(address, body.err)
-			return e.code(), e
+			return errorCode(e), e
 		default:
-			return code, &Error{Reason: Malformed, URL: address, Status: resp.StatusCode, Detail: clip(err.Error()), Err: err}
+			return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: clip(err.Error()), Err: err}
 		}
 	}
 	return code, nil

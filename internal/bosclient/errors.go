@@ -16,117 +16,21 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// Reason is the kind of cause for which something could not be read.
-type Reason string
-
-const (
-	// NotFound means that BOS has no such thing.
-	NotFound Reason = "not_found"
-	// Unauthorized means that credentials are missing, expired or refused.
-	Unauthorized Reason = "unauthorized"
-	// Unavailable means that BOS, or something on the way to it, did not respond
-	// or reported that it cannot.
-	Unavailable Reason = "unavailable"
-	// Malformed means that the response is not one of the BOS API.
-	Malformed Reason = "malformed"
-)
-
-// Reasons lists every reason.
-var Reasons = []Reason{NotFound, Unauthorized, Unavailable, Malformed}
-
-// Error says what could not be read and why.
-type Error struct {
-	Reason Reason
-	URL    string // contains no secrets
-	Status int    // the HTTP status code; 0 if there was no response
-	Detail string // an explanation; "" if that of Err will do
-	Err    error  // the underlying error; may be nil
-	// RetryAfter is how long the server asks clients to stay away, at most
-	// MaxRetryAfter; 0 if it does not say.
-	RetryAfter time.Duration
-}
-
-// MaxRetryAfter bounds Error.RetryAfter: a server that asks for longer, by mistake
-// or by design, is tried again after this time all the same.
-const MaxRetryAfter = 15 * time.Minute
-
-func (e *Error) Error() string {
-	var b strings.Builder
-	fmt.Fprintf(&b, "GET %s: ", e.URL)
-	if e.Status != 0 {
-		fmt.Fprintf(&b, "status %d: ", e.Status)
-	}
-	switch e.Reason {
-	case NotFound:
-		b.WriteString("not found")
-	case Unauthorized:
-		b.WriteString("not authorized, check the credentials")
-	case Unavailable:
-		b.WriteString("BOS is unavailable")
-	case Malformed:
-		if e.Status == http.StatusBadRequest {
-			b.WriteString("BOS refuses the request")
-		} else {
-			b.WriteString("not an answer of the BOS API, check the URL")
-		}
-	}
-	if e.Detail != "" {
-		b.WriteString(": " + e.Detail)
-	} else if e.Err != nil {
-		b.WriteString(": " + e.Err.Error())
-	}
-	return b.String()
-}
-
-func (e *Error) Unwrap() error { return e.Err }
-
-// Timeout reports whether BOS, or a gateway in front of it, did not respond in time.
-func (e *Error) Timeout() bool {
-	return e.Status == http.StatusGatewayTimeout || errors.Is(e.Err, context.DeadlineExceeded)
-}
-
-// code stands in for the status code where there was no complete response.
-func (e *Error) code() string {
+// errorCode stands in for the status code where there was no complete response.
+func errorCode(e *bos.Error) string {
 	if e.Timeout() {
 		return "timeout"
 	}
 	return "error"
 }
 
-// SameCause reports whether two errors of this package have the same cause, whatever
-// was requested. The absence of an error counts as a cause of its own.
-func SameCause(a, b error) bool {
-	if a == nil || b == nil {
-		return a == nil && b == nil
-	}
-	var x, y *Error
-	if !errors.As(a, &x) || !errors.As(b, &y) {
-		return false
-	}
-	return x.Reason == y.Reason && x.Status == y.Status && x.Timeout() == y.Timeout()
-}
-
-// ReasonOf returns the reason of an error of this package; Unavailable for any
-// other error.
-func ReasonOf(err error) Reason {
-	var e *Error
-	if errors.As(err, &e) {
-		return e.Reason
-	}
-	return Unavailable
-}
-
-// IsTimeout reports whether err means that BOS did not respond in time.
-func IsTimeout(err error) bool {
-	var e *Error
-	return errors.As(err, &e) && e.Timeout()
-}
-
 // transportError is the error of a request without a complete response.
-func (c *Client) transportError(address string, err error) *Error {
-	e := &Error{Reason: Unavailable, URL: address}
+func (c *Client) transportError(address string, err error) *bos.Error {
+	e := &bos.Error{Reason: bos.Unavailable, URL: address}
 	prefix := ""
 	if token := new(tokenError); errors.As(err, &token) {
 		prefix, err = "no token: ", token.err
@@ -137,7 +41,7 @@ func (c *Client) transportError(address string, err error) *Error {
 	var refusal *oauth2.RetrieveError
 	switch {
 	case errors.As(err, &refusal):
-		e.refusedToken(refusal)
+		refusedToken(e, refusal)
 	case errors.Is(err, context.DeadlineExceeded), errors.Is(err, os.ErrDeadlineExceeded):
 		e.Detail = fmt.Sprintf("no response within %s", c.cfg.Timeout)
 		e.Err = context.DeadlineExceeded
@@ -155,9 +59,9 @@ func (c *Client) transportError(address string, err error) *Error {
 	return e
 }
 
-// refusedToken explains an error response of the token server. Its own text repeats
+// refusedToken has e explain an error response of the token server. Its own text repeats
 // the whole body.
-func (e *Error) refusedToken(err *oauth2.RetrieveError) {
+func refusedToken(e *bos.Error, err *oauth2.RetrieveError) {
 	e.Detail = "the token server refused"
 	if err.ErrorCode != "" {
 		e.Detail += " (" + clip(err.ErrorCode) + ")"
@@ -173,21 +77,21 @@ func (e *Error) refusedToken(err *oauth2.RetrieveError) {
 	case code/100 == 3:
 		e.Detail = "the token server " + redirection(err.Response) + ", where the client secret is not sent: if that address is right, use it as the token URL"
 	}
-	e.Reason = Unauthorized
+	e.Reason = bos.Unauthorized
 }
 
 // statusError is the error of a response that reports no success.
-func statusError(address string, resp *http.Response) *Error {
-	e := &Error{URL: address, Status: resp.StatusCode, Detail: explanation(resp), RetryAfter: retryAfter(resp)}
+func statusError(address string, resp *http.Response) *bos.Error {
+	e := &bos.Error{URL: address, Status: resp.StatusCode, Detail: explanation(resp), RetryAfter: retryAfter(resp)}
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
-		e.Reason = Unauthorized
+		e.Reason = bos.Unauthorized
 	case code == http.StatusNotFound, code == http.StatusGone:
-		e.Reason = NotFound
+		e.Reason = bos.NotFound
 	case code >= 500, code == http.StatusRequestTimeout, code == http.StatusTooManyRequests:
-		e.Reason = Unavailable
+		e.Reason = bos.Unavailable
 	default:
-		e.Reason = Malformed
+		e.Reason = bos.Malformed
 		if code/100 == 3 {
 			e.Detail = "it " + redirection(resp) + "; redirects are not followed"
 		}
@@ -214,7 +118,7 @@ func retryAfter(resp *http.Response) time.Duration {
 	}
 	value := strings.TrimSpace(resp.Header.Get("Retry-After"))
 	if seconds, err := strconv.ParseUint(value, 10, 64); err == nil || errors.Is(err, strconv.ErrRange) {
-		return time.Duration(min(seconds, uint64(MaxRetryAfter/time.Second))) * time.Second
+		return time.Duration(min(seconds, uint64(bos.MaxRetryAfter/time.Second))) * time.Second
 	}
 	until, err := http.ParseTime(value)
 	if err != nil {
@@ -224,7 +128,7 @@ func retryAfter(resp *http.Response) time.Duration {
 	if err != nil {
 		now = time.Now()
 	}
-	return min(max(until.Sub(now), 0), MaxRetryAfter)
+	return min(max(until.Sub(now), 0), bos.MaxRetryAfter)
 }
 
 // explanation is what an error response says to people: the detail of a

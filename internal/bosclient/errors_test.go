@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/oauth2"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 func TestRetryAfter(t *testing.T) {
@@ -23,13 +25,13 @@ func TestRetryAfter(t *testing.T) {
 	}{
 		{"seconds with 429", 429, http.Header{"Retry-After": {"120"}}, 2 * time.Minute},
 		{"seconds with 503", 503, http.Header{"Retry-After": {" 120 "}}, 2 * time.Minute},
-		{"an hour is too long", 503, http.Header{"Retry-After": {"3600"}}, MaxRetryAfter},
-		{"more seconds than fit a number", 503, http.Header{"Retry-After": {"99999999999999999999999"}}, MaxRetryAfter},
+		{"an hour is too long", 503, http.Header{"Retry-After": {"3600"}}, bos.MaxRetryAfter},
+		{"more seconds than fit a number", 503, http.Header{"Retry-After": {"99999999999999999999999"}}, bos.MaxRetryAfter},
 		{"zero", 503, http.Header{"Retry-After": {"0"}}, 0},
 		{"a negative number", 503, http.Header{"Retry-After": {"-5"}}, 0},
 		{"a date on the server's clock", 503, date("Sat, 22 Aug 2026 12:03:00 GMT"), 3 * time.Minute},
 		{"a date that has passed", 503, date("Sat, 22 Aug 2026 11:00:00 GMT"), 0},
-		{"a date too far ahead", 503, date("Sun, 23 Aug 2026 12:00:00 GMT"), MaxRetryAfter},
+		{"a date too far ahead", 503, date("Sun, 23 Aug 2026 12:00:00 GMT"), bos.MaxRetryAfter},
 		{"nonsense", 503, http.Header{"Retry-After": {"soon"}}, 0},
 		{"none", 503, nil, 0},
 		{"another status", 500, http.Header{"Retry-After": {"120"}}, 0},
@@ -42,9 +44,9 @@ func TestRetryAfter(t *testing.T) {
 				"BOS":              func(*http.Request) (*http.Response, error) { return resp(), nil },
 				"the token server": func(*http.Request) (*http.Response, error) { return nil, &oauth2.RetrieveError{Response: resp()} },
 			} {
-				_, err := newClient(t, rt).Sessions(t.Context())
-				var e *Error
-				if !errors.As(err, &e) || e.RetryAfter != tt.want || e.Reason != Unavailable {
+				_, err := ids(t.Context(), newClient(t, rt))
+				var e *bos.Error
+				if !errors.As(err, &e) || e.RetryAfter != tt.want || e.Reason != bos.Unavailable {
 					t.Errorf("%s: %v, after %s; want %s", source, err, e.RetryAfter, tt.want)
 				}
 			}

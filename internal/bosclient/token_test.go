@@ -17,6 +17,8 @@ import (
 
 	"golang.org/x/oauth2"
 	"golang.org/x/oauth2/clientcredentials"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 // tokenServer gives out the tokens t1, t2 and so on.
@@ -91,7 +93,7 @@ func TestTokensAreKeptAndRenewed(t *testing.T) {
 					total += n
 				}
 				for range total {
-					if _, err := c.Sessions(t.Context()); err != nil {
+					if _, err := ids(t.Context(), c); err != nil {
 						t.Fatal(err)
 					}
 					time.Sleep(time.Second)
@@ -120,14 +122,14 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 			valid []string
 			wait  time.Duration
 			want  string // the tokens sent for a request
-			err   Reason
+			err   bos.Reason
 		}{
 			{"the first one is refused", []string{"t2"}, 0, "t1 t2", ""},
 			{"all is well", []string{"t2"}, 0, "t2", ""},
 			{"revoked at once", []string{"t3"}, 0, "t2 t3", ""},
-			{"the next one is refused, too", nil, 0, "t3 t4", Unauthorized},
-			{"no more are requested", nil, 0, "t4", Unauthorized},
-			{"not for a while", nil, refusalPause - time.Second, "t4", Unauthorized},
+			{"the next one is refused, too", nil, 0, "t3 t4", bos.Unauthorized},
+			{"no more are requested", nil, 0, "t4", bos.Unauthorized},
+			{"not for a while", nil, refusalPause - time.Second, "t4", bos.Unauthorized},
 			{"until the pause is over", []string{"t5"}, time.Second, "t4 t5", ""},
 		} {
 			time.Sleep(step.wait)
@@ -136,8 +138,8 @@ func TestRefusedTokenIsRenewed(t *testing.T) {
 				valid[token] = true
 			}
 			*sent = nil
-			_, err := c.Sessions(t.Context())
-			if got := strings.Join(*sent, " "); got != step.want || (err != nil) != (step.err != "") || err != nil && ReasonOf(err) != step.err {
+			_, err := ids(t.Context(), c)
+			if got := strings.Join(*sent, " "); got != step.want || (err != nil) != (step.err != "") || err != nil && bos.ReasonOf(err) != step.err {
 				t.Errorf("%s: sent %s, want %s; got error %v, want %q", step.name, got, step.want, err, step.err)
 			}
 		}
@@ -169,8 +171,8 @@ func TestTokenServerRedirectsAreNotFollowed(t *testing.T) {
 					return answer(200, "application/json", "[]")(r)
 				}),
 			})
-			_, err := c.Sessions(t.Context())
-			if want := "the token server redirects to " + stranger.URL + "/token, "; ReasonOf(err) != Unauthorized || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
+			_, err := ids(t.Context(), c)
+			if want := "the token server redirects to " + stranger.URL + "/token, "; bos.ReasonOf(err) != bos.Unauthorized || err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2") {
 				t.Errorf("got error %v, want one with %q and without secrets", err, want)
 			}
 		})
@@ -219,14 +221,14 @@ func TestTokenServerInTrouble(t *testing.T) {
 	for _, tt := range []struct {
 		name   string
 		tokens http.RoundTripper
-		reason Reason
+		reason bos.Reason
 		says   string
 	}{
-		{"refuses the client", &tokenServer{t: t, refuses: true}, Unauthorized, "no token: the token server refused (invalid_client)"},
-		{"is down", answer(503, "text/html", "hunter2"), Unavailable, "no token: the token server refused with status 503"},
+		{"refuses the client", &tokenServer{t: t, refuses: true}, bos.Unauthorized, "no token: the token server refused (invalid_client)"},
+		{"is down", answer(503, "text/html", "hunter2"), bos.Unavailable, "no token: the token server refused with status 503"},
 		{"is out of reach", transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }),
-			Unavailable, `no token: Post "http://keycloak.test/token": connection refused`},
-		{"hangs", transport(hangs), Unavailable, "no token: no response within 50ms"},
+			bos.Unavailable, `no token: Post "http://keycloak.test/token": connection refused`},
+		{"hangs", transport(hangs), bos.Unavailable, "no token: no response within 50ms"},
 		{"hangs in mid-response", transport(func(r *http.Request) (*http.Response, error) {
 			resp, err := answer(200, "application/json", "")(r)
 			resp.Body = io.NopCloser(reader(func([]byte) (int, error) {
@@ -234,25 +236,25 @@ func TestTokenServerInTrouble(t *testing.T) {
 				return 0, err
 			}))
 			return resp, err
-		}), Unavailable, "no token: no response within 50ms"},
-		{"speaks something else", answer(200, "text/html", "<html>"), Unavailable, "no token: oauth2: cannot parse json"},
+		}), bos.Unavailable, "no token: no response within 50ms"},
+		{"speaks something else", answer(200, "text/html", "<html>"), bos.Unavailable, "no token: oauth2: cannot parse json"},
 		{"sends a byte order mark", answer(200, "application/json", "\uFEFF"+`{"access_token":"t","token_type":"bearer"}`), "", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				c, sent := withTokens(t, tt.tokens, func(string) bool { return true }, 50*time.Millisecond)
-				_, err := c.Sessions(t.Context())
+				_, err := ids(t.Context(), c)
 				switch {
 				case tt.reason == "":
 					if err != nil || !slices.Equal(*sent, []string{"t"}) {
 						t.Errorf("sent %q, %v, want t", *sent, err)
 					}
-				case err == nil || ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "hunter2"):
+				case err == nil || bos.ReasonOf(err) != tt.reason || !strings.Contains(err.Error(), tt.says) || strings.Contains(err.Error(), "hunter2"):
 					t.Errorf("got error %v, want one that is %s and says %q", err, tt.reason, tt.says)
 				case len(*sent) > 0:
 					t.Errorf("sent %q", *sent)
-				case IsTimeout(err) != strings.Contains(tt.says, "no response within"):
-					t.Errorf("is a timeout: %t", IsTimeout(err))
+				case bos.IsTimeout(err) != strings.Contains(tt.says, "no response within"):
+					t.Errorf("is a timeout: %t", bos.IsTimeout(err))
 				}
 			})
 		})
@@ -261,7 +263,7 @@ func TestTokenServerInTrouble(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		c, _ := withTokens(t, transport(hangs), nil, time.Minute)
 		go cancel()
-		if _, err := c.Sessions(ctx); !errors.Is(err, context.Canceled) {
+		if _, err := ids(ctx, c); !errors.Is(err, context.Canceled) {
 			t.Errorf("got error %v, want %v", err, context.Canceled)
 		}
 	})

@@ -1,45 +1,45 @@
 package faults
 
 import (
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
 // seenAs is the reason that the exporter gives for what a fault keeps from it; "" for
 // faults that leave an answer which can be read whole.
-var seenAs = map[bossim.Fault]bosclient.Reason{
-	bossim.Unauthorized: bosclient.Unauthorized,
-	bossim.Forbidden:    bosclient.Unauthorized,
+var seenAs = map[bossim.Fault]bos.Reason{
+	bossim.Unauthorized: bos.Unauthorized,
+	bossim.Forbidden:    bos.Unauthorized,
 
-	bossim.NotFound: bosclient.NotFound,
-	bossim.Gone:     bosclient.NotFound,
+	bossim.NotFound: bos.NotFound,
+	bossim.Gone:     bos.NotFound,
 
-	bossim.Throttled:       bosclient.Unavailable,
-	bossim.ServerError:     bosclient.Unavailable,
-	bossim.Unavailable:     bosclient.Unavailable,
-	bossim.Busy:            bosclient.Unavailable,
-	bossim.GatewayTimeout:  bosclient.Unavailable,
-	bossim.Reset:           bosclient.Unavailable,
-	bossim.Hang:            bosclient.Unavailable,
-	bossim.DeadConnections: bosclient.Unavailable,
-	bossim.Crawl:           bosclient.Unavailable,
-	bossim.Truncated:       bosclient.Unavailable,
+	bossim.Throttled:       bos.Unavailable,
+	bossim.ServerError:     bos.Unavailable,
+	bossim.Unavailable:     bos.Unavailable,
+	bossim.Busy:            bos.Unavailable,
+	bossim.GatewayTimeout:  bos.Unavailable,
+	bossim.Reset:           bos.Unavailable,
+	bossim.Hang:            bos.Unavailable,
+	bossim.DeadConnections: bos.Unavailable,
+	bossim.Crawl:           bos.Unavailable,
+	bossim.Truncated:       bos.Unavailable,
 
-	bossim.Redirect:   bosclient.Malformed,
-	bossim.Empty:      bosclient.Malformed,
-	bossim.NotJSON:    bosclient.Malformed,
-	bossim.Garbage:    bosclient.Malformed,
-	bossim.WrongTypes: bosclient.Malformed,
-	bossim.Fragment:   bosclient.Malformed,
-	bossim.Message:    bosclient.Malformed,
-	bossim.JobOnly:    bosclient.Malformed,
-	bossim.Nulls:      bosclient.Malformed,
-	bossim.NullPhases: bosclient.Malformed,
-	bossim.NoPhases:   bosclient.Malformed,
-	bossim.Undated:    bosclient.Malformed,
-	bossim.Bulky:      bosclient.Malformed,
-	bossim.LongString: bosclient.Malformed,
-	bossim.Huge:       bosclient.Malformed,
+	bossim.Redirect:   bos.Malformed,
+	bossim.Empty:      bos.Malformed,
+	bossim.NotJSON:    bos.Malformed,
+	bossim.Garbage:    bos.Malformed,
+	bossim.WrongTypes: bos.Malformed,
+	bossim.Fragment:   bos.Malformed,
+	bossim.Message:    bos.Malformed,
+	bossim.JobOnly:    bos.Malformed,
+	bossim.Nulls:      bos.Malformed,
+	bossim.NullPhases: bos.Malformed,
+	bossim.NoPhases:   bos.Malformed,
+	bossim.Undated:    bos.Malformed,
+	bossim.Bulky:      bos.Malformed,
+	bossim.LongString: bos.Malformed,
+	bossim.Huge:       bos.Malformed,
 
 	bossim.OddNodes:      "",
 	bossim.LoneSurrogate: "",

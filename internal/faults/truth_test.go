@@ -15,7 +15,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -223,10 +223,10 @@ func label(series, name string) string {
 
 // errors is the number of sessions whose last reading failed, for these reasons if any
 // are given.
-func (s scrape) errors(reasons ...bosclient.Reason) (n float64) {
+func (s scrape) errors(reasons ...bos.Reason) (n float64) {
 	for name, v := range s.values {
 		if strings.HasPrefix(name, "bos_exporter_session_errors{") &&
-			(len(reasons) == 0 || slices.Contains(reasons, bosclient.Reason(label(name, "reason")))) {
+			(len(reasons) == 0 || slices.Contains(reasons, bos.Reason(label(name, "reason")))) {
 			n += v
 		}
 	}

@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"net/http"
@@ -6,7 +6,6 @@ import (
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -25,7 +24,7 @@ func TestShortNotFoundKeepsTheSession(t *testing.T) {
 				})
 				for i := range 4 {
 					s := r.sweep(30 * time.Second)
-					if got := r.session("s1"); !got.Exposed || got.Session != before.Session || bosclient.ReasonOf(got.Err) != bosclient.NotFound || got.Err == nil || !s.Up {
+					if got := r.session("s1"); !got.Exposed || got.Session != before.Session || bos.ReasonOf(got.Err) != bos.NotFound || got.Err == nil || !s.Up {
 						t.Errorf("sweep %d: exposed %t, error %v", i, got.Exposed, got.Err)
 					}
 				}
@@ -56,7 +55,7 @@ func TestSessionIsLetGoAfterTenMinutes(t *testing.T) {
 			}
 			r.sweep(30 * time.Second)
 		}
-		if err := r.session("s1").Err; bosclient.ReasonOf(err) != bosclient.NotFound {
+		if err := r.session("s1").Err; bos.ReasonOf(err) != bos.NotFound {
 			t.Errorf("error %v", err)
 		}
 		r.sim.Heal()
@@ -80,7 +79,7 @@ func TestOrphanIsAskedForMoreAndMoreRarely(t *testing.T) {
 		for range 120 { // an hour
 			s := r.sweep(30 * time.Second)
 			asked += r.asked["session/orphan"]
-			if o := r.session("orphan"); bosclient.ReasonOf(o.Err) != bosclient.NotFound || o.Err == nil || o.Exposed || o.Verdict.State != bos.StateUnknown || !s.Up {
+			if o := r.session("orphan"); bos.ReasonOf(o.Err) != bos.NotFound || o.Err == nil || o.Exposed || o.Verdict.State != bos.StateUnknown || !s.Up {
 				t.Fatalf("exposed %t, %s, error %v", o.Exposed, o.Verdict.State, o.Err)
 			}
 		}
@@ -105,7 +104,7 @@ func TestEndedSessionWaitsForWhatIsMissing(t *testing.T) {
 				r.sim.Fail(tt.resource, bossim.NotFound)
 				for range 3 {
 					r.sweep(30 * time.Second)
-					if s := r.session("s1"); s.Err == nil || bosclient.ReasonOf(s.Err) != bosclient.NotFound || s.Verdict.State != bos.StateUnknown || !s.Exposed {
+					if s := r.session("s1"); s.Err == nil || bos.ReasonOf(s.Err) != bos.NotFound || s.Verdict.State != bos.StateUnknown || !s.Exposed {
 						t.Errorf("meanwhile: exposed %t, %s, error %v", s.Exposed, s.Verdict.State, s.Err)
 					}
 				}
@@ -130,7 +129,7 @@ func TestEndedSessionWaitsForPhases(t *testing.T) {
 	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
 		r.replace("session/s1/status/computes", `{"name":"computes","phases":[]}`)
 		r.sweep(30 * time.Second)
-		if s := r.session("s1"); bosclient.ReasonOf(s.Err) != bosclient.Malformed {
+		if s := r.session("s1"); bos.ReasonOf(s.Err) != bos.Malformed {
 			t.Errorf("meanwhile: error %v", s.Err)
 		}
 		r.replace("", "")
@@ -184,7 +183,7 @@ func TestMissingPartIsBelievedAfterTenMinutes(t *testing.T) {
 				if s := r.session("s1"); (s.Err != nil) != tt.tells || !s.Exposed {
 					t.Errorf("exposed %t, error %v", s.Exposed, s.Err)
 				}
-				r.settled.Flush() // to be verified
+				r.Unsettle() // to be verified
 				r.sweep(30 * time.Second)
 				if r.sweep(30 * time.Second); r.requests() != 1 {
 					t.Errorf("verified, and not settled again: %v", r.asked)

@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"maps"
@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -41,7 +40,7 @@ func TestFragmentKeepsLastGoodData(t *testing.T) {
 				if during.Session != before.Session || !during.Exposed {
 					t.Errorf("the last good data is gone: template %q, %d failed", during.Template, during.Nodes.Failed)
 				}
-				if bosclient.ReasonOf(during.Err) != bosclient.Malformed || !strings.Contains(during.Err.Error(), tt.lacks) {
+				if bos.ReasonOf(during.Err) != bos.Malformed || !strings.Contains(during.Err.Error(), tt.lacks) {
 					t.Errorf("error %v, want a malformed one with %q", during.Err, tt.lacks)
 				}
 				r.replace("", "")
@@ -57,7 +56,7 @@ func TestFragmentKeepsLastGoodData(t *testing.T) {
 func TestFragmentDoesNotUndoAStop(t *testing.T) {
 	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
 		r.sweep(0)
-		r.settled.Flush() // to be verified
+		r.Unsettle() // to be verified
 		r.replace("session/s1", `{"templateName":"cle","operation":"reboot","job":"boa-s1","complete":false,"in_progress":true,"error_count":0,
 			"start_time":"2026-03-01T06:00:00Z","stop_time":null}`)
 		r.sweep(30 * time.Second)
@@ -147,9 +146,9 @@ func TestIDUsedAgain(t *testing.T) {
 		other := reboot("s1", began.Add(40*time.Minute))
 		other.Template = "uan"
 		other.BootSets = []bossim.BootSetSpec{{Name: "uans", Nodes: []string{"x3000c0s1b0n0"}}}
-		start := time.Now().Add(-r.cfg.Client.Now().Sub(began))
+		start := time.Now().Add(-r.Cfg().Now().Sub(began))
 		r.sim = bossim.New(bossim.Scripted(other), bossim.EraC, func() time.Time { return began.Add(time.Since(start)) })
-		r.settled.Flush() // to be verified
+		r.Unsettle() // to be verified
 		r.sweep(20 * time.Minute)
 		s := r.session("s1")
 		if len(s.BootSets) != 1 || s.BootSets[0].Name != "uans" || s.Template != "uan" || s.Err != nil {

@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"fmt"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 func TestBOSDown(t *testing.T) {
@@ -51,8 +52,8 @@ func TestBOSDownFromTheStart(t *testing.T) {
 // A list that hangs is left alone for a while, and known sessions go on being read.
 func TestListHangs(t *testing.T) {
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(c *Config) {
-		c.Client = newClient(t, c.Client.URL(), nil, time.Second) // not as patient
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(c *inventory.Config) {
+		use(c, newClient(t, c.URL, nil, time.Second)) // not as patient
 	})
 	r.sweep(2 * time.Minute)
 	r.sim.Fail(bossim.List, bossim.Hang)
@@ -78,9 +79,9 @@ func TestListHangs(t *testing.T) {
 		t.Error("the known session was not read")
 	}
 	r.sim.Heal()
-	r.list.backOff.next = time.Time{} // as if the wait were over
-	if s := r.sweep(time.Minute); !s.ListUp || r.list.backOff != (backOff{}) {
-		t.Errorf("after: %+v", r.list)
+	r.EndWaits() // as if the wait were over
+	if s := r.sweep(time.Minute); !s.ListUp || r.ListWaits() {
+		t.Errorf("after: list up %t, waits %t", s.ListUp, r.ListWaits())
 	}
 }
 
@@ -144,8 +145,8 @@ func TestHangingSessions(t *testing.T) {
 		specs = append(specs, reboot(fmt.Sprintf("hangs-%02d", i), began))
 	}
 	defer http.DefaultTransport.(*http.Transport).CloseIdleConnections()
-	r := newRig(t, bossim.Scripted(append(specs, reboot("well", began))...), bossim.EraC, func(c *Config) {
-		c.Client = newClient(t, c.Client.URL(), nil, 500*time.Millisecond)
+	r := newRig(t, bossim.Scripted(append(specs, reboot("well", began))...), bossim.EraC, func(c *inventory.Config) {
+		use(c, newClient(t, c.URL, nil, 500*time.Millisecond))
 	})
 	r.sweep(2 * time.Minute)
 	for _, s := range specs {

@@ -46,7 +46,7 @@ func (k *nodeKeeper) adopt(r *bos.Recorder, s *bos.Session) (*bos.Session, *bos.
 // tidy brings the node sets of all records over one table, which it returns. Names that
 // no session has are dropped from it, and beyond the limit the nodes of sessions, those
 // that began first.
-func (k *nodeKeeper) tidy(records map[string]*record) *bos.NodeTable {
+func (k *nodeKeeper) tidy(records map[bos.Key]*record) *bos.NodeTable {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.bring(records)
@@ -59,14 +59,14 @@ func (k *nodeKeeper) tidy(records map[string]*record) *bos.NodeTable {
 }
 
 // bring replaces the records whose sets are over another table than the current one.
-func (k *nodeKeeper) bring(records map[string]*record) {
-	for id, r := range records {
-		records[id] = r.over(k.current)
+func (k *nodeKeeper) bring(records map[bos.Key]*record) {
+	for key, r := range records {
+		records[key] = r.over(k.current)
 	}
 }
 
 // limit drops the nodes of sessions beyond the limit, and returns those that are left.
-func (k *nodeKeeper) limit(records map[string]*record) (used bos.NodeSet) {
+func (k *nodeKeeper) limit(records map[bos.Key]*record) (used bos.NodeSet) {
 	var named []*record
 	for _, r := range records {
 		if r.table != nil {
@@ -79,7 +79,7 @@ func (k *nodeKeeper) limit(records map[string]*record) (used bos.NodeSet) {
 		with := used.Union(r.session.All())
 		size := r.session.SetBytes() + bos.NodeBytes*(with.Len()-used.Len())
 		if size > left {
-			records[r.session.ID] = r.withoutNodes()
+			records[r.session.Key()] = r.withoutNodes()
 			continue
 		}
 		left -= size

@@ -8,6 +8,8 @@ import (
 
 	"github.com/patrickmn/go-cache"
 	"golang.org/x/sync/singleflight"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 // OnDemand is an inventory that sweeps when it is asked. It must be closed.
@@ -20,7 +22,7 @@ type OnDemand struct {
 
 	mu sync.Mutex // guards the end of life
 	// refused holds the errors with which BOS asked to be left alone about a session,
-	// by its id, until that is over.
+	// by its key, until that is over.
 	refused *cache.Cache
 }
 
@@ -32,10 +34,7 @@ func NewOnDemand(cfg Config) *OnDemand {
 }
 
 // URL returns the address of BOS.
-func (d *OnDemand) URL() string { return d.cfg.Client.URL() }
-
-// Concurrency returns the maximum number of concurrent requests to BOS.
-func (d *OnDemand) Concurrency() int { return d.cfg.Client.Concurrency() }
+func (d *OnDemand) URL() string { return d.cfg.URL }
 
 // Close ends all work and waits for it to finish. Later calls fail.
 func (d *OnDemand) Close() {
@@ -43,7 +42,6 @@ func (d *OnDemand) Close() {
 	d.end()
 	d.mu.Unlock()
 	d.work.Wait()
-	d.cfg.Client.CloseIdleConnections()
 }
 
 // Fresh returns the snapshot of a sweep that ended at most age ago, or that began
@@ -68,15 +66,15 @@ func (d *OnDemand) Fresh(ctx context.Context, age time.Duration) (*Snapshot, err
 
 // Follow reads the boot sets of a session that is too old to be followed otherwise, and
 // has the snapshots hold them from then on. Concurrent callers share a reading.
-func (d *OnDemand) Follow(ctx context.Context, id string) error {
+func (d *OnDemand) Follow(ctx context.Context, key bos.Key) error {
 	d.refused.DeleteExpired()
-	if err, ok := d.refused.Get(id); ok {
+	if err, ok := d.refused.Get(key.String()); ok {
 		return err.(error)
 	}
-	return d.together(ctx, "session "+id, func() error {
-		err := d.follow(d.life, id)
+	return d.together(ctx, "session "+key.String(), func() error {
+		err := d.follow(d.life, key)
 		if wait := retryAfter(err); wait > 0 {
-			d.refused.Set(id, err, wait)
+			d.refused.Set(key.String(), err, wait)
 		}
 		return err
 	})

@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"context"
@@ -14,15 +14,15 @@ import (
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 // newOnDemand is a rig whose inventory sweeps on demand.
-func newOnDemand(t *testing.T, scenario bossim.Scenario) (*rig, *OnDemand) {
+func newOnDemand(t *testing.T, scenario bossim.Scenario) (*rig, *inventory.OnDemand) {
 	t.Helper()
 	r := newRig(t, scenario, bossim.EraC)
-	d := NewOnDemand(r.cfg)
+	d := inventory.NewOnDemand(*r.Cfg())
 	t.Cleanup(d.Close)
 	r.Inventory = d.Inventory
 	return r, d
@@ -113,8 +113,8 @@ func TestCloseEndsASweep(t *testing.T) {
 }
 
 // names lists the nodes of a session in a category of a phase.
-func names(s *Snapshot, id, phase, category string) []string {
-	e, _ := s.Session(id)
+func names(s *inventory.Snapshot, id, phase, category string) []string {
+	e, _ := s.Session(key(id))
 	for _, b := range e.BootSets {
 		for i := range b.Phases {
 			if b.Phases[i].Name == phase {
@@ -147,22 +147,22 @@ func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 	if got := names(s, "ended", bos.Boot, bos.Failed); !slices.Equal(got, computes[:1]) {
 		t.Errorf("a settled session, five sweeps later: %q, want %q", got, computes[:1])
 	}
-	if old, _ := s.Session("old"); old.Followed || len(old.BootSets) != 0 {
+	if old, _ := s.Session(key("old")); old.Followed || len(old.BootSets) != 0 {
 		t.Errorf("a session that is too old is followed: %t, with %d boot sets", old.Followed, len(old.BootSets))
 	}
 
 	follow := func(id string) (requests int, err error) {
-		requests = r.count(func() { err = d.Follow(t.Context(), id) })
+		requests = r.count(func() { err = d.Follow(t.Context(), key(id)) })
 		return requests, err
 	}
-	if _, err := follow("none"); bosclient.ReasonOf(err) != bosclient.NotFound {
+	if _, err := follow("none"); bos.ReasonOf(err) != bos.NotFound {
 		t.Errorf("a session that is not listed: %v", err)
 	}
 	r.sim.FailSession("old", bossim.Unavailable)
-	if _, err := follow("old"); bosclient.ReasonOf(err) != bosclient.Unavailable {
+	if _, err := follow("old"); bos.ReasonOf(err) != bos.Unavailable {
 		t.Errorf("a session that cannot be read: %v", err)
 	}
-	if old, _ := d.Snapshot().Session("old"); old.Err != nil || old.Followed {
+	if old, _ := d.Snapshot().Session(key("old")); old.Err != nil || old.Followed {
 		t.Errorf("that it cannot be read is held against it: %v", old.Err)
 	}
 	r.sim.Heal()
@@ -170,7 +170,7 @@ func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 		t.Errorf("a session that is too old, asked for: %d requests, error %v", n, err)
 	}
 	s = d.Snapshot()
-	if old, _ := s.Session("old"); !old.Followed || old.Exposed || old.Verdict.State != bos.StateSucceeded || len(names(s, "old", bos.Boot, bos.Succeeded)) != 4 {
+	if old, _ := s.Session(key("old")); !old.Followed || old.Exposed || old.Verdict.State != bos.StateSucceeded || len(names(s, "old", bos.Boot, bos.Succeeded)) != 4 {
 		t.Errorf("followed %t, exposed %t, %s, nodes %q", old.Followed, old.Exposed, old.Verdict.State, names(s, "old", bos.Boot, bos.Succeeded))
 	}
 	if n, err := follow("old"); n != 0 || err != nil {
@@ -180,9 +180,9 @@ func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 
 // A failure of ours while reading is an error, not the end of the program.
 func TestPanicWhileReading(t *testing.T) {
-	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(c *Config) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(c *inventory.Config) {
 		next := &http.Transport{DisableKeepAlives: true}
-		c.Client = newClient(t, c.Client.URL(), panics{next}, time.Second)
+		use(c, newClient(t, c.URL, panics{next}, time.Second))
 	})
 	r.Sweep(t.Context())
 	if s := r.session("s1"); s.Err == nil {
@@ -204,11 +204,11 @@ func (p panics) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestNodesAreBoundedInBytes(t *testing.T) {
 	r := newRig(t, bossim.Scripted(
 		reboot("a", began.Add(-3*time.Hour)), reboot("b", began.Add(-2*time.Hour)), reboot("c", began.Add(-2*time.Minute))), bossim.EraC)
-	r.nodes.maxBytes = 4*bos.NodeBytes + 130 // the names of four nodes, and the sets of two sessions
+	r.LimitNodes(4*bos.NodeBytes + 130) // the names of four nodes, and the sets of two sessions
 	for range 3 {
 		s := r.sweep(time.Second)
 		for id, unnamed := range map[string]bool{"a": true, "b": false, "c": false} {
-			e, _ := s.Session(id)
+			e, _ := s.Session(key(id))
 			if e.Unnamed != unnamed || e.Nodes.Nodes() != 4 {
 				t.Errorf("%s: unnamed %t, %d nodes; want %t, 4", id, e.Unnamed, e.Nodes.Nodes(), unnamed)
 			}
@@ -241,7 +241,7 @@ func TestNamesOfDeletedSessionsAreLetGo(t *testing.T) {
 // older than the question.
 func TestFreshWaitsForASweepThatBeginsLater(t *testing.T) {
 	inBubble(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(t *testing.T, r *rig) {
-		d := NewOnDemand(r.cfg)
+		d := inventory.NewOnDemand(*r.Cfg())
 		defer d.Close()
 		var lists atomic.Int64
 		release := make(chan struct{})
@@ -256,8 +256,8 @@ func TestFreshWaitsForASweepThatBeginsLater(t *testing.T) {
 			all.Go(func() {
 				asked := lists.Load()
 				s, err := d.Fresh(t.Context(), 0)
-				if err != nil || s.sweep <= asked {
-					t.Errorf("asked during sweep %d, got that of sweep %d, error %v", asked, s.sweep, err)
+				if err != nil || s.Number() <= asked {
+					t.Errorf("asked during sweep %d, got that of sweep %d, error %v", asked, s.Number(), err)
 				}
 			})
 			synctest.Wait()
@@ -276,15 +276,15 @@ func TestFreshWaitsForASweepThatBeginsLater(t *testing.T) {
 
 func TestRetryAfterIsHeededByFollow(t *testing.T) {
 	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-300*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
-		d := NewOnDemand(r.cfg)
+		d := inventory.NewOnDemand(*r.Cfg())
 		defer d.Close()
 		_, _ = d.Fresh(t.Context(), 0)
 		r.answerWith(func(path string) bool { return path == "session/s1" }, http.StatusServiceUnavailable, map[string]string{"Retry-After": "60"})
 		read := func() (requests int, err error) {
-			requests = r.count(func() { err = d.Follow(t.Context(), "s1") })
+			requests = r.count(func() { err = d.Follow(t.Context(), key("s1")) })
 			return requests, err
 		}
-		if n, err := read(); n != 1 || bosclient.ReasonOf(err) != bosclient.Unavailable || err == nil {
+		if n, err := read(); n != 1 || bos.ReasonOf(err) != bos.Unavailable || err == nil {
 			t.Errorf("%d requests, error %v", n, err)
 		}
 		r.sim.Heal()

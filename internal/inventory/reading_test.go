@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"strings"
@@ -6,22 +6,21 @@ import (
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
 func TestOneBadSessionSpoilsNothing(t *testing.T) {
-	for fault, want := range map[bossim.Fault]bosclient.Reason{
-		bossim.Forbidden:   bosclient.Unauthorized,
-		bossim.Unavailable: bosclient.Unavailable,
-		bossim.Reset:       bosclient.Unavailable,
-		bossim.Truncated:   bosclient.Unavailable,
-		bossim.NotJSON:     bosclient.Malformed,
-		bossim.Garbage:     bosclient.Malformed,
-		bossim.Huge:        bosclient.Malformed,
-		bossim.Redirect:    bosclient.Malformed,
-		bossim.ServerError: bosclient.Unavailable,
-		bossim.NotFound:    bosclient.NotFound,
+	for fault, want := range map[bossim.Fault]bos.Reason{
+		bossim.Forbidden:   bos.Unauthorized,
+		bossim.Unavailable: bos.Unavailable,
+		bossim.Reset:       bos.Unavailable,
+		bossim.Truncated:   bos.Unavailable,
+		bossim.NotJSON:     bos.Malformed,
+		bossim.Garbage:     bos.Malformed,
+		bossim.Huge:        bos.Malformed,
+		bossim.Redirect:    bos.Malformed,
+		bossim.ServerError: bos.Unavailable,
+		bossim.NotFound:    bos.NotFound,
 	} {
 		t.Run(fault.String(), func(t *testing.T) {
 			r := newRig(t, bossim.Scripted(reboot("bad", began), reboot("good", began)), bossim.EraC)
@@ -33,7 +32,7 @@ func TestOneBadSessionSpoilsNothing(t *testing.T) {
 				t.Error("BOS is said to be down")
 			}
 			bad, good := r.session("bad"), r.session("good")
-			if bad.Err == nil || bosclient.ReasonOf(bad.Err) != want {
+			if bad.Err == nil || bos.ReasonOf(bad.Err) != want {
 				t.Errorf("error %v, want %s", bad.Err, want)
 			}
 			if bad.Session != before.Session || !bad.Exposed {
@@ -63,7 +62,7 @@ func TestBootSetDisappears(t *testing.T) {
 	before := r.sweep(2 * time.Minute).Sessions[0]
 	r.sim.Fail(bossim.BootSet, bossim.NotFound)
 	r.sweep(time.Minute)
-	if s := r.session("s1"); s.Session != before.Session || bosclient.ReasonOf(s.Err) != bosclient.NotFound {
+	if s := r.session("s1"); s.Session != before.Session || bos.ReasonOf(s.Err) != bos.NotFound {
 		t.Errorf("%+v", s)
 	}
 }

@@ -1,8 +1,9 @@
-package inventory
+package inventory_test
 
 import (
 	"bytes"
 	"cmp"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -18,6 +19,8 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/bosv1"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -26,7 +29,7 @@ var began = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 
 // rig is an inventory that watches a simulated BOS over HTTP.
 type rig struct {
-	*Inventory
+	*inventory.Inventory
 	t     *testing.T
 	clock *bossim.SteppedClock // nil in a bubble
 	sim   *bossim.Server
@@ -40,7 +43,7 @@ type rig struct {
 	most     int // concurrent requests, ever
 }
 
-func newRig(t *testing.T, scenario bossim.Scenario, era bossim.Era, change ...func(*Config)) *rig {
+func newRig(t *testing.T, scenario bossim.Scenario, era bossim.Era, change ...func(*inventory.Config)) *rig {
 	t.Helper()
 	r := &rig{t: t, clock: bossim.NewSteppedClock(began), log: new(bytes.Buffer), counting: make(map[string]int)}
 	r.sim = bossim.New(scenario, era, r.clock.Now)
@@ -51,13 +54,13 @@ func newRig(t *testing.T, scenario bossim.Scenario, era bossim.Era, change ...fu
 		r.sim.Close()
 		server.Close()
 	})
-	r.Inventory = New(r.config(newClient(t, server.URL, transport, 5*time.Second), change))
+	r.Inventory = inventory.New(r.config(newClient(t, server.URL, transport, 5*time.Second), change))
 	return r
 }
 
 // inBubble calls f with a rig in which time is that of a bubble, that of BOS included:
 // it passes while everything waits, and by sweep. Requests do not leave the process.
-func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *testing.T, r *rig), change ...func(*Config)) {
+func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *testing.T, r *rig), change ...func(*inventory.Config)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		r := &rig{t: t, log: new(bytes.Buffer), counting: make(map[string]int)}
@@ -65,13 +68,13 @@ func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *
 		r.sim = bossim.New(scenario, era, func() time.Time { return began.Add(time.Since(start)) })
 		defer r.sim.Close()
 		client := newClient(t, "http://bos.test", inProcess{r}, 10*time.Second)
+		r.Inventory = inventory.New(r.config(client, change))
 		for range 2 { // a jump of the clock of BOS must be told twice
-			if _, err := client.Sessions(t.Context()); err != nil {
+			if err := r.list(t.Context()); err != nil {
 				t.Fatal(err)
 			}
 		}
-		r.Inventory = New(r.config(client, change))
-		r.cfg.Interval = 30 * time.Second
+		r.Cfg().Interval = 30 * time.Second
 		f(t, r)
 	})
 }
@@ -109,9 +112,14 @@ func (r *rig) ServeHTTP(w http.ResponseWriter, req *http.Request) {
 	r.sim.ServeHTTP(w, req)
 }
 
-func (r *rig) config(client *bosclient.Client, change []func(*Config)) Config {
-	cfg := Config{
-		Client:      client,
+// list asks BOS for its list, besides the sweeps.
+func (r *rig) list(ctx context.Context) error {
+	_, err := r.Cfg().APIs[0].List(ctx, true)
+	return err
+}
+
+func (r *rig) config(client *bosclient.Client, change []func(*inventory.Config)) inventory.Config {
+	cfg := inventory.Config{
 		Logger:      slog.New(slog.NewTextHandler(r.log, nil)),
 		Interval:    time.Hour,
 		MaxAge:      168 * time.Hour,
@@ -119,10 +127,17 @@ func (r *rig) config(client *bosclient.Client, change []func(*Config)) Config {
 		MaxSessions: 1000,
 		Limits:      bos.DefaultLimits,
 	}
+	use(&cfg, client)
 	for _, c := range change {
 		c(&cfg)
 	}
 	return cfg
+}
+
+// use has BOS read through a client.
+func use(cfg *inventory.Config, client *bosclient.Client) {
+	cfg.APIs = []inventory.API{bosv1.New(client)}
+	cfg.URL, cfg.Now, cfg.Concurrency = client.URL(), client.Now, client.Concurrency()
 }
 
 func newClient(t *testing.T, url string, transport http.RoundTripper, timeout time.Duration) *bosclient.Client {
@@ -135,7 +150,7 @@ func newClient(t *testing.T, url string, transport http.RoundTripper, timeout ti
 }
 
 // sweep lets time pass, sweeps and returns the snapshot.
-func (r *rig) sweep(step time.Duration) *Snapshot {
+func (r *rig) sweep(step time.Duration) *inventory.Snapshot {
 	r.t.Helper()
 	if r.clock == nil {
 		time.Sleep(step)
@@ -145,7 +160,7 @@ func (r *rig) sweep(step time.Duration) *Snapshot {
 	} else {
 		r.clock.Advance(step)
 		// A jump of the clock of BOS must be told twice.
-		if _, err := r.cfg.Client.Sessions(r.t.Context()); err == nil {
+		if err := r.list(r.t.Context()); err == nil {
 			r.mu.Lock()
 			r.counting = make(map[string]int)
 			r.mu.Unlock()
@@ -168,7 +183,7 @@ func (r *rig) requests() (n int) {
 	return n
 }
 
-func (r *rig) session(id string) Session {
+func (r *rig) session(id string) inventory.Session {
 	r.t.Helper()
 	for _, s := range r.Snapshot().Sessions {
 		if s.ID == id {
@@ -176,7 +191,7 @@ func (r *rig) session(id string) Session {
 		}
 	}
 	r.t.Fatalf("no session %s in the snapshot", id)
-	return Session{}
+	return inventory.Session{}
 }
 
 func (r *rig) wantState(id string, want bos.State) {
@@ -186,6 +201,9 @@ func (r *rig) wantState(id string, want bos.State) {
 	}
 }
 
+// key is the key of a session of BOS v1.
+func key(id string) bos.Key { return bos.Key{API: bos.APIv1, ID: id} }
+
 var computes = []string{"x1000c0s0b0n0", "x1000c0s0b0n1", "x1000c0s0b1n0", "x1000c0s0b1n1"}
 
 func reboot(id string, created time.Time, troubles ...bossim.Trouble) bossim.Spec {
@@ -194,7 +212,7 @@ func reboot(id string, created time.Time, troubles ...bossim.Trouble) bossim.Spe
 }
 
 func (r *rig) completed(state bos.State) int {
-	return r.Snapshot().Completions.Counts[OperationState{bos.Reboot, state}]
+	return r.Snapshot().Completions.Counts[inventory.OperationState{bos.Reboot, state}]
 }
 
 // replace has the simulator answer requests for a path below /v1 with another body, and

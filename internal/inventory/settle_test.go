@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"testing"
@@ -6,6 +6,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 func TestStoppedSessionRestsUntilItsLastReading(t *testing.T) {
@@ -47,7 +48,7 @@ func TestStuckThenAbandoned(t *testing.T) {
 	if !r.session("s1").Exposed {
 		t.Error("an abandoned session has no end to linger after")
 	}
-	if n := r.Snapshot().Completions.Counts; n[OperationState{bos.Reboot, bos.StateAbandoned}] != 0 {
+	if n := r.Snapshot().Completions.Counts; n[inventory.OperationState{bos.Reboot, bos.StateAbandoned}] != 0 {
 		t.Errorf("it did not end: %v", n)
 	}
 }
@@ -56,7 +57,7 @@ func TestSettledSessionsAreVerified(t *testing.T) {
 	r := newRig(t, bossim.Scripted(reboot("s1", began.Add(-2*time.Hour))), bossim.EraC)
 	r.sweep(0)
 	before := r.session("s1").Session
-	expire := func() { r.settled.Set("s1", nil, time.Nanosecond) }
+	expire := r.Unsettle
 	expire()
 	r.sweep(time.Minute)
 	if after := r.session("s1").Session; after == before || r.requests() != 3 {
@@ -70,10 +71,10 @@ func TestSettledSessionsAreVerified(t *testing.T) {
 		t.Error("no error")
 	}
 	r.sim.Heal()
-	r.records["s1"].backOff = backOff{} // as if the wait were over
+	r.EndWaits() // as if the wait were over
 	r.sweep(time.Minute)
 	r.sweep(time.Minute)
-	if r.requests() != 1 || r.Snapshot().Completions.Counts[OperationState{bos.Reboot, bos.StateSucceeded}] != 0 {
+	if r.requests() != 1 || r.Snapshot().Completions.Counts[inventory.OperationState{bos.Reboot, bos.StateSucceeded}] != 0 {
 		t.Errorf("not settled again: %v", r.asked)
 	}
 }
@@ -83,7 +84,7 @@ func TestOutcomeOutlastsMaxAge(t *testing.T) {
 	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
 	r.sweep(time.Hour)
 	r.sweep(168 * time.Hour)
-	r.settled.Flush() // to be verified
+	r.Unsettle() // to be verified
 	r.sweep(time.Minute)
 	r.wantState("s1", bos.StateSucceeded)
 }

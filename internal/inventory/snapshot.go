@@ -40,7 +40,7 @@ type Snapshot struct {
 	Listed bos.Optional[int]
 	// Nodes names the nodes in the node sets of the sessions.
 	Nodes *bos.NodeTable
-	// Sessions holds every listed session, ordered by id.
+	// Sessions holds every listed session, ordered by key.
 	Sessions []Session
 	// Dropped counts the sessions that are not exposed, by reason.
 	Dropped map[string]int
@@ -70,9 +70,9 @@ type Session struct {
 	Exposed bool
 }
 
-// Session returns the session with this id, if it is listed.
-func (s *Snapshot) Session(id string) (e *Session, listed bool) {
-	i, listed := slices.BinarySearchFunc(s.Sessions, id, func(e Session, id string) int { return cmp.Compare(e.ID, id) })
+// Session returns the session with this key, if it is listed.
+func (s *Snapshot) Session(key bos.Key) (e *Session, listed bool) {
+	i, listed := slices.BinarySearchFunc(s.Sessions, key, func(e Session, key bos.Key) int { return e.Key().Compare(key) })
 	if !listed {
 		return &Session{Session: &bos.Session{}}, false
 	}
@@ -103,17 +103,23 @@ func (s *Snapshot) WithoutSessions() *Snapshot {
 
 // newSnapshot returns a snapshot of what is known now.
 func (v *Inventory) newSnapshot() *Snapshot {
-	now := v.cfg.Client.Now()
+	now := v.cfg.Now()
 	s := &Snapshot{
 		Time:        now,
-		ListUp:      v.list.err == nil,
-		ListedAt:    v.list.at,
-		Err:         v.list.err,
+		ListUp:      true,
 		Dropped:     map[string]int{DroppedAge: 0, DroppedBudget: 0},
 		Completions: v.ended.clone(),
 	}
-	if !v.list.since.IsZero() {
-		s.Listed = bos.Some(v.list.count)
+	for _, src := range v.sources {
+		if src.err != nil {
+			s.ListUp, s.Err = false, cmp.Or(s.Err, src.err)
+		}
+		if s.ListedAt.IsZero() || src.at.Before(s.ListedAt) {
+			s.ListedAt = src.at
+		}
+		if !src.since.IsZero() {
+			s.Listed = bos.Some(len(v.records))
+		}
 	}
 	s.Nodes = v.nodes.tidy(v.records)
 	for _, r := range v.records {
@@ -134,7 +140,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		}
 		s.Sessions = append(s.Sessions, e)
 	}
-	slices.SortFunc(s.Sessions, func(a, b Session) int { return cmp.Compare(a.ID, b.ID) })
+	slices.SortFunc(s.Sessions, func(a, b Session) int { return a.Key().Compare(b.Key()) })
 	if v.cfg.MaxSessions > 0 {
 		s.applyBudget(v.cfg.MaxSessions)
 	}

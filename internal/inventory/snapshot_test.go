@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"encoding/json"
@@ -10,6 +10,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 func TestOldSessionsAreNotFollowed(t *testing.T) {
@@ -18,18 +19,18 @@ func TestOldSessionsAreNotFollowed(t *testing.T) {
 	if r.asked["session/old"] != 1 || r.asked["session/old/status"] != 0 {
 		t.Errorf("%v", r.asked)
 	}
-	if r.session("old").Exposed || s.Dropped[DroppedAge] != 1 || s.Listed != bos.Some(2) || r.session("old").Verdict.State != bos.StateUnknown {
+	if r.session("old").Exposed || s.Dropped[inventory.DroppedAge] != 1 || s.Listed != bos.Some(2) || r.session("old").Verdict.State != bos.StateUnknown {
 		t.Errorf("%+v, dropped %v", r.session("old"), s.Dropped)
 	}
 	r.sweep(time.Minute)
 	if r.requests() != 1 {
 		t.Errorf("%v", r.asked)
 	}
-	if s := r.sweep(167 * time.Hour); s.Dropped[DroppedAge] != 2 || r.session("young").Exposed {
+	if s := r.sweep(167 * time.Hour); s.Dropped[inventory.DroppedAge] != 2 || r.session("young").Exposed {
 		t.Error("the young one has not grown old")
 	}
 	all := newRig(t, bossim.Scripted(reboot("old", began.Add(-200*time.Hour))), bossim.EraC,
-		func(c *Config) { c.MaxAge, c.Linger = 0, 0 })
+		func(c *inventory.Config) { c.MaxAge, c.Linger = 0, 0 })
 	if all.sweep(0); !all.session("old").Exposed {
 		t.Error("0 does not follow all")
 	}
@@ -41,7 +42,7 @@ func TestBudget(t *testing.T) {
 		reboot("ended-new", began.Add(-time.Hour)),
 		reboot("running-old", began.Add(-20*time.Minute)),
 		reboot("running-new", began.Add(-5*time.Minute)),
-	), bossim.EraC, func(c *Config) { c.MaxSessions = 3 })
+	), bossim.EraC, func(c *inventory.Config) { c.MaxSessions = 3 })
 	s := r.sweep(0)
 	var exposed []string
 	for _, e := range s.Sessions {
@@ -49,13 +50,13 @@ func TestBudget(t *testing.T) {
 			exposed = append(exposed, e.ID)
 		}
 	}
-	if want := []string{"ended-new", "running-new", "running-old"}; !slices.Equal(exposed, want) || s.Dropped[DroppedBudget] != 1 {
+	if want := []string{"ended-new", "running-new", "running-old"}; !slices.Equal(exposed, want) || s.Dropped[inventory.DroppedBudget] != 1 {
 		t.Errorf("exposed %v, want %v; dropped %v", exposed, want, s.Dropped)
 	}
 }
 
-// print is everything that a snapshot says.
-func (s *Snapshot) print(t *testing.T) string {
+// fingerprint is everything that a snapshot says.
+func fingerprint(t *testing.T, s *inventory.Snapshot) string {
 	t.Helper()
 	var b strings.Builder
 	for _, e := range s.Sessions {
@@ -64,6 +65,13 @@ func (s *Snapshot) print(t *testing.T) string {
 			t.Fatal(err)
 		}
 		fmt.Fprintf(&b, "%s %+v %v %t %t\n", session, e.Verdict, e.Err, e.Followed, e.Exposed)
+		for _, set := range e.BootSets {
+			for _, p := range set.Phases {
+				for _, c := range p.Categories {
+					fmt.Fprintln(&b, p.Name, c.Name, s.Nodes.Names(c.Nodes))
+				}
+			}
+		}
 	}
 	fmt.Fprintf(&b, "%v %v", s.Dropped, s.Completions)
 	return b.String()
@@ -73,26 +81,26 @@ func TestSnapshotIsNeverWritten(t *testing.T) {
 	specs := []bossim.Spec{reboot("ages", began), reboot("ends", began.Add(160*time.Hour)), reboot("old", began.Add(-200*time.Hour))}
 	specs[0].Agent.Killed = 7 * time.Minute // so that it is not settled when it comes of age
 	inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
-		r.cfg.Limits.Abandoned = 1000 * time.Hour
-		snapshots := make(map[*Snapshot]string)
+		r.Cfg().Limits.Abandoned = 1000 * time.Hour
+		snapshots := make(map[*inventory.Snapshot]string)
 		for _, step := range []time.Duration{8 * time.Minute, 159 * time.Hour, time.Hour, 2 * time.Hour, 5 * time.Hour, time.Hour, time.Hour} {
 			done := make(chan struct{})
 			go func() { // for the race detector
 				defer close(done)
 				for s := range snapshots {
-					_ = s.print(t)
+					_ = fingerprint(t, s)
 				}
 			}()
 			s := r.sweep(step)
 			<-done
-			snapshots[s] = s.print(t)
-			r.settled.Flush() // all are read again
+			snapshots[s] = fingerprint(t, s)
+			r.Unsettle() // all are read again
 		}
 		if r.session("ages").Followed {
 			t.Error("the session has not come of age")
 		}
 		for s, before := range snapshots {
-			if after := s.print(t); after != before {
+			if after := fingerprint(t, s); after != before {
 				t.Errorf("a snapshot was written:\n got %s\nwant %s", after, before)
 			}
 		}
@@ -109,7 +117,7 @@ func TestUndatedLeftoverIsNeverTheLatest(t *testing.T) {
 		bossim.EraA, func(t *testing.T, r *rig) {
 			newest := func() (ids []string) {
 				sessions := slices.Clone(r.Snapshot().Sessions)
-				slices.SortFunc(sessions, func(a, b Session) int { return NewestFirst(&a, &b) })
+				slices.SortFunc(sessions, func(a, b inventory.Session) int { return inventory.NewestFirst(&a, &b) })
 				for _, s := range sessions {
 					ids = append(ids, s.ID)
 				}
@@ -142,12 +150,12 @@ func TestGoneSessionsAreForgotten(t *testing.T) {
 		r.sweep(0)
 		r.sweep(30 * time.Minute)
 		r.sweep(time.Hour)
-		if len(r.records) != 0 || r.gone.ItemCount() != 1 || r.completed(bos.StateSucceeded) != 1 {
-			t.Fatalf("%d records, %d gone, %d completed", len(r.records), r.gone.ItemCount(), r.completed(bos.StateSucceeded))
+		if known, _, gone := r.Held(); known != 0 || gone != 1 || r.completed(bos.StateSucceeded) != 1 {
+			t.Fatalf("%d known, %d gone, %d completed", known, gone, r.completed(bos.StateSucceeded))
 		}
 		r.sweep(25 * time.Hour)
-		if n := r.gone.ItemCount(); n != 0 {
+		if _, _, n := r.Held(); n != 0 {
 			t.Errorf("%d sessions are remembered", n)
 		}
-	}, func(c *Config) { c.MaxAge = 0 })
+	}, func(c *inventory.Config) { c.MaxAge = 0 })
 }

@@ -1,4 +1,4 @@
-package inventory
+package inventory_test
 
 import (
 	"context"
@@ -9,6 +9,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 func TestLifeOfASession(t *testing.T) {
@@ -47,7 +48,7 @@ func TestLifeOfASession(t *testing.T) {
 			if want := map[string]int{"session": 1}; !maps.Equal(r.asked, want) {
 				t.Errorf("the settled session still costs %v", r.asked)
 			}
-			if s := r.Snapshot(); s.Completions.Counts[OperationState{bos.Reboot, bos.StateSucceeded}] != 1 || s.Completions.Durations[bos.Reboot].Count != 1 {
+			if s := r.Snapshot(); s.Completions.Counts[inventory.OperationState{bos.Reboot, bos.StateSucceeded}] != 1 || s.Completions.Durations[bos.Reboot].Count != 1 {
 				t.Errorf("completions %+v", s.Completions)
 			}
 			if !r.session("s1").Exposed {
@@ -80,7 +81,7 @@ func TestCostIsThatOfActiveSessions(t *testing.T) {
 	if r.most > 4 {
 		t.Errorf("%d requests at once", r.most)
 	}
-	if s := r.Snapshot(); len(s.Sessions) != 202 || s.Completions.Counts[OperationState{bos.Reboot, bos.StateSucceeded}] != 0 {
+	if s := r.Snapshot(); len(s.Sessions) != 202 || s.Completions.Counts[inventory.OperationState{bos.Reboot, bos.StateSucceeded}] != 0 {
 		t.Errorf("%d sessions, completions %v: those that had ended must not count", len(s.Sessions), s.Completions.Counts)
 	}
 }
@@ -95,7 +96,7 @@ func TestDeletedSession(t *testing.T) {
 	if s := r.sweep(10 * time.Minute); len(s.Sessions) != 0 || s.Listed != bos.Some(0) {
 		t.Errorf("%+v", s.Sessions)
 	}
-	if len(r.records) != 0 || r.settled.ItemCount() != 0 {
+	if known, settled, _ := r.Held(); known != 0 || settled != 0 {
 		t.Error("something is kept")
 	}
 }
