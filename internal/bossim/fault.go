@@ -60,6 +60,17 @@ const (
 	NoDate
 	Orphans
 	Repeated
+
+	IgnoresPaging
+	NoComponents
+	LateStatus
+	WipedErrors
+	CutLists
+	MissingKeys
+	Killed
+	TAPMSDown
+	RedisDown
+	NeitherAPI
 )
 
 const (
@@ -89,11 +100,11 @@ var faults = [...]struct {
 	resources   []Resource // that it can befall; nil for all
 	happen      func(*exchange)
 }{
-	None: {name: "None", happen: func(x *exchange) { x.truth().send(x.w) }},
+	None: {name: "None", happen: func(x *exchange) { x.answer().send(x.w) }},
 
 	Unauthorized:   {"Unauthorized", "status 401", nil, always(plain(http.StatusUnauthorized, "Unauthorized"))},
 	Forbidden:      {"Forbidden", "status 403 in plain text, as the policy agent of the gateway writes it", nil, always(plain(http.StatusForbidden, "Unauthorized Request"))},
-	NotFound:       {"NotFound", "status 404, as if the resource did not exist", nil, func(x *exchange) { absent(x.to.resource).send(x.w) }},
+	NotFound:       {"NotFound", "status 404, as if the resource did not exist", nil, func(x *exchange) { absent(x.to).send(x.w) }},
 	Gone:           {"Gone", "status 410", nil, always(problem(http.StatusGone, "Gone", "The resource is no longer available."))},
 	Throttled:      {"Throttled", "status 429 with Retry-After", nil, always(later(plain(http.StatusTooManyRequests, "local_rate_limited")))},
 	ServerError:    {"ServerError", "status 500", nil, always(internalError())},
@@ -119,7 +130,7 @@ var faults = [...]struct {
 	Nulls:      {"Nulls", "every member is null", detailed, editObject(nullify)},
 	NullPhases: {"NullPhases", "the phases of a boot set are null", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = nil })},
 	NoPhases:   {"NoPhases", "the phases of a boot set are an empty list", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = []any{} })},
-	Undated:    {"Undated", "a description without any times", []Resource{Describe}, editObject(func(d map[string]any) { d["start_time"], d["stop_time"] = "", "" })},
+	Undated:    {"Undated", "a description without any times", []Resource{Describe}, editObject(undate)},
 
 	OddNodes:      {"OddNodes", `some nodes are named "", "all" or "*", or have an exclamation mark, blanks or a comma in their names`, []Resource{BootSet}, editObject(renameNodes)},
 	LoneSurrogate: {"LoneSurrogate", `a string has half of a UTF-16 surrogate pair, \ud800`, detailed, mangle(`\ud800`)},
@@ -132,8 +143,20 @@ var faults = [...]struct {
 
 	AbsurdDate: {"AbsurdDate", "the Date header is in the year 2099", nil, dated([]string{AbsurdTime.Format(http.TimeFormat)})},
 	NoDate:     {"NoDate", "no Date header", nil, dated(nil)},
-	Orphans:    {"Orphans", "the list has ids of sessions that do not exist", []Resource{List}, edit(func(v any, _ route) any { return append(v.([]any), orphans()...) })},
+	Orphans:    {"Orphans", "the list has ids of sessions that do not exist", []Resource{List}, edit(func(v any, to route) any { return append(v.([]any), orphans(to)...) })},
 	Repeated:   {"Repeated", "the list has every id twice", []Resource{List}, edit(func(v any, _ route) any { ids := v.([]any); return append(ids, ids...) })},
+
+	IgnoresPaging: {"IgnoresPaging", "page_size and start_after_id are ignored, as by BOS before 2.32", []Resource{Components}, (*exchange).bend},
+	NoComponents:  {"NoComponents", "no component is listed unless a tenant is named, as by BOS 2.30.7", []Resource{Components}, (*exchange).listNone},
+	LateStatus:    {"LateStatus", "the status of a complete session is that of before it was complete", []Resource{Status}, (*exchange).bend},
+	WipedErrors:   {"WipedErrors", "the errors of components are empty, as after an operator has acted", []Resource{Components, Component}, edit(wipeErrors)},
+	CutLists:      {"CutLists", "the lists of nodes with an error are cut after the first one", []Resource{Status}, editObject(cutLists)},
+	MissingKeys:   {"MissingKeys", "components and sessions have no more than what names them, and the status of a session none of its numbers", []Resource{List, Describe, Status, Components, Component}, edit(dropKeys)},
+	Killed:        {"Killed", "the worker is killed in the middle of an answer whose length is not known", nil, (*exchange).kill},
+	TAPMSDown:     {"TAPMSDown", "the service that knows the tenants is down: status 500 where a tenant's components are asked for", []Resource{Components, Component}, (*exchange).loseTenants},
+	RedisDown: {"RedisDown", "the database is down: status 503 with the details of the problem",
+		append([]Resource{List, Phase, Category, Health, Templates, Components, Component, Options}, detailed...), (*exchange).loseDatabase},
+	NeitherAPI: {"NeitherAPI", "status 404 for everything, from a server that is not BOS", nil, always(reply{code: http.StatusNotFound, contentType: "text/html", body: []byte("<html>\n<head><title>404 Not Found</title></head>\n<body><center><h1>404 Not Found</h1></center></body>\n</html>\n")})},
 }
 
 // Faults lists every fault but None.
@@ -179,7 +202,7 @@ type target struct {
 }
 
 func (r *Rule) strikes(to route, now time.Time) bool {
-	return r != nil && r.Fault.Befalls(to.resource) &&
+	return r != nil && r.Fault.Befalls(to.resource) && (to.v2 || !r.Fault.V2Only()) &&
 		!now.Before(r.From) && (r.To.IsZero() || now.Before(r.To))
 }
 
@@ -189,10 +212,13 @@ type exchange struct {
 	w  http.ResponseWriter
 	r  *http.Request
 	to route
+
+	era   Era // of the server, when the request came
+	fault Fault
 }
 
-// truth is the answer without a fault.
-func (x *exchange) truth() reply { return x.answer(x.r, x.to) }
+// truth is the answer without a fault, but for one that only bends it.
+func (x *exchange) truth() reply { return x.answer().whole() }
 
 func always(a reply) func(*exchange) { return func(x *exchange) { a.send(x.w) } }
 
@@ -333,11 +359,16 @@ func editThen(members func(map[string]any), body func([]byte) []byte) func(*exch
 	})
 }
 
-// orphans are ids that no session has.
-func orphans() []any {
+// orphans are ids that no session has; in v2 records of such sessions.
+func orphans(to route) []any {
 	ids := make([]any, 5)
 	for i := range ids {
-		ids[i] = uuid("orphan " + strconv.Itoa(i))
+		id := uuid("orphan " + strconv.Itoa(i))
+		ids[i] = id
+		if to.v2 {
+			ids[i] = map[string]any{"name": id, "operation": "boot", "template_name": "orphan", "components": "x9c0s0b0n0",
+				"status": map[string]any{"status": sessionRunning, "start_time": "2026-03-02T09:00:00"}}
+		}
 	}
 	return ids
 }

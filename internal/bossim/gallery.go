@@ -12,19 +12,20 @@ var GalleryTime = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 // Gallery is a scenario with a few small sessions, one for each way in which
 // sessions fare: well, in part, badly, stuck, at work and about to begin.
 func Gallery() Scenario {
-	nodes := Nodes(12)
+	nodes := Nodes(16)
 	session := func(name, operation, template string, ago time.Duration, sets ...BootSetSpec) Spec {
 		return Spec{ID: GalleryID(name), Operation: operation, Template: template, Created: GalleryTime.Add(-ago), BootSets: sets}
 	}
 	compute := func(from, to int, troubles ...Trouble) BootSetSpec {
 		return BootSetSpec{Name: "compute", Nodes: nodes[from:to:to], Troubles: troubles}
 	}
+	neverReady := compute(0, 4, Trouble{Kind: NeverReady, Nodes: nodes[2:4]})
+	neverReady.RetryPolicy = 2 // so that they fail before the next session takes them
 	stuck := session("stuck", bos.Boot, "gpu-cos-2.5", time.Hour, BootSetSpec{Name: "gpu", Nodes: nodes[8:12:12]})
 	stuck.Agent.Killed = 15 * time.Minute
 	return Scripted(
 		session("well", bos.Reboot, "compute-sles15sp4", 3*time.Hour, compute(0, 4)),
-		session("never-ready", bos.Boot, "compute-sles15sp4", 150*time.Minute,
-			compute(0, 4, Trouble{Kind: NeverReady, Nodes: nodes[2:4]})),
+		session("never-ready", bos.Boot, "compute-sles15sp4", 150*time.Minute, neverReady),
 		session("power-off", bos.Reboot, "compute-sles15sp4", 100*time.Minute,
 			compute(0, 8,
 				Trouble{ShutdownFails, nodes[3:4], "NodeBMC Communication Error"},
@@ -35,8 +36,9 @@ func Gallery() Scenario {
 			compute(0, 4, Trouble{Kind: StillReady, Nodes: nodes[:1]})),
 		stuck,
 		session("running", bos.Reboot, "full-sles15sp4", 20*time.Minute,
-			compute(0, 8), BootSetSpec{Name: "login / uan", Nodes: LoginNodes(2)}),
-		session("pending", bos.Shutdown, "compute-sles15sp4", 30*time.Second, compute(8, 12)),
+			compute(0, 8), BootSetSpec{Name: "login / uan", Nodes: LoginNodes(2),
+				Troubles: []Trouble{{Kind: ReadyOnRetry, Nodes: LoginNodes(1)}}}),
+		session("pending", bos.Shutdown, "compute-sles15sp4", 30*time.Second, compute(12, 16)),
 	)
 }
 

@@ -26,6 +26,7 @@ func Live(start time.Time, pace float64) Scenario {
 		pace:     pace,
 		interval: max(time.Duration(float64(5*time.Minute)/pace), 1),
 		cache:    make(map[int]*Session),
+		clusters: make(map[int]*cluster),
 	}
 	l.keep = 45 * l.interval
 	l.stuckSlots = max(int(stuckEvery/l.interval), 2*len(kinds))
@@ -51,6 +52,46 @@ type live struct {
 
 	mu    sync.Mutex
 	cache map[int]*Session // by slot: of the slots asked for last, at least
+
+	clusters map[int]*cluster // by epoch: of the epochs asked for last
+}
+
+// epoch is for how many slots one cluster serves.
+const epoch = 64
+
+// system has a cluster for every epoch, of all sessions that are listed in its time and
+// those of the round before: nothing that went before those matters.
+func (l *live) system(t time.Time, era Era) system {
+	if era.ServesV1() {
+		return newCluster(nil)
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := floorDiv(int(floorDiv(t.Sub(l.start), l.interval)), epoch)
+	if c := l.clusters[now]; c != nil {
+		return c
+	}
+	first, last := now*epoch, (now+1)*epoch
+	var specs []*Spec
+	stuckSince := first - int(keepStuck/l.interval) - 1
+	for slot := last - 1; slot >= min(stuckSince, first-int(l.keep/l.interval)-2*len(kinds)); slot-- {
+		if slot < stuckSince && l.stuck(slot) || slot < first-int(l.keep/l.interval)-2*len(kinds) && !l.stuck(slot) {
+			continue
+		}
+		spec := l.spec(slot)
+		spec.Deleted = spec.Created.Add(l.keep)
+		if l.stuck(slot) {
+			spec.Deleted = spec.Created.Add(keepStuck)
+		}
+		specs = append(specs, &spec)
+	}
+	for known := range l.clusters {
+		if known < now-1 || known > now+1 {
+			delete(l.clusters, known)
+		}
+	}
+	l.clusters[now] = newCluster(specs)
+	return l.clusters[now]
 }
 
 func (l *live) paced(d time.Duration) time.Duration { return time.Duration(float64(d) / l.pace) }
@@ -153,8 +194,9 @@ var kinds = []func(round int) Spec{
 	},
 	func(round int) Spec {
 		nodes := cabinet(0, 64, 128)
-		return Spec{Operation: bos.Boot, Template: "compute-sles15sp4", BootSets: one("compute", nodes,
-			Trouble{Kind: NeverReady, Nodes: offenders(nodes, round, 2)})}
+		sets := one("compute", nodes, Trouble{Kind: NeverReady, Nodes: offenders(nodes, round, 2)})
+		sets[0].RetryPolicy = 2 // so that they fail before the next round
+		return Spec{Operation: bos.Boot, Template: "compute-sles15sp4", BootSets: sets}
 	},
 	func(int) Spec {
 		return Spec{Operation: bos.Shutdown, Template: "gpu-cos-2.5", BootSets: one("gpu", cabinet(2, 64, 32))}

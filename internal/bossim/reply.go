@@ -3,6 +3,7 @@ package bossim
 import (
 	"bytes"
 	"encoding/json"
+	"iter"
 	"net/http"
 	"strconv"
 )
@@ -14,6 +15,41 @@ type reply struct {
 	headers     map[string]string
 	body        []byte
 	hangUp      bool // close the connection without an answer
+	// stream makes the body piece by piece, in place of body. It is called twice, ends
+	// when emit says so, and makes the same each time.
+	stream func(emit func(piece []byte) bool)
+}
+
+// whole is the reply with a body that is made.
+func (a reply) whole() reply {
+	if a.stream != nil {
+		a.stream(func(piece []byte) bool {
+			a.body = append(a.body, piece...)
+			return true
+		})
+		a.stream = nil
+	}
+	return a
+}
+
+// list answers with an array, in pieces.
+func list(items iter.Seq[func(*text)]) reply {
+	const enough = 64 << 10
+	return reply{code: http.StatusOK, contentType: "application/json", stream: func(emit func([]byte) bool) {
+		w := &text{buf: make([]byte, 0, enough+8<<10)}
+		w.open("", '[')
+		for item := range items {
+			item(w)
+			if len(w.buf) >= enough {
+				if !emit(w.buf) {
+					return
+				}
+				w.buf = w.buf[:0]
+			}
+		}
+		w.close(']')
+		emit(append(w.buf, '\n'))
+	}}
 }
 
 var hangUp = reply{hangUp: true}
@@ -44,8 +80,11 @@ func internalError() reply {
 }
 
 // absent is how BOS says that a resource does not exist.
-func absent(resource Resource) reply {
-	switch resource {
+func absent(to route) reply {
+	if to.v2 {
+		return absentV2(to, "", "")
+	}
+	switch to.resource {
 	case Describe:
 		return document(http.StatusNotFound, struct{}{})
 	case Status, BootSet:
@@ -70,11 +109,25 @@ func (a reply) announce(w http.ResponseWriter) {
 		h.Set(key, value)
 	}
 	h.Set("Content-Type", a.contentType)
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	size := len(a.body)
+	if a.stream != nil {
+		a.stream(func(piece []byte) bool {
+			size += len(piece)
+			return true
+		})
+	}
+	h.Set("Content-Length", strconv.Itoa(size))
 	w.WriteHeader(a.code)
 }
 
 func (a reply) send(w http.ResponseWriter) {
 	a.announce(w)
-	_, _ = w.Write(a.body) // the client may be gone
+	if a.stream == nil {
+		_, _ = w.Write(a.body) // the client may be gone
+		return
+	}
+	a.stream(func(piece []byte) bool {
+		_, err := w.Write(piece)
+		return err == nil
+	})
 }

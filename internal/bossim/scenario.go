@@ -8,7 +8,8 @@ import (
 	"time"
 )
 
-// Scenario is what the simulated BOS holds: a pure function of time.
+// Scenario is what the simulated BOS holds: a pure function of time. What it says of
+// sessions and templates is as v1 shows it.
 type Scenario interface {
 	// Sessions are those that BOS lists at t.
 	Sessions(t time.Time) []*Session
@@ -17,6 +18,8 @@ type Scenario interface {
 	Session(id string, t time.Time) (*Session, bool)
 	// Template finds the names of the boot sets of a session template.
 	Template(name string) (bootSets []string, ok bool)
+	// system is what v2 shows of the scenario at t, in an era that serves it.
+	system(t time.Time, era Era) system
 }
 
 // Session is a simulated session.
@@ -35,6 +38,7 @@ func (s *Session) exists(t time.Time) bool {
 
 func newSession(spec Spec) *Session {
 	spec.validate()
+	spec = spec.limited()
 	return &Session{
 		id:      spec.ID,
 		created: spec.Created,
@@ -59,32 +63,68 @@ func Scripted(specs ...Spec) Scenario {
 }
 
 type scripted struct {
+	specs     []*Spec
+	named     map[string][]*Spec // by id
 	listed    []*Session
 	known     map[string][]*Session // by id
 	templates map[string][]string
+	all, some func() *cluster // the sessions that v2 knows where it is alone, and beside v1
 }
 
 func newScripted() *scripted {
-	return &scripted{known: make(map[string][]*Session), templates: make(map[string][]string)}
+	s := &scripted{named: make(map[string][]*Spec), known: make(map[string][]*Session), templates: make(map[string][]string)}
+	s.all = sync.OnceValue(func() *cluster { return newCluster(inV2(s.specs, true)) })
+	s.some = sync.OnceValue(func() *cluster { return newCluster(inV2(s.specs, false)) })
+	return s
+}
+
+// inV2 are the sessions that v2 knows, where it is alone or beside v1.
+func inV2(specs []*Spec, alone bool) (known []*Spec) {
+	for _, spec := range specs {
+		if spec.v2Only() || alone && spec.API != V1 {
+			known = append(known, spec)
+		}
+	}
+	return known
+}
+
+func (s *scripted) system(_ time.Time, era Era) system {
+	if era.ServesV1() {
+		return s.some()
+	}
+	return s.all()
 }
 
 func (s *scripted) add(spec Spec) {
 	if spec.ID == "" {
-		spec.ID = uuid("scripted " + strconv.Itoa(len(s.listed)))
+		spec.ID = uuid("scripted " + strconv.Itoa(len(s.specs)))
 	}
 	session := newSession(spec)
-	s.listed = append(s.listed, session)
-	for _, other := range s.known[spec.ID] {
-		if other.exists(session.created) || session.exists(other.created) {
+	for _, other := range s.named[spec.ID] {
+		if other.Tenant == spec.Tenant && other.v2Only() == spec.v2Only() && other.overlaps(&spec) {
 			panic("bossim: two sessions " + spec.ID)
 		}
 	}
+	s.specs = append(s.specs, &spec)
+	s.named[spec.ID] = append(s.named[spec.ID], &spec)
+	if spec.v2Only() {
+		return
+	}
+	s.listed = append(s.listed, session)
 	if !spec.Orphan {
 		s.known[spec.ID] = append(s.known[spec.ID], session)
 	}
 	if !spec.TemplateDeleted {
 		s.templates[spec.Template] = union(s.templates[spec.Template], spec.bootSetNames())
 	}
+}
+
+// overlaps reports whether there is a time at which both sessions exist.
+func (s *Spec) overlaps(other *Spec) bool {
+	begins := func(a, b *Spec) bool {
+		return !b.Created.After(a.Created) && (b.Deleted.IsZero() || a.Created.Before(b.Deleted))
+	}
+	return !s.Orphan && !other.Orphan && (begins(s, other) || begins(other, s))
 }
 
 func (s *scripted) Sessions(t time.Time) []*Session {

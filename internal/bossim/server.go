@@ -1,10 +1,12 @@
 // Package bossim is a simulated Boot Orchestration Service (BOS): an
-// http.Handler that speaks its v1 API as the releases of BOS really do, with
+// http.Handler that speaks its v1 and v2 APIs as the releases of BOS really do, with
 // their contradictions, and that can be made to fail in every way that BOS and
-// the gateway before it are known to fail. It only ever reads: requests change
-// nothing, and what sessions do is a pure function of the time.
+// the gateway before it are known to fail. It tells the same scenario over both APIs. It
+// only ever reads: requests change nothing, and what sessions do is a pure function of
+// the time.
 //
-// The behaviour of BOS that is imitated here is written down in docs/bos.md.
+// The behaviour of BOS that is imitated here is written down in docs/bos.md and
+// docs/bos-v2.md.
 package bossim
 
 import (
@@ -19,10 +21,10 @@ import (
 // Server is a simulated BOS.
 type Server struct {
 	scenario Scenario
-	era      Era
 	clock    Clock
 
 	mu         sync.Mutex
+	era        Era
 	rules      map[target]*Rule
 	substitute func(*http.Request) http.Handler
 	observe    func(*http.Request)
@@ -52,6 +54,16 @@ func New(scenario Scenario, era Era, clock Clock) *Server {
 	}
 	s.Heal()
 	return s
+}
+
+// SetEra upgrades or downgrades the server, from now on.
+func (s *Server) SetEra(era Era) {
+	if !era.known() {
+		panic("bossim: unknown " + era.String())
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.era = era
 }
 
 // Inject has a fault befall requests, as the rule says. It replaces the rule for the
@@ -133,9 +145,9 @@ func (s *Server) Close() { s.close() }
 // ServeHTTP answers a request.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	s.mu.Lock()
-	observe, substitute := s.observe, s.substitute
+	observe, substitute, era := s.observe, s.substitute, s.era
 	s.mu.Unlock()
-	to := routeOf(r.URL.EscapedPath())
+	to := routeOf(r.URL)
 	f := s.fault(r, to) // that of now, whatever is set while the request is observed
 	if observe != nil {
 		observe(r)
@@ -147,15 +159,16 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 	}
-	faults[f].happen(&exchange{s, w, r, to})
+	faults[f].happen(&exchange{s, w, r, to, era, f})
 }
 
 // answer is the true answer to a request.
-func (s *Server) answer(r *http.Request, to route) reply {
-	if to.resource == Everything {
-		return absent(to.resource)
+func (x *exchange) answer() reply {
+	to := x.to
+	if to.resource == Everything || to.v1 && !x.era.ServesV1() || to.v2 && !x.era.ServesV2() {
+		return absent(route{})
 	}
-	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+	if x.r.Method != http.MethodGet && x.r.Method != http.MethodHead {
 		a := problem(http.StatusMethodNotAllowed, "Method Not Allowed", "The method is not allowed for the requested URL.")
 		a.headers = map[string]string{"Allow": "GET, HEAD"}
 		return a
@@ -164,27 +177,37 @@ func (s *Server) answer(r *http.Request, to route) reply {
 	case Health:
 		return document(http.StatusOK, map[string]string{"apiStatus": "ok", "dbStatus": "ok"})
 	case Version:
-		return document(http.StatusOK, s.version(r, to))
+		return document(http.StatusOK, x.version(to.v2))
 	case Versions:
-		return document(http.StatusOK, []any{s.version(r, to)})
+		var versions []any
+		if x.era.ServesV1() {
+			versions = append(versions, x.version(false))
+		}
+		if x.era.ServesV2() {
+			versions = append(versions, x.version(true))
+		}
+		return document(http.StatusOK, versions)
 	}
-	if eras[s.era].refusesTenants && r.Header.Get("Cray-Tenant-Name") != "" {
+	if to.v2 {
+		return x.answerV2()
+	}
+	if eras[x.era].refusesTenants && x.r.Header.Get(tenantHeader) != "" {
 		return problem(http.StatusBadRequest, "Multi-tenancy not supported",
 			"Tenants are not supported in this version of the API.")
 	}
 	switch to.resource {
 	case List:
-		return s.list()
+		return x.list()
 	case Template:
-		return s.template(to.template)
+		return x.template(to.template)
 	default:
-		return s.session(to)
+		return x.session(to)
 	}
 }
 
-func (s *Server) list() reply {
+func (x *exchange) list() reply {
 	ids := []string{}
-	for _, session := range s.scenario.Sessions(s.clock()) {
+	for _, session := range x.scenario.Sessions(x.clock()) {
 		ids = append(ids, session.id)
 	}
 	rand.Shuffle(len(ids), func(i, j int) { ids[i], ids[j] = ids[j], ids[i] })
@@ -192,31 +215,31 @@ func (s *Server) list() reply {
 }
 
 // session answers for a session and all that is below it.
-func (s *Server) session(to route) reply {
-	now := s.clock()
-	session, ok := s.scenario.Session(to.session, now)
+func (x *exchange) session(to route) reply {
+	now := x.clock()
+	session, ok := x.scenario.Session(to.session, now)
 	if !ok {
-		return absent(to.resource)
+		return absent(to)
 	}
 	switch to.resource {
 	case Describe:
-		return document(http.StatusOK, session.describe(now, s.era))
+		return document(http.StatusOK, session.describe(now, x.era))
 	case Status:
-		status, err := session.status(now, s.era)
+		status, err := session.status(now, x.era)
 		if errors.Is(err, errHangUp) {
 			return hangUp
 		}
 		if err != nil {
-			return absent(to.resource)
+			return absent(to)
 		}
 		return document(http.StatusOK, status)
 	}
-	bootSet, ok := session.bootSet(to.bootSet, now, s.era)
+	bootSet, ok := session.bootSet(to.bootSet, now, x.era)
 	if !ok {
-		return absent(to.resource)
+		return absent(to)
 	}
 	if to.resource == BootSet {
-		return document(eras[s.era].bootSetCode, bootSet)
+		return document(eras[x.era].bootSetCode, bootSet)
 	}
 	phase, ok := bootSet.phase(to.phase)
 	if to.resource == Phase {
@@ -235,10 +258,10 @@ func (s *Server) session(to route) reply {
 	return document(http.StatusOK, category)
 }
 
-func (s *Server) template(name string) reply {
-	bootSets, ok := s.scenario.Template(name)
+func (x *exchange) template(name string) reply {
+	bootSets, ok := x.scenario.Template(name)
 	if !ok {
-		return absent(Template)
+		return absent(x.to)
 	}
 	sets := make(map[string]any, len(bootSets))
 	for _, set := range bootSets {
@@ -262,14 +285,21 @@ func (s *Server) template(name string) reply {
 
 // version describes the API. Unlike all others, its links are absolute, and
 // know of the gateway if the request says that it came through.
-func (s *Server) version(r *http.Request, to route) any {
-	base := "http://" + r.Host
-	if to.gateway || r.Header.Get("X-Forwarded-For") != "" {
+func (x *exchange) version(v2 bool) any {
+	base := "http://" + x.r.Host
+	if x.to.gateway || x.r.Header.Get("X-Forwarded-For") != "" {
 		base += gatewayPrefix
 	}
-	v := eras[s.era].version
+	v := eras[x.era].version
+	links := []link{{base + "/v1", "self"}, {base + "/", "versions"}}
+	if v2 {
+		links = []link{{base + "/", "self"}, {base + "/v2", "versions"}}
+		if x.to.resource == Versions {
+			links = links[:1]
+		}
+	}
 	return map[string]any{
-		"links": []link{{base + "/v1", "self"}, {base + "/", "versions"}},
+		"links": links,
 		"major": v[0],
 		"minor": v[1],
 		"patch": v[2],

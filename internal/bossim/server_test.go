@@ -103,6 +103,9 @@ func reboot(id string) Spec {
 
 func TestDocumented(t *testing.T) {
 	for _, era := range Eras {
+		if !era.ServesV1() {
+			continue
+		}
 		r := start(t, Documented(), era, DocumentedTime)
 		const example, phase = "/v1/session/" + documentedExample, "/v1/session/" + documentedPhase
 		code := eras[era].bootSetCode
@@ -571,8 +574,8 @@ func TestEveryFault(t *testing.T) {
 		}
 		r.Fail(Everything, f)
 		for path, resource := range paths {
-			if changed := ask(path) != truth[path]; changed != f.Befalls(resource) {
-				t.Errorf("%s changes the answer to %s: %t, want %t", f, path, changed, f.Befalls(resource))
+			if changed := ask(path) != truth[path]; changed != (f.Befalls(resource) && !f.V2Only()) {
+				t.Errorf("%s changes the answer to %s: %t, want %t", f, path, changed, !changed)
 			}
 		}
 	}

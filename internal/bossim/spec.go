@@ -30,8 +30,23 @@ import (
 // A boot goes from 1:30 as a reboot does from 6:00; a shutdown ends at 5:40; a
 // configure goes from 1:30 as a reboot does from 16:00. Boot sets run side by
 // side.
+//
+// Over v2 every node goes its own way, as the operators of BOS lead it:
+//
+//	 0:15  the nodes are taken, 2,800 every two seconds: on hold
+//	 0:17  the session is running
+//	 0:30  powering off: pending, and at 0:35 called
+//	 1:00  the first nodes are off, the last ones at 3:00: powering on
+//	       and 5 seconds later called
+//	 2:25  the first nodes are ready, the last ones at 12:25: configuring
+//	       (never ready: powered off and on again after 20 minutes, three times)
+//	19:00  the last nodes are configured: stable and disabled
+//
+// A session is complete 10 seconds after its last node has been disabled or taken by
+// another session. BOS v2 has no operation configure: it is told as a boot of nodes that
+// are on, with the right image.
 type Spec struct {
-	ID        string // "" for one made from the place in the scenario
+	ID        string // "" for one made from the place in the scenario; the name in v2
 	Operation string // in any case, as its creator wrote it
 	Template  string
 	// Created is when the session comes to be. If it has no fraction of a
@@ -50,8 +65,48 @@ type Spec struct {
 	// TemplateDeleted is set if the template is gone by now.
 	TemplateDeleted bool
 	// MixedCase spells phases and categories as in "Boot" and "In_Progress",
-	// which BOS accepts and echoes.
+	// which BOS v1 accepts and echoes.
 	MixedCase bool
+
+	// API is the one that knows the session.
+	API API
+	// Limit restricts the session to some nodes of its boot sets: names, "all" and "*",
+	// each of which may have a "!" or "&" before it. Only v2 shows it.
+	Limit string
+
+	// What follows is of v2 alone. A session that has a tenant or is staged is so too.
+
+	// Tenant owns the session, and all nodes in it. Sessions of different tenants may
+	// have the same ID.
+	Tenant string
+	// Stage leaves the nodes alone until the session is applied to them.
+	Stage bool
+	// Applied is when a staged session is applied, and to which nodes.
+	Applied []Act
+	// ClearStage is the option clear_stage: nodes that a staged session is applied to
+	// are no longer staged for it. Without it the session never completes.
+	ClearStage      bool
+	IncludeDisabled bool
+	// SetupError ends the session before it has begun.
+	SetupError string
+	// Disabled is when nodes are disabled by hand.
+	Disabled []Act
+}
+
+// API is one of the two APIs of BOS.
+type API int
+
+// A session is known to one API only. ByEra stands for v1 where that is served, else v2.
+const (
+	ByEra API = iota
+	V1
+	V2
+)
+
+// Act is something that somebody does to nodes.
+type Act struct {
+	After time.Duration // since the creation of the session, at pace 1
+	Nodes []string      // nil for all nodes of the session
 }
 
 // BootSetSpec is a boot set of a Spec. It may be empty, and nodes may be in
@@ -60,6 +115,16 @@ type BootSetSpec struct {
 	Name     string
 	Nodes    []string
 	Troubles []Trouble
+
+	// What follows shows in v2 alone.
+
+	// NodeList has the template list the nodes, not their role.
+	NodeList bool
+	// Image and Configuration are what the nodes boot and are configured with; ""
+	// stands for those of the template.
+	Image, Configuration string
+	// RetryPolicy is how often anything is tried on the nodes; 0 for the default of BOS.
+	RetryPolicy int
 }
 
 // Trouble is what some nodes of a boot set suffer.
@@ -73,33 +138,52 @@ type Trouble struct {
 type Kind int
 
 // What can befall nodes. In era A any node that fails halts its boot set at the
-// end of the phase, and nothing gets a stop time then.
+// end of the phase, and nothing gets a stop time then. In v2 the message of a
+// PowerOnRefused is all that is not lost.
 const (
-	// ShutdownFails: the power-off fails. Message optional.
+	// ShutdownFails: the power-off fails. Message optional. In v2 it has no effect, and
+	// the node fails after one graceful try and three forceful ones.
 	ShutdownFails Kind = iota
 	// ForcedOff: the power-off had to be forced. The message is reported, yet
 	// the node succeeds.
 	ForcedOff
 	// StillReady: after the shutdown of a reboot the node does not leave the
 	// state Ready, which ends the boot set with no failed node and no message.
+	// In v2 it is as ShutdownFails, and other nodes go on.
 	StillReady
-	// PowerOnRefused: the power-on fails. Message optional.
+	// PowerOnRefused: the power-on fails. Message optional. In v2 it has no effect, and
+	// the node fails after three tries.
 	PowerOnRefused
 	// NeverReady: the node is powered on but does not become ready in 30
-	// minutes. It is then failed, and still succeeded too; never a message.
+	// minutes. It is then failed, and still succeeded too; never a message. In v2 it is
+	// powered off and on again every 20 minutes and fails after three tries.
 	NeverReady
 	// AlreadyOn: all nodes were on before the boot. They stay in progress in
-	// boot, and in configure too.
+	// boot, and in configure too. In v2 they are powered off first, as their image is
+	// another one, and succeed.
 	AlreadyOn
 	// ConfigureFails: the configuration fails. Message optional. The first
 	// failure ends the phase, which leaves other nodes in progress.
 	ConfigureFails
-	// NeverConfigured: the configuration does not end in 30 minutes.
+	// NeverConfigured: the configuration does not end in 30 minutes, nor ever in v2.
 	NeverConfigured
+
+	// ReadyOnRetry: the node does not become ready until it is powered on for the second
+	// time. In v1 all is well.
+	ReadyOnRetry
+	// NotInPCS: the power control service does not know the node, so v2 holds and
+	// disables it. In v1 all is well.
+	NotInPCS
+	// NotInCFS is the same with the configuration service.
+	NotInCFS
+
+	kindCount
 )
 
 // Agent says what becomes of the boot agent (BOA). Durations are since the
-// creation of the session, at pace 1.
+// creation of the session, at pace 1. In v2, which has no agents, it says the same of
+// the operators, as far as the session is concerned: what the agent never does stays
+// pending, and while it is killed or its reports are lost no operator acts.
 type Agent struct {
 	// Never: it never starts, so no boot set is ever reported.
 	Never bool
@@ -123,6 +207,59 @@ var phases = map[string][]string{
 // operation is what the session does, in lower case.
 func (s *Spec) operation() string { return strings.ToLower(s.Operation) }
 
+// v2Only reports whether only v2 can know the session.
+func (s *Spec) v2Only() bool { return s.API == V2 || s.Tenant != "" || s.Stage }
+
+// limited is the spec with the nodes that the limit leaves.
+func (s Spec) limited() Spec {
+	if s.Limit == "" {
+		return s
+	}
+	s.BootSets = slices.Clone(s.BootSets)
+	for i := range s.BootSets {
+		b := &s.BootSets[i]
+		b.Nodes = limitNodes(s.Limit, b.Nodes)
+		left := make(map[string]bool, len(b.Nodes))
+		for _, node := range b.Nodes {
+			left[node] = true
+		}
+		b.Troubles = slices.Clone(b.Troubles)
+		for j := range b.Troubles {
+			if nodes := b.Troubles[j].Nodes; nodes != nil {
+				b.Troubles[j].Nodes = slices.DeleteFunc(slices.Clone(nodes), func(node string) bool { return !left[node] })
+			}
+		}
+	}
+	return s
+}
+
+// limitNodes are the nodes that a limit leaves, its terms taken one after the other as
+// BOS does.
+func limitNodes(limit string, nodes []string) []string {
+	in := make(map[string]bool)
+	for term := range strings.SplitSeq(limit, ",") {
+		name := strings.TrimLeft(term, "!&")
+		meant := func(node string) bool { return name == "all" || name == "*" || name == node }
+		for _, node := range nodes {
+			switch {
+			case strings.HasPrefix(term, "!"):
+				in[node] = in[node] && !meant(node)
+			case strings.HasPrefix(term, "&"):
+				in[node] = in[node] && meant(node)
+			default:
+				in[node] = in[node] || meant(node)
+			}
+		}
+	}
+	left := []string{} // not nil, which would stand for all nodes
+	for _, node := range nodes {
+		if in[node] {
+			left = append(left, node)
+		}
+	}
+	return left
+}
+
 func (s *Spec) bootSetNames() []string {
 	names := make([]string, len(s.BootSets))
 	for i, b := range s.BootSets {
@@ -139,6 +276,12 @@ func (s *Spec) validate() {
 	}
 	if phases[s.operation()] == nil {
 		complain("unknown operation %q", s.Operation)
+	}
+	if s.v2Only() && s.API == V1 {
+		complain("a tenant or a stage in v1")
+	}
+	if s.Stage && s.operation() == bos.Configure {
+		complain("a staged configure")
 	}
 	if s.Agent.Replaced != 0 && (s.Agent.Killed == 0 || s.Agent.Replaced < s.Agent.Killed) {
 		complain("the agent is replaced before it is killed")

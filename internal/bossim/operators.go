@@ -1,0 +1,401 @@
+package bossim
+
+import (
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+// The timetable of BOS v2 at pace 1: a poll of every operator each 15 seconds, and the
+// default limits.
+const (
+	operatorsPoll = 15 * time.Second
+	actingAfter   = 5 * time.Second  // operators that act, after the one that looks
+	endingAfter   = 10 * time.Second // the one that completes sessions
+	untilSetup    = 15 * time.Second // from the creation of a session
+	batchTakes    = 2 * time.Second
+	batchSize     = 2800
+
+	powerOnLimit  = 120 * time.Second
+	powerOffLimit = 300 * time.Second
+	bootLimit     = 20 * time.Minute
+	actualLimit   = 4 * time.Hour
+	retries       = 3
+
+	poweringOn  = 20 * time.Second // until a node is on ...
+	forcedOff   = 20 * time.Second // ... or has been forced off
+	reportEvery = time.Hour        // what a healthy node runs
+)
+
+// groups is how many sorts of nodes there are in a boot set by how long they take.
+const groups = 16
+
+// group spreads the nodes of a boot set over the groups, in their order.
+func group(node, nodes int) int { return max((node+1)*groups/nodes-1, 0) }
+
+func offTakes(group int) time.Duration { return time.Duration(15+5*group) * time.Second }
+
+func readyTakes(group int) time.Duration { return time.Duration(60+32*group) * time.Second }
+
+func configuringTakes(group int) time.Duration {
+	return time.Duration(60+20*((5*group+3)%groups)) * time.Second
+}
+
+const (
+	retryLimitHit  = "The retry limit has been hit for this component, but no services have reported specific errors"
+	cfsFailed      = "cfs configuration failed"
+	notInPCS       = "Component information was not returned by pcs"
+	notInCFS       = "Component information was not returned by cfs"
+	powerOnFailure = "Error encountered calling CAPMC to power on: "
+)
+
+// node is a node as BOS knows it and as it is.
+type node struct {
+	component
+
+	isOn      bool
+	switches  time.Time // when isOn changes; zero for never
+	reports   time.Time // when it tells BOS what it runs
+	set       string    // the configuration that CFS has for it
+	configure time.Time // when CFS is done with it
+}
+
+// change is how a node is from some time on.
+type change struct {
+	at time.Time
+	node
+}
+
+// duty is what operators do with a node on behalf of a session.
+type duty struct {
+	spec    *Spec
+	target  bootState // zero to switch the node off
+	retries int
+	suffers [kindCount]bool
+	message string // of a PowerOnRefused
+	group   int
+	by      time.Time // when it is disabled by hand; zero for never
+}
+
+// course is all that becomes of a node which a session has taken at start, as if no other
+// session took it after that.
+func (d *duty) course(start time.Time, n node) []change {
+	w := &worker{duty: d, node: n, changes: []change{{start, n}}}
+	w.work(start)
+	return w.changes
+}
+
+// worker plays the operators of BOS on one node.
+type worker struct {
+	*duty
+	node
+	changes []change
+}
+
+func (w *worker) record(at time.Time) { w.changes = append(w.changes, change{at, w.node}) }
+
+// tick is the number of the first poll at t or later.
+func (w *worker) tick(t time.Time) int {
+	every := w.spec.paced(operatorsPoll)
+	n := int(t.Sub(w.spec.Created) / every)
+	for w.poll(n, 0).Before(t) {
+		n++
+	}
+	return n
+}
+
+// poll is when the poll of this number begins, and an operator that is late by some time
+// has its turn.
+func (w *worker) poll(n int, late time.Duration) time.Time {
+	return w.spec.Created.Add(w.spec.paced(time.Duration(n)*operatorsPoll + late))
+}
+
+func (w *worker) in(now time.Time, d time.Duration) time.Time { return now.Add(w.spec.paced(d)) }
+
+// work goes from poll to poll and skips those at which nothing can happen.
+func (w *worker) work(start time.Time) {
+	for n := w.tick(start.Add(1)); ; n++ {
+		changed := false
+		for _, turn := range []struct {
+			at  time.Time
+			run func(now time.Time) bool
+		}{{w.poll(n, 0), w.look}, {w.poll(n, actingAfter), w.act}} {
+			w.settleUntil(turn.at)
+			if !w.enabled {
+				w.afterwards()
+				return
+			}
+			if w.paused(turn.at) {
+				continue
+			}
+			if before := w.component; turn.run(turn.at) && w.component != before {
+				w.record(turn.at)
+				changed = true
+			}
+		}
+		if changed {
+			continue
+		}
+		wake := w.wake(w.poll(n, actingAfter))
+		if wake.IsZero() {
+			return
+		}
+		n = max(n, w.tick(wake)-1)
+	}
+}
+
+// settleUntil lets happen what nobody polls for.
+func (w *worker) settleUntil(t time.Time) {
+	for {
+		next := earliest(w.switches, w.reports, w.by)
+		if next.IsZero() || next.After(t) {
+			return
+		}
+		switch next {
+		case w.by:
+			w.by = time.Time{}
+			w.enabled = false
+			w.record(next)
+			return
+		case w.switches:
+			w.switches = time.Time{}
+			w.isOn = !w.isOn
+		case w.reports:
+			w.reports = time.Time{}
+			w.actual, w.actualUpdated = bootState{image: w.desired.image, token: w.desired.token}, next
+			w.record(next)
+		}
+	}
+}
+
+// paused reports whether the operators are dead or cannot reach BOS.
+func (w *worker) paused(now time.Time) bool {
+	within := func(from, to time.Duration) bool {
+		return !now.Before(w.in(w.spec.Created, from)) && (to == 0 || now.Before(w.in(w.spec.Created, to)))
+	}
+	a := w.spec.Agent
+	return a.Killed > 0 && within(a.Killed, a.Replaced) || a.LostTo > 0 && within(a.LostFrom, a.LostTo)
+}
+
+// wake is when something can happen again; zero for never.
+func (w *worker) wake(now time.Time) time.Time {
+	times := []time.Time{w.switches, w.reports, w.by, w.configure}
+	for _, limit := range []time.Duration{powerOnLimit, powerOffLimit, bootLimit} {
+		times = append(times, w.in(w.acted, limit).Add(1))
+	}
+	for _, d := range []time.Duration{w.spec.Agent.Replaced, w.spec.Agent.LostTo} {
+		if d > 0 {
+			times = append(times, w.in(w.spec.Created, d))
+		}
+	}
+	var next time.Time
+	for _, t := range times {
+		if t.After(now) {
+			next = earliest(next, t)
+		}
+	}
+	return next
+}
+
+func earliest(times ...time.Time) time.Time {
+	var first time.Time
+	for _, t := range times {
+		if first.IsZero() || !t.IsZero() && t.Before(first) {
+			first = t
+		}
+	}
+	return first
+}
+
+// waited reports whether more than d has passed since the last action.
+func (w *worker) waited(now time.Time, d time.Duration) bool { return now.After(w.in(w.acted, d)) }
+
+// look is the status operator.
+func (w *worker) look(now time.Time) bool {
+	phase, override, disable, err, actionFailed := "", "", false, "", false
+	switch {
+	case w.suffers[NotInPCS]:
+		override, disable, err = statusOnHold, true, notInPCS
+	case w.suffers[NotInCFS]:
+		override, disable, err = statusOnHold, true, notInCFS
+	default:
+		if w.status() == statusFailed {
+			override, disable = statusFailed, true
+		}
+		switch {
+		case !w.isOn && w.target.image == "":
+			disable = true
+		case !w.isOn:
+			phase = phaseOn
+			actionFailed = w.action == actionOn && w.waited(now, powerOnLimit)
+		case w.target.image == "":
+			phase = phaseOff
+		case w.actual.image == w.target.image:
+			switch {
+			case w.set != w.target.configuration:
+				phase = phaseConfiguring
+			case w.target.configuration == "":
+				disable = true
+			case w.configure.IsZero() || now.Before(w.configure):
+				phase = phaseConfiguring
+			case w.suffers[ConfigureFails]:
+				phase, override, disable, err = phaseConfiguring, statusFailed, true, cfsFailed
+			default:
+				disable = true
+			}
+		case w.action == actionOn && !w.waited(now, bootLimit):
+			phase = phaseOn
+		default:
+			phase = phaseOff
+		}
+	}
+	if phase != w.phase {
+		if phase == "" {
+			w.on, w.off, w.forced = 0, 0, 0
+		}
+		if w.phase == phaseOff {
+			w.actual, w.actualUpdated = bootState{}, now
+		}
+		w.phase, w.phaseKnown = phase, true
+	}
+	w.override = override
+	if disable {
+		w.enabled = false
+	}
+	if err != "" {
+		w.err = err
+	}
+	if actionFailed && !w.failed {
+		w.failed, w.acted = true, now
+	}
+	return true
+}
+
+// act is the operator whose turn the status says it is.
+func (w *worker) act(now time.Time) bool {
+	switch w.status() {
+	case "power_on_pending":
+		if w.exhausted(w.on) {
+			return true
+		}
+		w.on++
+		w.took(actionOn, now)
+		w.desired.token = uuid(w.target.image + " " + now.UTC().Format(v2Layout))
+		w.set, w.configure = w.target.configuration, time.Time{}
+		if w.suffers[PowerOnRefused] {
+			if w.message != "" {
+				w.err = powerOnFailure + w.message
+			}
+			return true
+		}
+		w.switches = w.in(now, poweringOn)
+		if w.suffers[NeverReady] || w.suffers[ReadyOnRetry] && w.on == 1 {
+			return true
+		}
+		w.reports = w.in(now, poweringOn+readyTakes(w.group))
+		if w.set != "" && !w.suffers[NeverConfigured] {
+			w.configure = w.in(w.reports, configuringTakes(w.group))
+		}
+	case "power_off_pending":
+		if w.exhausted(w.off) {
+			return true
+		}
+		w.off++
+		w.took(actionOff, now)
+		w.reports = time.Time{}
+		if !w.suffers[ShutdownFails] && !w.suffers[StillReady] && !w.suffers[ForcedOff] {
+			w.switches = w.in(now, offTakes(w.group))
+		}
+	case "power_off_gracefully_called", "power_off_forcefully_called":
+		if !w.waited(now, powerOffLimit) {
+			return false
+		}
+		if w.exhausted(w.forced) {
+			return true
+		}
+		w.forced++
+		w.took(actionForced, now)
+		if !w.suffers[ShutdownFails] && !w.suffers[StillReady] {
+			w.switches = w.in(now, forcedOff)
+		}
+	case "configuring":
+		if w.set == w.target.configuration {
+			return false
+		}
+		w.err = ""
+		w.set = w.target.configuration
+		if !w.suffers[NeverConfigured] {
+			w.configure = w.in(now, configuringTakes(w.group))
+		}
+	default:
+		return false
+	}
+	return true
+}
+
+// took records an action, which empties the error.
+func (w *worker) took(action string, now time.Time) {
+	w.action, w.failed, w.acted, w.err = action, false, now, ""
+}
+
+// exhausted fails the node if the attempts have been too many.
+func (w *worker) exhausted(attempts int) bool {
+	if attempts < w.retries {
+		return false
+	}
+	w.override = statusFailed
+	if w.err == "" {
+		w.err = retryLimitHit
+	}
+	return true
+}
+
+// afterwards is what becomes of a node that is disabled: one that has failed tells BOS no
+// more what it runs, so BOS forgets that, and with it the error.
+func (w *worker) afterwards() {
+	if w.override != statusFailed || w.actual.image == "" {
+		return
+	}
+	now := w.in(w.actualUpdated, actualLimit)
+	w.took(actionCleanup, now)
+	w.actual, w.actualUpdated = bootState{}, now
+	w.record(now)
+}
+
+// taken is the node once a session has taken it at now, in order to do its duty. A node
+// that no session works on any more is as the operation expects to find it, for whatever
+// reason.
+func (d *duty) taken(n node, now time.Time, applied bool) node {
+	if !n.enabled {
+		n.switches, n.reports, n.configure = time.Time{}, time.Time{}, time.Time{}
+		n.actual, n.actualUpdated, n.set = bootState{}, d.spec.Created, ""
+		n.isOn = d.spec.operation() != bos.Boot || d.suffers[AlreadyOn]
+		if n.isOn {
+			n.actual.image = uuid("another image")
+		}
+		if d.spec.operation() == bos.Configure {
+			n.actual.image = d.target.image
+		}
+	}
+	if d.spec.operation() == bos.Reboot {
+		n.actual, n.actualUpdated = bootState{}, now
+	}
+	n.reports = time.Time{} // BOS refuses what is reported before it has acted itself
+	n.enabled, n.err, n.session, n.override = true, "", d.spec.ID, statusOnHold
+	n.retryPolicy = d.retries
+	if d.retries == retries {
+		n.retryPolicy = 0
+	}
+	n.action, n.failed, n.acted = actionSetup, false, now
+	if applied {
+		n.action = actionApply
+	}
+	n.desired, n.desiredAfter = d.target, now
+	n.on, n.off, n.forced, n.counted = 0, 0, 0, true
+	return n
+}
+
+// discovered is a node that no session has ever taken.
+func discovered(at time.Time) node {
+	return node{component: component{action: actionDiscovered, acted: at, actualUpdated: at, desiredAfter: at}}
+}
