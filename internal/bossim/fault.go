@@ -123,18 +123,18 @@ var faults = [...]struct {
 	Empty:      {"Empty", "status 200 with an empty body", nil, always(reply{code: http.StatusOK, contentType: "application/json"})},
 	NotJSON:    {"NotJSON", "status 200 with an HTML page", nil, always(reply{code: http.StatusOK, contentType: "text/html; charset=utf-8", body: []byte("<!DOCTYPE html>\n<html><body><h1>Please log in</h1></body></html>\n")})},
 	Garbage:    {"Garbage", "JSON of a different shape", nil, always(document(http.StatusOK, []any{map[string]any{"metadata": []int{7}, "phases": "none"}, 42}))},
-	WrongTypes: {"WrongTypes", "the right members, with values of the wrong types", append([]Resource{List}, detailed...), edit(func(v any, _ route) any { return mistyped(v) })},
+	WrongTypes: {"WrongTypes", "the right members, with values of the wrong types", append([]Resource{List, Components, Component}, detailed...), edit(func(v any, _ route) any { return mistyped(v) })},
 	Fragment:   {"Fragment", `{"id": "x"} instead of the whole document`, detailed, always(document(http.StatusOK, map[string]any{"id": "x"}))},
 	Message:    {"Message", `{"name": "Not Found"} with status 200`, detailed, always(document(http.StatusOK, map[string]any{"name": "Not Found"}))},
 	JobOnly:    {"JobOnly", `{"job": "x"} instead of the whole description`, []Resource{Describe}, always(document(http.StatusOK, map[string]any{"job": "x"}))},
-	Nulls:      {"Nulls", "every member is null", detailed, editObject(nullify)},
+	Nulls:      {"Nulls", "every member is null", append([]Resource{Components, Component}, detailed...), edit(func(v any, _ route) any { return each(v, nullify) })},
 	NullPhases: {"NullPhases", "the phases of a boot set are null", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = nil })},
 	NoPhases:   {"NoPhases", "the phases of a boot set are an empty list", []Resource{BootSet}, editObject(func(d map[string]any) { d["phases"] = []any{} })},
 	Undated:    {"Undated", "a description without any times", []Resource{Describe}, editObject(undate)},
 
-	OddNodes:      {"OddNodes", `some nodes are named "", "all" or "*", or have an exclamation mark, blanks or a comma in their names`, []Resource{BootSet}, editObject(renameNodes)},
-	LoneSurrogate: {"LoneSurrogate", `a string has half of a UTF-16 surrogate pair, \ud800`, detailed, mangle(`\ud800`)},
-	InvalidUTF8:   {"InvalidUTF8", "a string has a byte that is not UTF-8", detailed, mangle("\xff")},
+	OddNodes:      {"OddNodes", `some nodes are named "", "all" or "*", or have an exclamation mark, blanks or a comma in their names`, []Resource{BootSet, Components}, edit(oddNames)},
+	LoneSurrogate: {"LoneSurrogate", `a string has half of a UTF-16 surrogate pair, \ud800`, append([]Resource{Components}, detailed...), mangle(`\ud800`)},
+	InvalidUTF8:   {"InvalidUTF8", "a string has a byte that is not UTF-8", append([]Resource{Components}, detailed...), mangle("\xff")},
 	ByteOrderMark: {"ByteOrderMark", "the response begins with a byte order mark", nil, rewrite(func(body []byte) []byte { return append([]byte("\ufeff"), body...) })},
 
 	Bulky:      {"Bulky", "64 MB of extra members before the real ones", nil, (*exchange).bulky},
@@ -159,13 +159,18 @@ var faults = [...]struct {
 	NeitherAPI: {"NeitherAPI", "status 404 for everything, from a server that is not BOS", nil, always(reply{code: http.StatusNotFound, contentType: "text/html", body: []byte("<html>\n<head><title>404 Not Found</title></head>\n<body><center><h1>404 Not Found</h1></center></body>\n</html>\n")})},
 }
 
-// Faults lists every fault but None.
-var Faults = func() (all []Fault) {
-	for f := None + 1; int(f) < len(faults); f++ {
+// Faults lists the faults that v1 is known for, most of which befall v2 as well.
+var Faults = faultsBetween(None+1, IgnoresPaging)
+
+// V2Faults lists the faults that came with v2.
+var V2Faults = faultsBetween(IgnoresPaging, Fault(len(faults)))
+
+func faultsBetween(first, end Fault) (all []Fault) {
+	for f := first; f < end; f++ {
 		all = append(all, f)
 	}
 	return all
-}()
+}
 
 func (f Fault) known() bool { return f >= 0 && int(f) < len(faults) }
 
@@ -325,11 +330,16 @@ func renameNodes(bootSet map[string]any) {
 }
 
 // mangle puts a text that is no Unicode into a good answer: into an error message of
-// each phase of a boot set, and into a further member of other documents.
+// each phase of a boot set and of each component, and into a further member of other
+// documents.
 func mangle(text string) func(*exchange) {
 	const mark = "MARK"
 	return func(x *exchange) {
 		editThen(func(members map[string]any) {
+			if _, ok := members["desired_state"]; ok {
+				members["error"] = "fan " + mark + " stands still"
+				return
+			}
 			phases, _ := members["phases"].([]any)
 			if phases == nil {
 				members["comment"] = mark
@@ -347,15 +357,15 @@ func mangle(text string) func(*exchange) {
 	}
 }
 
-// editThen changes the members of a good answer, and then the text that they make.
+// editThen changes the members of a good answer, or of each item of a list, and then the
+// text that they make.
 func editThen(members func(map[string]any), body func([]byte) []byte) func(*exchange) {
 	return rewrite(func(text []byte) []byte {
-		var v map[string]any
+		var v any
 		if json.Unmarshal(text, &v) != nil {
 			return text
 		}
-		members(v)
-		return body(document(http.StatusOK, v).body)
+		return body(document(http.StatusOK, each(v, members)).body)
 	})
 }
 
@@ -460,7 +470,12 @@ func (x *exchange) bulky() {
 		more = func(i int) string {
 			var ids strings.Builder
 			for j := range some {
-				fmt.Fprintf(&ids, "  \"%08x-d1ce-4ade-8bad-0ddba11c0ffe\",\n", i*some+j)
+				id := fmt.Sprintf("%08x-d1ce-4ade-8bad-0ddba11c0ffe", i*some+j)
+				if x.to.v2 {
+					fmt.Fprintf(&ids, "  {\"id\": %q, \"name\": %[1]q},\n", id)
+				} else {
+					fmt.Fprintf(&ids, "  %q,\n", id)
+				}
 			}
 			return ids.String()
 		}
@@ -481,8 +496,11 @@ func (x *exchange) bulky() {
 func (x *exchange) longString() {
 	begin := `{"operation": "`
 	switch x.to.resource {
-	case List:
+	case List, Templates, Components:
 		begin = `["`
+		if x.to.v2 {
+			begin = `[{"components": "`
+		}
 	case BootSet:
 		begin = `{"name": "`
 	case Template:
@@ -496,8 +514,11 @@ func (x *exchange) longString() {
 func (x *exchange) flood() {
 	begin, item := `{"boot_sets": [`+"\n", "  \"computes-%d\",\n"
 	switch x.to.resource {
-	case List:
+	case List, Templates, Components:
 		begin, item = "[\n", "  \"%08x-d1ce-4ade-8bad-0ddba11c0ffe\",\n"
+		if x.to.v2 {
+			item = "  {\"id\": \"%08x\", \"name\": \"%[1]x\"},\n"
+		}
 	case BootSet:
 		begin, item = `{"phases": [{"categories": [{"name": "failed", "node_list": [`+"\n", "  \"x%dc0s0b0n0\",\n"
 	}

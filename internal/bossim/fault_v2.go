@@ -104,3 +104,19 @@ func undate(d map[string]any) {
 	}
 	d["start_time"], d["stop_time"] = "", ""
 }
+
+// oddNames gives odd names to the first nodes of a boot set or of a list of components.
+func oddNames(v any, _ route) any {
+	switch v := v.(type) {
+	case map[string]any:
+		renameNodes(v)
+	case []any:
+		if len(v) < len(OddNames) {
+			break
+		}
+		for i, name := range OddNames {
+			v[i].(map[string]any)["id"] = name
+		}
+	}
+	return v
+}
