@@ -299,10 +299,9 @@ const depth = 4
 // node is the course of a node from its last claim on.
 func (m *cluster) course(name string, h held, deep int) []change {
 	before := discovered(m.since)
-	if earlier, ok := m.holder(name, h.at, &h); ok {
-		if deep > 0 {
-			before = at(m.course(name, earlier, deep-1), h.at).node
-		}
+	if earlier, ok := m.holder(name, h.at, &h); ok && deep > 0 {
+		before = at(m.course(name, earlier, deep-1), h.at).node
+		before.enabled = before.enabled && !earlier.spec.pausedAt(h.at)
 	}
 	if !before.enabled {
 		// Much of it is of no importance any more, and nodes that differ in it fare alike.

@@ -174,7 +174,7 @@ func (w *text) artifacts(s bootState) {
 const kernelParameters = "console=ttyS0,115200 bad_page=panic crashkernel=512M hugepagelist=2m-2g intel_iommu=off " +
 	"iommu.passthrough=on modprobe.blacklist=amdgpu numa_interleave_omit=headless oops=panic pageblock_order=14 " +
 	"rd.neednet=1 rd.retry=10 rd.shell systemd.unified_cgroup_hierarchy=1 ip=dhcp quiet psi=1 " +
-	"spire_join_token=${SPIRE_JOIN_TOKEN} turbo_boost_limit=999 split_lock_detect=off nmd_data=url=s3://boot-images/nmd,etag=5d41402abc4b2a76b9719d911017c592 " +
+	"spire_join_token=${SPIRE_JOIN_TOKEN} turbo_boost_limit=999 nmd_data=url=s3://boot-images/nmd " +
 	"bos_update_frequency=4h ds=nocloud-net;s=http://10.92.100.81:8888/ xname=auto nid=auto hostname=auto " +
 	"root=sbps-s3:s3://boot-images/rootfs:d41d8cd98f00b204e9800998ecf8427e:sbps:v1:iqn.2023-06.csm.iscsi:_sbps-hsn._tcp.machine.hpc.example.com:"
 

@@ -162,11 +162,11 @@ func (l *live) stuck(slot int) bool { return mod(slot+l.stuckPhase, l.stuckSlots
 
 // spec is the session of a slot.
 func (l *live) spec(slot int) Spec {
-	kind := kinds[mod(slot, len(kinds))]
+	kind, round := kinds[mod(slot, len(kinds))], floorDiv(slot, len(kinds))
 	if l.stuck(slot) {
-		kind = stuckKind
+		kind, round = stuckKind, floorDiv(slot+l.stuckPhase, l.stuckSlots)
 	}
-	spec := kind(floorDiv(slot, len(kinds)))
+	spec := kind(round)
 	spec.ID = uuid(fmt.Sprint("live ", l.begin(slot).UnixNano(), " ", slot))
 	random := rand.New(rand.NewPCG(uint64(slot), 0))
 	spec.Created = l.begin(slot).Add(time.Duration(random.Int64N(int64(max(min(time.Second, l.interval/2), 1)))))
@@ -236,16 +236,17 @@ var kinds = []func(round int) Spec{
 }
 
 // stuckKind, which has a template of the others, loses its agent while some of its nodes are configured.
-func stuckKind(int) Spec {
+// Two that are there at the same time have different nodes.
+func stuckKind(round int) Spec {
 	return Spec{Operation: bos.Boot, Template: "gpu-cos-2.5", Agent: Agent{Killed: stuckAfter},
-		BootSets: one("gpu", cabinet(2, 128, 96))}
+		BootSets: one("gpu", cabinet(2+mod(round, 2), 128, 96))}
 }
 
 func one(name string, nodes []string, troubles ...Trouble) []BootSetSpec {
 	return []BootSetSpec{{Name: name, Nodes: nodes, Troubles: troubles}}
 }
 
-var machine = sync.OnceValue(func() []string { return Nodes(3 * 256) })
+var machine = sync.OnceValue(func() []string { return Nodes(4 * 256) })
 
 // cabinet is n nodes of a cabinet, counted from 0.
 func cabinet(cabinet, from, n int) []string {

@@ -125,7 +125,7 @@ func (w *worker) work(start time.Time) {
 				w.afterwards()
 				return
 			}
-			if w.paused(turn.at) {
+			if w.spec.pausedAt(turn.at) {
 				continue
 			}
 			if before := w.component; turn.run(turn.at) && w.component != before {
@@ -168,12 +168,12 @@ func (w *worker) settleUntil(t time.Time) {
 	}
 }
 
-// paused reports whether the operators are dead or cannot reach BOS.
-func (w *worker) paused(now time.Time) bool {
+// pausedAt reports whether the operators are dead or cannot reach BOS.
+func (s *Spec) pausedAt(t time.Time) bool {
 	within := func(from, to time.Duration) bool {
-		return !now.Before(w.in(w.spec.Created, from)) && (to == 0 || now.Before(w.in(w.spec.Created, to)))
+		return !t.Before(s.Created.Add(s.paced(from))) && (to == 0 || t.Before(s.Created.Add(s.paced(to))))
 	}
-	a := w.spec.Agent
+	a := s.Agent
 	return a.Killed > 0 && within(a.Killed, a.Replaced) || a.LostTo > 0 && within(a.LostFrom, a.LostTo)
 }
 
@@ -363,7 +363,7 @@ func (w *worker) afterwards() {
 }
 
 // taken is the node once a session has taken it at now, in order to do its duty. A node
-// that no session works on any more is as the operation expects to find it, for whatever
+// that nobody works on any more is as the operation expects to find it, for whatever
 // reason.
 func (d *duty) taken(n node, now time.Time, applied bool) node {
 	if !n.enabled {

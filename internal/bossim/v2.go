@@ -3,6 +3,7 @@ package bossim
 import (
 	"bytes"
 	"cmp"
+	"math"
 	"math/rand/v2"
 	"net/http"
 	"net/url"
@@ -133,8 +134,8 @@ func age(text string) (time.Duration, bool) {
 		return 0, true
 	}
 	n, err := strconv.Atoi(text[:len(text)-1])
-	unit := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}
-	return time.Duration(n) * unit[strings.ToLower(text)[len(text)-1]], err == nil
+	unit := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}[strings.ToLower(text)[len(text)-1]]
+	return unit * min(time.Duration(n), math.MaxInt64/unit), err == nil
 }
 
 func (x *exchange) sessionsV2(m system, now time.Time, tenant string) reply {
