@@ -5,6 +5,8 @@ import (
 	"net/http/httptest"
 	"testing"
 	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 func BenchmarkBootSet(b *testing.B) {
@@ -46,3 +48,17 @@ func (d *discard) Header() http.Header {
 }
 func (d *discard) Write(p []byte) (int, error) { return len(p), nil }
 func (d *discard) WriteHeader(int)             {}
+
+// A machine whose nodes have all been in a thousand sessions.
+func BenchmarkHistory(b *testing.B) {
+	nodes := Nodes(10_000)
+	specs := make([]Spec, 1000)
+	for i := range specs {
+		specs[i] = Spec{Operation: bos.Reboot, Template: "t", Created: created.Add(-time.Duration(i) * 10 * time.Minute),
+			BootSets: one("compute", nodes, Trouble{Kind: NeverReady, Nodes: nodes[:i]})}
+	}
+	for b.Loop() {
+		s := New(Scripted(specs...), EraD2, NewSteppedClock(created.Add(10*time.Minute)).Now)
+		s.ServeHTTP(&discard{}, httptest.NewRequest(http.MethodGet, "/v2/sessions?status=running", nil))
+	}
+}

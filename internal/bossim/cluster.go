@@ -94,10 +94,11 @@ type actor struct {
 	ends   func() time.Time // when it is complete; zero for never
 	frozen func() tally     // what its nodes are then
 
-	troubled func() []map[string]troubles // by boot set and node
+	troubled func() []map[string]*troubles // by boot set and node; equal ones are the same
+	claims   map[*nodeSet][]*claim
 
 	mu      sync.Mutex
-	courses map[courseKey][]change
+	courses map[courseKey][]courseFrom
 }
 
 // nodeSet is a list of nodes that sessions take as a whole.
@@ -116,10 +117,11 @@ type membership struct {
 // claim is a session taking the nodes of a set.
 type claim struct {
 	*actor
-	bootSet int
-	before  int // nodes that are taken before those of the set
-	at      time.Time
-	applied bool
+	bootSet  int
+	before   int // nodes that are taken before those of the set
+	at       time.Time
+	applied  bool
+	position int // among the claims on the set
 }
 
 // taking is when the node with this index is taken.
@@ -130,8 +132,11 @@ func (c *claim) taking(index int) time.Time {
 	return c.at.Add(c.spec.paced(time.Duration((c.before+index)/batchSize) * batchTakes))
 }
 
-func newCluster(specs []*Spec) *cluster {
+// newCluster is a machine with these sessions, and with the nodes of others that it does
+// not know, all discovered at some time.
+func newCluster(specs, others []*Spec, since time.Time) *cluster {
 	m := &cluster{
+		since:  since,
 		byName: make(map[string][]*actor),
 		of:     make(map[string][]membership),
 		owned:  make(map[string]map[string]bool),
@@ -160,11 +165,8 @@ func newCluster(specs []*Spec) *cluster {
 	for i, whole := range ordered {
 		limited := whole.limited()
 		spec := &limited
-		if m.since.IsZero() {
-			m.since = spec.Created.Add(-24 * time.Hour)
-		}
 		m.clearing = m.clearing || spec.ClearStage
-		a := &actor{spec: spec, place: i, cluster: m, courses: make(map[courseKey][]change)}
+		a := &actor{spec: spec, place: i, cluster: m, claims: make(map[*nodeSet][]*claim), courses: make(map[courseKey][]courseFrom)}
 		m.actors = append(m.actors, a)
 		m.byName[spec.ID] = append(m.byName[spec.ID], a)
 		m.draft(whole)
@@ -217,8 +219,18 @@ func newCluster(specs []*Spec) *cluster {
 		a.ends = sync.OnceValue(a.end)
 		a.frozen = sync.OnceValue(func() tally { return m.tally(a, a.ends()) })
 	}
+	for _, spec := range others {
+		for _, b := range spec.BootSets {
+			find(b.Nodes)
+		}
+	}
 	for _, set := range m.sets {
 		slices.SortStableFunc(set.claims, func(a, b claim) int { return a.at.Compare(b.at) })
+		for i := range set.claims {
+			c := &set.claims[i]
+			c.position = i
+			c.claims[set] = append(c.claims[set], c)
+		}
 	}
 	m.nodes = slices.Collect(maps.Keys(m.of))
 	slices.Sort(m.nodes)
@@ -280,12 +292,16 @@ func (m *cluster) next(node string, h held) time.Time {
 
 // courseKey is what nodes have in common that fare alike in a session.
 type courseKey struct {
-	bootSet int
-	group   int
-	troubles
-	by   time.Duration
-	at   time.Time
-	node // before
+	bootSet, group int
+	*troubles
+	by    time.Duration // when they are disabled by hand
+	after time.Duration // when they are taken, since the creation of the session
+}
+
+// courseFrom is a course of nodes that were alike before.
+type courseFrom struct {
+	before  node
+	changes []change
 }
 
 type troubles struct {
@@ -294,7 +310,7 @@ type troubles struct {
 }
 
 // depth is how many claims back the state of a node is traced. Each settles nearly all.
-const depth = 4
+const depth = 3
 
 // node is the course of a node from its last claim on.
 func (m *cluster) course(name string, h held, deep int) []change {
@@ -319,7 +335,7 @@ func (m *cluster) course(name string, h held, deep int) []change {
 		}
 	}
 	b := &h.spec.BootSets[bootSet]
-	key := courseKey{bootSet: bootSet, group: group(index, len(b.Nodes)), troubles: h.troubled()[bootSet][name], at: h.at, node: before}
+	key := courseKey{bootSet: bootSet, group: group(index, len(b.Nodes)), troubles: h.troubled()[bootSet][name], after: h.at.Sub(h.spec.Created)}
 	for _, act := range h.spec.Disabled {
 		if when := h.spec.Created.Add(h.spec.paced(act.After)); when.After(h.at) && (act.Nodes == nil || slices.Contains(act.Nodes, name)) {
 			key.by = when.Sub(h.at)
@@ -328,10 +344,15 @@ func (m *cluster) course(name string, h held, deep int) []change {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if changes, ok := h.courses[key]; ok {
-		return changes
+	for i := range h.courses[key] {
+		if c := &h.courses[key][i]; c.before == before {
+			return c.changes
+		}
 	}
-	d := &duty{spec: h.spec, retries: cmp.Or(b.RetryPolicy, retries), suffers: key.suffers, message: key.message, group: key.group}
+	d := &duty{spec: h.spec, retries: cmp.Or(b.RetryPolicy, retries), group: key.group}
+	if key.troubles != nil {
+		d.suffers, d.message = key.suffers, key.message
+	}
 	if h.spec.operation() != bos.Shutdown {
 		d.target = h.spec.target(b)
 	}
@@ -339,7 +360,7 @@ func (m *cluster) course(name string, h held, deep int) []change {
 		d.by = h.at.Add(key.by)
 	}
 	changes := d.course(h.at, d.taken(before, h.at, h.applied))
-	h.courses[key] = changes
+	h.courses[key] = append(h.courses[key], courseFrom{before, changes})
 	return changes
 }
 
@@ -352,23 +373,31 @@ func (s *Spec) target(b *BootSetSpec) bootState {
 	return state
 }
 
-func (a *actor) findTroubled() []map[string]troubles {
-	all := make([]map[string]troubles, len(a.spec.BootSets))
+func (a *actor) findTroubled() []map[string]*troubles {
+	all := make([]map[string]*troubles, len(a.spec.BootSets))
 	for i, b := range a.spec.BootSets {
-		all[i] = make(map[string]troubles)
+		found := make(map[string]troubles)
 		for _, trouble := range b.Troubles {
 			nodes := trouble.Nodes
 			if nodes == nil {
 				nodes = b.Nodes
 			}
 			for _, node := range nodes {
-				t := all[i][node]
+				t := found[node]
 				t.suffers[trouble.Kind] = true
 				if trouble.Kind == PowerOnRefused {
 					t.message = trouble.Message
 				}
-				all[i][node] = t
+				found[node] = t
 			}
+		}
+		same := make(map[troubles]*troubles)
+		all[i] = make(map[string]*troubles, len(found))
+		for node, t := range found {
+			if same[t] == nil {
+				same[t] = &t
+			}
+			all[i][node] = same[t]
 		}
 	}
 	return all
@@ -474,8 +503,16 @@ func (a *actor) end() time.Time {
 		return a.runs
 	}
 	last := a.runs
+	known := make(map[class]time.Time)
 	for _, name := range a.watched() {
-		left := a.leaves(name)
+		c, ok := a.classOf(name)
+		left, seen := known[c]
+		if !ok || !seen {
+			left = a.leaves(name)
+		}
+		if ok {
+			known[c] = left
+		}
 		if left.IsZero() {
 			return left
 		}
@@ -487,6 +524,38 @@ func (a *actor) end() time.Time {
 		n++
 	}
 	return w.poll(n, endingAfter)
+}
+
+// class is what nodes have in common that leave a session at the same time.
+type class struct {
+	set          *nodeSet
+	group, batch int
+	suffers      [depth + 1]*troubles // in the last claims
+}
+
+// classOf is the class of a node of which only one list of nodes matters.
+func (a *actor) classOf(name string) (c class, ok bool) {
+	members := a.cluster.of[name]
+	if len(members) != 1 || len(a.cluster.byName[a.spec.ID]) > 1 || a.spec.Stage {
+		return c, false
+	}
+	set, index := members[0].set, members[0].index
+	claims := a.claims[set]
+	if len(claims) != 1 {
+		return c, false
+	}
+	c = class{set: set, group: group(index, len(set.nodes)), batch: index / batchSize}
+	at := claims[0].position
+	for i := max(at-depth, 0); i < min(at+2, len(set.claims)); i++ {
+		other := &set.claims[i]
+		if other.applied || other.before != 0 || len(other.spec.Disabled) > 0 {
+			return c, false
+		}
+		if i <= at {
+			c.suffers[at-i] = other.troubled()[other.bootSet][name]
+		}
+	}
+	return c, true
 }
 
 // leaves is when a node no more keeps sessions of the name of a running: it is disabled or
@@ -501,39 +570,37 @@ func (a *actor) leaves(name string) time.Time {
 		}
 		last = latest(last, left)
 	}
-	for _, member := range m.of[name] {
-		for i := range member.set.claims {
-			c := &member.set.claims[i]
-			if c.spec.ID != a.spec.ID || c.actor != a && c.spec.Tenant == "" {
-				continue
-			}
-			h := held{c, member.index, c.taking(member.index)}
-			if m.overruled(name, h) {
-				continue
-			}
-			left := m.next(name, h)
-			changes := m.course(name, h, depth)
-			for _, change := range changes {
-				if !change.enabled {
-					left = earliest(left, change.at)
-					break
+	for _, other := range m.byName[a.spec.ID] {
+		if other != a && other.spec.Tenant == "" {
+			continue
+		}
+		for _, member := range m.of[name] {
+			for _, c := range other.claims[member.set] {
+				h := held{c, member.index, c.taking(member.index)}
+				if h.overruled(m.of[name]) {
+					continue
 				}
+				left := m.next(name, h)
+				for _, change := range m.course(name, h, depth) {
+					if !change.enabled {
+						left = earliest(left, change.at)
+						break
+					}
+				}
+				if left.IsZero() {
+					return left
+				}
+				last = latest(last, left)
 			}
-			if left.IsZero() {
-				return left
-			}
-			last = latest(last, left)
 		}
 	}
 	return last
 }
 
 // overruled reports whether a later boot set of the same session has the node too.
-func (m *cluster) overruled(name string, h held) bool {
-	return slices.ContainsFunc(m.of[name], func(member membership) bool {
-		return slices.ContainsFunc(member.set.claims, func(c claim) bool {
-			return c.actor == h.actor && !c.applied && !h.applied && c.bootSet > h.bootSet
-		})
+func (h held) overruled(memberships []membership) bool {
+	return len(h.sets) > 1 && !h.applied && slices.ContainsFunc(memberships, func(member membership) bool {
+		return slices.ContainsFunc(h.actor.claims[member.set], func(c *claim) bool { return !c.applied && c.bootSet > h.bootSet })
 	})
 }
 

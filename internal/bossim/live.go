@@ -29,6 +29,9 @@ func Live(start time.Time, pace float64) Scenario {
 		clusters: make(map[int]*cluster),
 	}
 	l.keep = 45 * l.interval
+	l.beside = sync.OnceValue(func() *cluster {
+		return newCluster(nil, []*Spec{{BootSets: one("", machine())}}, l.start.Add(-discoveredBefore))
+	})
 	l.stuckSlots = max(int(stuckEvery/l.interval), 2*len(kinds))
 	l.stuckPhase = int((time.Hour + l.paced(stuckAfter)) / l.interval)
 	return l
@@ -54,7 +57,11 @@ type live struct {
 	cache map[int]*Session // by slot: of the slots asked for last, at least
 
 	clusters map[int]*cluster // by epoch: of the epochs asked for last
+	beside   func() *cluster  // where there is v1 too
 }
+
+// discoveredBefore is how long before the start of a live machine v2 came to know its nodes.
+const discoveredBefore = 30 * 24 * time.Hour
 
 // epoch is for how many slots one cluster serves.
 const epoch = 64
@@ -63,7 +70,7 @@ const epoch = 64
 // those of the round before: nothing that went before those matters.
 func (l *live) system(t time.Time, era Era) system {
 	if era.ServesV1() {
-		return newCluster(nil)
+		return l.beside() // all sessions are known to v1
 	}
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -90,7 +97,7 @@ func (l *live) system(t time.Time, era Era) system {
 			delete(l.clusters, known)
 		}
 	}
-	l.clusters[now] = newCluster(specs)
+	l.clusters[now] = newCluster(specs, nil, l.start.Add(-discoveredBefore))
 	return l.clusters[now]
 }
 

@@ -73,19 +73,24 @@ type scripted struct {
 
 func newScripted() *scripted {
 	s := &scripted{named: make(map[string][]*Spec), known: make(map[string][]*Session), templates: make(map[string][]string)}
-	s.all = sync.OnceValue(func() *cluster { return newCluster(inV2(s.specs, true)) })
-	s.some = sync.OnceValue(func() *cluster { return newCluster(inV2(s.specs, false)) })
+	s.all = sync.OnceValue(func() *cluster { return s.cluster(true) })
+	s.some = sync.OnceValue(func() *cluster { return s.cluster(false) })
 	return s
 }
 
-// inV2 are the sessions that v2 knows, where it is alone or beside v1.
-func inV2(specs []*Spec, alone bool) (known []*Spec) {
-	for _, spec := range specs {
+// cluster has the sessions that v2 knows, where it is alone or beside v1, and all nodes.
+func (s *scripted) cluster(alone bool) *cluster {
+	var known, others []*Spec
+	var since time.Time
+	for _, spec := range s.specs {
+		since = earliest(since, spec.Created.Add(-24*time.Hour))
 		if spec.v2Only() || alone && spec.API != V1 {
 			known = append(known, spec)
+		} else {
+			others = append(others, spec)
 		}
 	}
-	return known
+	return newCluster(known, others, since)
 }
 
 func (s *scripted) system(_ time.Time, era Era) system {

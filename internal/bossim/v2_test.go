@@ -460,10 +460,10 @@ func TestSessionsOfV2InOrder(t *testing.T) {
 		specs = append(specs, s)
 	}
 	order := func(era Era) string { return fmt.Sprint(start(t, Scripted(specs...), era, created).sessions("")) }
-	if order(EraD2) != order(EraD2) {
+	if one, two := order(EraD2), order(EraD2); one != two {
 		t.Error("the order of the newest releases should be that of a hash")
 	}
-	if order(EraD1) == order(EraD1) {
+	if one, two := order(EraD1), order(EraD1); one == two {
 		t.Error("the order of older releases should differ")
 	}
 }
@@ -989,6 +989,25 @@ func TestLiveEpochsAgree(t *testing.T) {
 	}
 }
 
+// Nodes that are alike are looked at once when the end of a session is worked out.
+func TestEndsAreThoseOfTheSlowestNode(t *testing.T) {
+	nodes := Nodes(6000)
+	var specs []Spec
+	for i := range 6 {
+		troubles := []Trouble{{Kind: NeverReady, Nodes: nodes[i : 3*i]}, {Kind: ShutdownFails, Nodes: nodes[5000+i : 5000+2*i]}, {Kind: PowerOnRefused, Nodes: nodes[2:4], Message: "no"}}
+		specs = append(specs, Spec{Operation: []string{bos.Reboot, bos.Boot}[i%2], Template: "t", Created: created.Add(time.Duration(i*i) * 9 * time.Minute), BootSets: one("compute", nodes, troubles...)})
+	}
+	for _, a := range Scripted(specs...).system(created, EraD2).(*cluster).actors {
+		last := a.runs
+		for _, name := range a.nodes {
+			last = latest(last, a.leaves(name))
+		}
+		if wait := a.ends().Sub(last); wait < 0 || wait > operatorsPoll {
+			t.Errorf("the session of %s ends %s after its slowest node", a.spec.Created.Sub(created), wait)
+		}
+	}
+}
+
 func TestDocumentedV2(t *testing.T) {
 	same := func(what, body string, want json.RawMessage) {
 		t.Helper()
@@ -1086,6 +1105,9 @@ func TestErasOfV2(t *testing.T) {
 		apis := map[bool]int{true: 1, false: 2}[want.v1 == "404"]
 		if _, body := r.get(200, "/"); len(decode[[]any](t, body)) != apis {
 			t.Errorf("era %s: %s", era, body)
+		}
+		if got := len(r.nodes("")); got != 12 {
+			t.Errorf("era %s: %d nodes are known", era, got)
 		}
 		r.get(200, "/v2/healthz")
 		for _, method := range []string{"POST", "DELETE", "PATCH", "PUT"} {
