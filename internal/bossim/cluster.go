@@ -73,6 +73,7 @@ type cluster struct {
 	actors   []*actor
 	byName   map[string][]*actor
 	sets     []*nodeSet
+	known    map[*string][]*nodeSet  // sets by where their nodes begin in memory
 	of       map[string][]membership // by node
 	nodes    []string
 	since    time.Time // when all nodes were discovered
@@ -88,7 +89,6 @@ type actor struct {
 	cluster *cluster
 	nodes   []string
 	sets    []*nodeSet // of its boot sets; nil for one without nodes
-	setup   time.Time  // when the first nodes are taken
 	runs    time.Time  // when it leaves pending; zero for never
 
 	ends   func() time.Time // when it is complete; zero for never
@@ -132,96 +132,25 @@ func (c *claim) taking(index int) time.Time {
 	return c.at.Add(c.spec.paced(time.Duration((c.before+index)/batchSize) * batchTakes))
 }
 
-// newCluster is a machine with these sessions, and with the nodes of others that it does
-// not know, all discovered at some time.
+// newCluster returns a machine with these sessions. It knows the nodes of the others too,
+// though not their sessions. All nodes were discovered at since.
 func newCluster(specs, others []*Spec, since time.Time) *cluster {
 	m := &cluster{
 		since:  since,
 		byName: make(map[string][]*actor),
 		of:     make(map[string][]membership),
+		known:  make(map[*string][]*nodeSet),
 		owned:  make(map[string]map[string]bool),
 	}
 	ordered := slices.Clone(specs)
 	slices.SortStableFunc(ordered, func(a, b *Spec) int { return a.Created.Compare(b.Created) })
-	sets := make(map[*string][]*nodeSet) // those that begin with the same string in memory
-	find := func(nodes []string) *nodeSet {
-		if len(nodes) == 0 {
-			return nil
-		}
-		for _, set := range sets[&nodes[0]] {
-			if len(set.nodes) == len(nodes) {
-				return set
-			}
-		}
-		set := &nodeSet{nodes: nodes, index: make(map[string]int, len(nodes))}
-		for i, node := range nodes {
-			set.index[node] = i
-			m.of[node] = append(m.of[node], membership{set, i})
-		}
-		sets[&nodes[0]] = append(sets[&nodes[0]], set)
-		m.sets = append(m.sets, set)
-		return set
-	}
-	for i, whole := range ordered {
-		limited := whole.limited()
-		spec := &limited
-		m.clearing = m.clearing || spec.ClearStage
-		a := &actor{spec: spec, place: i, cluster: m, claims: make(map[*nodeSet][]*claim), courses: make(map[courseKey][]courseFrom)}
-		m.actors = append(m.actors, a)
-		m.byName[spec.ID] = append(m.byName[spec.ID], a)
-		m.draft(whole)
-		a.setup = spec.Created.Add(spec.paced(untilSetup))
-		total := 0
-		for j, b := range spec.BootSets {
-			set := find(b.Nodes)
-			a.sets = append(a.sets, set)
-			if set != nil {
-				c := claim{actor: a, bootSet: j, before: total, at: a.setup}
-				switch {
-				case spec.SetupError != "" || spec.Agent.Never || spec.Stage && spec.operation() == bos.Shutdown:
-				case spec.Stage:
-					set.stages = append(set.stages, c)
-				default:
-					set.claims = append(set.claims, c)
-				}
-			}
-			total += len(b.Nodes)
-			if spec.Tenant != "" && m.owned[spec.Tenant] == nil {
-				m.owned[spec.Tenant] = make(map[string]bool)
-			}
-			if spec.Tenant != "" {
-				for _, node := range b.Nodes {
-					m.owned[spec.Tenant][node] = true
-				}
-			}
-			if len(spec.BootSets) == 1 {
-				a.nodes = b.Nodes // most sessions have one boot set, and many share its nodes
-			} else {
-				a.nodes = union(a.nodes, b.Nodes)
-			}
-		}
-		for _, act := range spec.Applied {
-			nodes := act.Nodes
-			if nodes == nil {
-				nodes = a.nodes
-			}
-			if spec.operation() == bos.Shutdown {
-				continue // nothing is staged that could be applied
-			}
-			if set := find(nodes); set != nil {
-				set.claims = append(set.claims, claim{actor: a, bootSet: -1, at: spec.Created.Add(spec.paced(act.After)), applied: true})
-			}
-		}
-		if !spec.Agent.Never {
-			a.runs = a.setup.Add(spec.paced(time.Duration(max(1, (total+batchSize-1)/batchSize)) * batchTakes))
-		}
-		a.troubled = sync.OnceValue(a.findTroubled)
-		a.ends = sync.OnceValue(a.end)
-		a.frozen = sync.OnceValue(func() tally { return m.tally(a, a.ends()) })
+	for _, spec := range ordered {
+		m.draft(spec)
+		m.enlist(spec.limited())
 	}
 	for _, spec := range others {
 		for _, b := range spec.BootSets {
-			find(b.Nodes)
+			m.set(b.Nodes)
 		}
 	}
 	for _, set := range m.sets {
@@ -232,10 +161,103 @@ func newCluster(specs, others []*Spec, since time.Time) *cluster {
 			c.claims[set] = append(c.claims[set], c)
 		}
 	}
-	m.nodes = slices.Collect(maps.Keys(m.of))
-	slices.Sort(m.nodes)
+	m.nodes = slices.Sorted(maps.Keys(m.of))
 	return m
 }
+
+// set finds the set of a list of nodes; nil for an empty list. Lists that are the same in
+// memory share one, as those of many sessions do.
+func (m *cluster) set(nodes []string) *nodeSet {
+	if len(nodes) == 0 {
+		return nil
+	}
+	for _, set := range m.known[&nodes[0]] {
+		if len(set.nodes) == len(nodes) {
+			return set
+		}
+	}
+	set := &nodeSet{nodes: nodes, index: make(map[string]int, len(nodes))}
+	for i, node := range nodes {
+		set.index[node] = i
+		m.of[node] = append(m.of[node], membership{set, i})
+	}
+	m.known[&nodes[0]] = append(m.known[&nodes[0]], set)
+	m.sets = append(m.sets, set)
+	return set
+}
+
+// enlist adds a session, which must be younger than those before.
+func (m *cluster) enlist(spec Spec) {
+	a := &actor{
+		spec:    &spec,
+		place:   len(m.actors),
+		cluster: m,
+		claims:  make(map[*nodeSet][]*claim),
+		courses: make(map[courseKey][]courseFrom),
+	}
+	m.actors = append(m.actors, a)
+	m.byName[spec.ID] = append(m.byName[spec.ID], a)
+	m.clearing = m.clearing || spec.ClearStage
+	setup := spec.Created.Add(spec.paced(untilSetup))
+	total := 0
+	for i, b := range spec.BootSets {
+		set := m.set(b.Nodes)
+		a.sets = append(a.sets, set)
+		c := claim{actor: a, bootSet: i, before: total, at: setup}
+		switch {
+		case set == nil || spec.SetupError != "" || spec.Agent.Never || spec.stagesNothing():
+		case spec.Stage:
+			set.stages = append(set.stages, c)
+		default:
+			set.claims = append(set.claims, c)
+		}
+		total += len(b.Nodes)
+		if len(spec.BootSets) == 1 {
+			a.nodes = b.Nodes // most sessions have one boot set
+		} else {
+			a.nodes = union(a.nodes, b.Nodes)
+		}
+	}
+	if spec.Tenant != "" {
+		if m.owned[spec.Tenant] == nil {
+			m.owned[spec.Tenant] = make(map[string]bool)
+		}
+		for _, node := range a.nodes {
+			m.owned[spec.Tenant][node] = true
+		}
+	}
+	for _, act := range spec.Applied {
+		nodes := a.nodes
+		if act.Nodes != nil {
+			nodes = slices.DeleteFunc(slices.Clone(act.Nodes), func(node string) bool { return !a.has(node) })
+		}
+		if set := m.set(nodes); set != nil && !spec.stagesNothing() {
+			set.claims = append(set.claims, claim{actor: a, at: spec.Created.Add(spec.paced(act.After)), applied: true})
+		}
+	}
+	if !spec.Agent.Never {
+		batches := max(1, (total+batchSize-1)/batchSize)
+		a.runs = setup.Add(spec.paced(time.Duration(batches) * batchTakes))
+	}
+	a.troubled = sync.OnceValue(a.findTroubled)
+	a.ends = sync.OnceValue(a.end)
+	a.frozen = sync.OnceValue(func() tally { return m.tally(a, a.ends()) })
+}
+
+// has reports whether a node is one of the session.
+func (a *actor) has(node string) bool {
+	return slices.ContainsFunc(a.sets, func(set *nodeSet) bool {
+		if set == nil {
+			return false
+		}
+		_, ok := set.index[node]
+		return ok
+	})
+}
+
+// stagesNothing reports whether the session is a staged shutdown, of which nodes learn
+// nothing.
+func (s *Spec) stagesNothing() bool { return s.Stage && s.operation() == bos.Shutdown }
 
 // held is a claim on a node.
 type held struct {
@@ -563,7 +585,7 @@ func (a *actor) classOf(name string) (c class, ok bool) {
 func (a *actor) leaves(name string) time.Time {
 	m := a.cluster
 	last := a.runs
-	if a.spec.Stage && a.spec.operation() != bos.Shutdown {
+	if a.spec.Stage && !a.spec.stagesNothing() {
 		left := a.unstaged(name)
 		if left.IsZero() {
 			return left

@@ -283,6 +283,13 @@ func (s *Spec) validate() {
 	if s.Stage && s.operation() == bos.Configure {
 		complain("a staged configure")
 	}
+	for _, act := range slices.Concat(s.Applied, s.Disabled) {
+		for _, node := range act.Nodes {
+			if !slices.ContainsFunc(s.BootSets, func(b BootSetSpec) bool { return slices.Contains(b.Nodes, node) }) {
+				complain("%s is not in it, but somebody acts on it", node)
+			}
+		}
+	}
 	if s.Agent.Replaced != 0 && (s.Agent.Killed == 0 || s.Agent.Replaced < s.Agent.Killed) {
 		complain("the agent is replaced before it is killed")
 	}

@@ -1353,6 +1353,7 @@ func TestSpecsThatMakeNoSenseInV2(t *testing.T) {
 		"a tenant in v1":     {{Operation: bos.Boot, Tenant: "blue", API: V1}},
 		"a staged configure": {{Operation: bos.Configure, Stage: true}},
 		"twice":              {staged, staged},
+		"an act on others":   {{Operation: bos.Boot, Disabled: []Act{{time.Minute, Nodes(1)}}}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			defer func() {
