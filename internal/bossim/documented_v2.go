@@ -9,13 +9,13 @@ import (
 	"time"
 )
 
-// DocumentedV2Time is when the documents of DocumentedV2 are of.
+// DocumentedV2Time is the time at which DocumentedV2 is meant to be read.
 var DocumentedV2Time = time.Date(2026, time.March, 2, 9, 21, 5, 0, time.UTC)
 
-// DocumentedV2 is a scenario of documents of every sort that v2 can send, whatever the
-// era and the time: sessions that are pending, that failed to be set up, of a tenant,
-// complete, staged and running, the statuses of the last three, and the components of the
-// one that runs. Some components lack keys that BOS allows to be absent.
+// DocumentedV2 serves fixed documents over v2, whatever the era and the time: sessions that
+// are pending, that could not be set up, that belong to a tenant, complete, staged and
+// running, the status of the last three, and the components of the running one. Most of
+// those components lack keys, as BOS allows.
 func DocumentedV2() Scenario {
 	d := &documentedV2{scripted: newScripted(), statuses: make(map[string][]byte), owned: make(map[string]map[string]bool)}
 	var records []json.RawMessage
@@ -59,7 +59,7 @@ func DocumentedV2() Scenario {
 		}
 		unmarshal(record, &c)
 		d.ids = append(d.ids, c.ID)
-		d.nodes = append(d.nodes, holding{component: component{enabled: c.Enabled, session: c.Session, phase: c.Status.Phase,
+		d.nodes = append(d.nodes, nodeRecord{component: component{enabled: c.Enabled, session: c.Session, phase: c.Status.Phase,
 			printed: &printedComponent{staged: c.Staged.Session, status: c.Status.Status, record: record}}})
 	}
 	var sets []json.RawMessage
@@ -72,14 +72,14 @@ func DocumentedV2() Scenario {
 	return d
 }
 
-// documentedV2 has nothing on v1.
+// documentedV2 is empty over v1.
 type documentedV2 struct {
 	*scripted
 	listed           []sessionRecord
-	statuses         map[string][]byte          // by the name of the session, which has no tenant
+	statuses         map[string][]byte          // by session, of those without a tenant
 	owned            map[string]map[string]bool // by tenant
 	ids              []string
-	nodes            []holding
+	nodes            []nodeRecord
 	printedTemplates []template
 }
 
@@ -89,7 +89,7 @@ func unmarshal(record []byte, into any) {
 	}
 }
 
-// printedText writes a document as BOS would.
+// printedText returns a function that writes a document as BOS would.
 func printedText(record []byte) func(w *text) {
 	return func(w *text) {
 		var indented bytes.Buffer
@@ -105,8 +105,8 @@ func (d *documentedV2) system(time.Time, Era) system { return d }
 
 func (d *documentedV2) sessions(time.Time) []sessionRecord { return slices.Clone(d.listed) }
 
-func (d *documentedV2) components(time.Time, string, string) iter.Seq2[string, holding] {
-	return func(yield func(string, holding) bool) {
+func (d *documentedV2) components(time.Time, string, string) iter.Seq2[string, nodeRecord] {
+	return func(yield func(string, nodeRecord) bool) {
 		for i, id := range d.ids {
 			if !yield(id, d.nodes[i]) {
 				return
@@ -115,14 +115,14 @@ func (d *documentedV2) components(time.Time, string, string) iter.Seq2[string, h
 	}
 }
 
-func (d *documentedV2) component(node string, _ time.Time) (holding, bool) {
+func (d *documentedV2) component(node string, _ time.Time) (nodeRecord, bool) {
 	if i := slices.Index(d.ids, node); i >= 0 {
 		return d.nodes[i], true
 	}
-	return holding{}, false
+	return nodeRecord{}, false
 }
 
-// status is the one that is printed, or that of a session which has no node.
+// status returns the printed status, or that of a session without nodes.
 func (d *documentedV2) status(s sessionRecord, t time.Time, _ bool) []byte {
 	if printed, ok := d.statuses[s.name]; ok && s.tenant == "" {
 		return printed

@@ -148,21 +148,21 @@ var faults = [...]struct {
 
 	IgnoresPaging: {"IgnoresPaging", "page_size and start_after_id are ignored, as by BOS before 2.32", []Resource{Components}, (*exchange).bend},
 	NoComponents:  {"NoComponents", "no component is listed unless a tenant is named, as by BOS 2.30.7", []Resource{Components}, (*exchange).listNone},
-	LateStatus:    {"LateStatus", "the status of a complete session is that of before it was complete", []Resource{Status}, (*exchange).bend},
-	WipedErrors:   {"WipedErrors", "the errors of components are empty, as after an operator has acted", []Resource{Components, Component}, edit(wipeErrors)},
-	CutLists:      {"CutLists", "the lists of nodes with an error are cut after the first one", []Resource{Status}, editObject(cutLists)},
-	MissingKeys:   {"MissingKeys", "components and sessions have no more than what names them, and the status of a session none of its numbers", []Resource{List, Describe, Status, Components, Component}, edit(dropKeys)},
-	Killed:        {"Killed", "the worker is killed in the middle of an answer whose length is not known", nil, (*exchange).kill},
-	TAPMSDown:     {"TAPMSDown", "the service that knows the tenants is down: status 500 where a tenant's components are asked for", []Resource{Components, Component}, (*exchange).loseTenants},
-	RedisDown: {"RedisDown", "the database is down: status 503 with the details of the problem",
+	LateStatus:    {"LateStatus", "the status of a completed session is still that from before it completed", []Resource{Status}, (*exchange).bend},
+	WipedErrors:   {"WipedErrors", "the errors of components are empty, as they are after an operator has acted", []Resource{Components, Component}, edit(wipeErrors)},
+	CutLists:      {"CutLists", "the lists of nodes with an error are cut after the first name", []Resource{Status}, editObject(cutLists)},
+	MissingKeys:   {"MissingKeys", "components and sessions have nothing but their names, and the status of a session has no numbers", []Resource{List, Describe, Status, Components, Component}, edit(dropKeys)},
+	Killed:        {"Killed", "the worker is killed halfway through a response without a length", nil, (*exchange).kill},
+	TAPMSDown:     {"TAPMSDown", "the tenant service is down: status 500 for the components of a tenant", []Resource{Components, Component}, (*exchange).loseTenants},
+	RedisDown: {"RedisDown", "the database is down: status 503 with a problem document",
 		append([]Resource{List, Phase, Category, Health, Templates, Components, Component, Options}, detailed...), (*exchange).loseDatabase},
-	NeitherAPI: {"NeitherAPI", "status 404 for everything, from a server that is not BOS", nil, always(reply{code: http.StatusNotFound, contentType: "text/html", body: []byte("<html>\n<head><title>404 Not Found</title></head>\n<body><center><h1>404 Not Found</h1></center></body>\n</html>\n")})},
+	NeitherAPI: {"NeitherAPI", "the server is not BOS: status 404 with an HTML page for everything", nil, always(reply{code: http.StatusNotFound, contentType: "text/html", body: []byte("<html>\n<head><title>404 Not Found</title></head>\n<body><center><h1>404 Not Found</h1></center></body>\n</html>\n")})},
 }
 
-// Faults lists the faults that v1 is known for, most of which befall v2 as well.
+// Faults lists the faults that can befall v1. Most of them can befall v2 as well.
 var Faults = faultsBetween(None+1, IgnoresPaging)
 
-// V2Faults lists the faults that came with v2.
+// V2Faults lists the faults that were added for v2. V2Only tells which cannot befall v1.
 var V2Faults = faultsBetween(IgnoresPaging, Fault(len(faults)))
 
 func faultsBetween(first, end Fault) (all []Fault) {
@@ -222,7 +222,7 @@ type exchange struct {
 	fault Fault
 }
 
-// truth is the answer without a fault, but for one that only bends it.
+// truth is the answer without the fault, as one piece.
 func (x *exchange) truth() reply { return x.answer().whole() }
 
 func always(a reply) func(*exchange) { return func(x *exchange) { a.send(x.w) } }

@@ -6,12 +6,12 @@ import (
 	"strings"
 )
 
-// V2Only reports whether the fault befalls requests of v2 alone.
+// V2Only reports whether the fault befalls only requests to v2.
 func (f Fault) V2Only() bool {
 	return slices.Contains([]Fault{IgnoresPaging, NoComponents, LateStatus, WipedErrors, CutLists, MissingKeys, TAPMSDown}, f)
 }
 
-// bend answers with the truth as the fault bends it.
+// bend answers truthfully, but for what the fault changes on the way.
 func (x *exchange) bend() { x.answer().send(x.w) }
 
 func (x *exchange) tenanted() bool { return x.r.Header.Get(tenantHeader) != "" }
@@ -42,7 +42,7 @@ func (x *exchange) loseDatabase() {
 	}
 }
 
-// kill sends half of the answer, without a length.
+// kill sends half of the response, without announcing a length.
 func (x *exchange) kill() {
 	a := x.truth()
 	if a.hangUp {
@@ -54,7 +54,7 @@ func (x *exchange) kill() {
 	panic(http.ErrAbortHandler)
 }
 
-// each changes an object, or every object of a list.
+// each changes an object, or every object in a list.
 func each(v any, change func(members map[string]any)) any {
 	switch v := v.(type) {
 	case map[string]any:
@@ -96,7 +96,7 @@ func dropKeys(v any, to route) any {
 	})
 }
 
-// undate takes the times out of the description of a session.
+// undate removes the times from the description of a session.
 func undate(d map[string]any) {
 	if status, v2 := d["status"].(map[string]any); v2 {
 		status["start_time"], status["end_time"] = nil, nil

@@ -60,14 +60,14 @@ type live struct {
 	beside   func() *cluster  // where there is v1 too
 }
 
-// discoveredBefore is how long before the start of a live machine v2 came to know its nodes.
+// discoveredBefore is how long before the start v2 discovered the nodes.
 const discoveredBefore = 30 * 24 * time.Hour
 
-// epoch is for how many slots one cluster serves.
+// epoch is how many slots a cluster is for.
 const epoch = 64
 
-// system has a cluster for every epoch, of all sessions that are listed in its time and
-// those of the round before: nothing that went before those matters.
+// system has a cluster for every epoch. It plays all sessions that exist during the epoch and
+// those of the two rounds before, which is as far back as anything matters.
 func (l *live) system(t time.Time, era Era) system {
 	if era.ServesV1() {
 		return l.beside() // all sessions are known to v1

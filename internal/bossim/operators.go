@@ -6,12 +6,12 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// The timetable of BOS v2 at pace 1: a poll of every operator each 15 seconds, and the
-// default limits.
+// The timetable of BOS v2 at pace 1. Every operator polls every 15 seconds; the limits are
+// the defaults of BOS.
 const (
 	operatorsPoll = 15 * time.Second
-	actingAfter   = 5 * time.Second  // operators that act, after the one that looks
-	endingAfter   = 10 * time.Second // the one that completes sessions
+	actingAfter   = 5 * time.Second  // the acting operators poll this much after the status operator
+	endingAfter   = 10 * time.Second // and the one that completes sessions this much
 	untilSetup    = 15 * time.Second // from the creation of a session
 	batchTakes    = 2 * time.Second
 	batchSize     = 2800
@@ -22,15 +22,16 @@ const (
 	actualLimit   = 4 * time.Hour
 	retries       = 3
 
-	poweringOn  = 20 * time.Second // until a node is on ...
-	forcedOff   = 20 * time.Second // ... or has been forced off
-	reportEvery = time.Hour        // what a healthy node runs
+	poweringOn  = 20 * time.Second // from the call until the node is on ...
+	forcedOff   = 20 * time.Second // ... or off by force
+	reportEvery = time.Hour        // how often a healthy node reports what it runs
 )
 
-// groups is how many sorts of nodes there are in a boot set by how long they take.
+// groups is the number of groups that a boot set is divided into. The nodes of a group take
+// equally long.
 const groups = 16
 
-// group spreads the nodes of a boot set over the groups, in their order.
+// group returns the group of a node, by its position among the nodes of the boot set.
 func group(node, nodes int) int { return max((node+1)*groups/nodes-1, 0) }
 
 func offTakes(group int) time.Duration { return time.Duration(15+5*group) * time.Second }
@@ -49,25 +50,25 @@ const (
 	powerOnFailure = "Error encountered calling CAPMC to power on: "
 )
 
-// node is a node as BOS knows it and as it is.
+// node is a node: the record that BOS has of it, and the hardware.
 type node struct {
 	component
 
 	isOn      bool
 	switches  time.Time // when isOn changes; zero for never
-	reports   time.Time // when it tells BOS what it runs
+	reports   time.Time // when it is up and tells BOS what it runs; zero for never
 	set       string    // the configuration that CFS has for it
-	configure time.Time // when CFS is done with it
+	configure time.Time // when CFS has configured it; zero for never
 }
 
-// change is how a node is from some time on.
+// change is the state of a node from some time on.
 type change struct {
 	at time.Time
 	node
 }
 
-// duty is what operators do with a node on behalf of a session.
-type duty struct {
+// assignment is what a session wants of a node, and what goes wrong.
+type assignment struct {
 	spec    *Spec
 	target  bootState // zero to switch the node off
 	retries int
@@ -77,25 +78,25 @@ type duty struct {
 	by      time.Time // when it is disabled by hand; zero for never
 }
 
-// course is all that becomes of a node which a session has taken at start, as if no other
-// session took it after that.
-func (d *duty) course(start time.Time, n node) []change {
-	w := &worker{duty: d, node: n, changes: []change{{start, n}}}
+// course returns everything that happens to a node that the session took at start, as if no
+// other session ever took it over.
+func (d *assignment) course(start time.Time, n node) []change {
+	w := &replay{assignment: d, node: n, changes: []change{{start, n}}}
 	w.work(start)
 	return w.changes
 }
 
-// worker plays the operators of BOS on one node.
-type worker struct {
-	*duty
+// replay runs the operators of BOS on one node.
+type replay struct {
+	*assignment
 	node
 	changes []change
 }
 
-func (w *worker) record(at time.Time) { w.changes = append(w.changes, change{at, w.node}) }
+func (w *replay) record(at time.Time) { w.changes = append(w.changes, change{at, w.node}) }
 
-// tick is the number of the first poll at t or later.
-func (w *worker) tick(t time.Time) int {
+// tick returns the number of the first poll at or after t.
+func (w *replay) tick(t time.Time) int {
 	every := w.spec.paced(operatorsPoll)
 	n := int(t.Sub(w.spec.Created) / every)
 	for w.poll(n, 0).Before(t) {
@@ -104,25 +105,24 @@ func (w *worker) tick(t time.Time) int {
 	return n
 }
 
-// poll is when the poll of this number begins, and an operator that is late by some time
-// has its turn.
-func (w *worker) poll(n int, late time.Duration) time.Time {
+// poll returns the time of a poll, by an operator that polls late by some time.
+func (w *replay) poll(n int, late time.Duration) time.Time {
 	return w.spec.Created.Add(w.spec.paced(time.Duration(n)*operatorsPoll + late))
 }
 
-func (w *worker) in(now time.Time, d time.Duration) time.Time { return now.Add(w.spec.paced(d)) }
+func (w *replay) in(now time.Time, d time.Duration) time.Time { return now.Add(w.spec.paced(d)) }
 
-// work goes from poll to poll and skips those at which nothing can happen.
-func (w *worker) work(start time.Time) {
+// work runs all polls, but for those at which nothing can happen.
+func (w *replay) work(start time.Time) {
 	for n := w.tick(start.Add(1)); ; n++ {
 		changed := false
 		for _, turn := range []struct {
 			at  time.Time
 			run func(now time.Time) bool
 		}{{w.poll(n, 0), w.look}, {w.poll(n, actingAfter), w.act}} {
-			w.settleUntil(turn.at)
+			w.advance(turn.at)
 			if !w.enabled {
-				w.afterwards()
+				w.expire()
 				return
 			}
 			if w.spec.pausedAt(turn.at) {
@@ -144,8 +144,8 @@ func (w *worker) work(start time.Time) {
 	}
 }
 
-// settleUntil lets happen what nobody polls for.
-func (w *worker) settleUntil(t time.Time) {
+// advance lets the hardware, and people, do what is due by t.
+func (w *replay) advance(t time.Time) {
 	for {
 		next := earliest(w.switches, w.reports, w.by)
 		if next.IsZero() || next.After(t) {
@@ -168,7 +168,7 @@ func (w *worker) settleUntil(t time.Time) {
 	}
 }
 
-// pausedAt reports whether the operators are dead or cannot reach BOS.
+// pausedAt reports whether no operator acts for the session at t.
 func (s *Spec) pausedAt(t time.Time) bool {
 	within := func(from, to time.Duration) bool {
 		return !t.Before(s.Created.Add(s.paced(from))) && (to == 0 || t.Before(s.Created.Add(s.paced(to))))
@@ -177,8 +177,8 @@ func (s *Spec) pausedAt(t time.Time) bool {
 	return a.Killed > 0 && within(a.Killed, a.Replaced) || a.LostTo > 0 && within(a.LostFrom, a.LostTo)
 }
 
-// wake is when something can happen again; zero for never.
-func (w *worker) wake(now time.Time) time.Time {
+// wake returns the next time at which a poll can find something to do; zero means never.
+func (w *replay) wake(now time.Time) time.Time {
 	times := []time.Time{w.switches, w.reports, w.by, w.configure}
 	for _, limit := range []time.Duration{powerOnLimit, powerOffLimit, bootLimit} {
 		times = append(times, w.in(w.acted, limit).Add(1))
@@ -208,10 +208,10 @@ func earliest(times ...time.Time) time.Time {
 }
 
 // waited reports whether more than d has passed since the last action.
-func (w *worker) waited(now time.Time, d time.Duration) bool { return now.After(w.in(w.acted, d)) }
+func (w *replay) waited(now time.Time, d time.Duration) bool { return now.After(w.in(w.acted, d)) }
 
-// look is the status operator.
-func (w *worker) look(now time.Time) bool {
+// look is the status operator: it sets the phase, and disables nodes that are done.
+func (w *replay) look(now time.Time) bool {
 	phase, override, disable, err, actionFailed := "", "", false, "", false
 	switch {
 	case w.suffers[NotInPCS]:
@@ -271,8 +271,9 @@ func (w *worker) look(now time.Time) bool {
 	return true
 }
 
-// act is the operator whose turn the status says it is.
-func (w *worker) act(now time.Time) bool {
+// act is the operator that the status calls for: power on, power off gracefully or by force,
+// or configure.
+func (w *replay) act(now time.Time) bool {
 	switch w.status() {
 	case "power_on_pending":
 		if w.exhausted(w.on) {
@@ -333,13 +334,13 @@ func (w *worker) act(now time.Time) bool {
 	return true
 }
 
-// took records an action, which empties the error.
-func (w *worker) took(action string, now time.Time) {
+// took records an action. That also clears the error.
+func (w *replay) took(action string, now time.Time) {
 	w.action, w.failed, w.acted, w.err = action, false, now, ""
 }
 
-// exhausted fails the node if the attempts have been too many.
-func (w *worker) exhausted(attempts int) bool {
+// exhausted fails the node if it has no attempts left.
+func (w *replay) exhausted(attempts int) bool {
 	if attempts < w.retries {
 		return false
 	}
@@ -350,9 +351,9 @@ func (w *worker) exhausted(attempts int) bool {
 	return true
 }
 
-// afterwards is what becomes of a node that is disabled: one that has failed tells BOS no
-// more what it runs, so BOS forgets that, and with it the error.
-func (w *worker) afterwards() {
+// expire lets BOS forget what a failed node runs, as such a node no longer reports it. That
+// clears the error as well.
+func (w *replay) expire() {
 	if w.override != statusFailed || w.actual.image == "" {
 		return
 	}
@@ -362,10 +363,9 @@ func (w *worker) afterwards() {
 	w.record(now)
 }
 
-// taken is the node once a session has taken it at now, in order to do its duty. A node
-// that nobody works on any more is as the operation expects to find it, for whatever
-// reason.
-func (d *duty) taken(n node, now time.Time, applied bool) node {
+// taken returns the node after the session has taken it at now. A node that nobody was
+// working on is in the state in which the operation expects to find it.
+func (d *assignment) taken(n node, now time.Time, applied bool) node {
 	if !n.enabled {
 		n.switches, n.reports, n.configure = time.Time{}, time.Time{}, time.Time{}
 		n.actual, n.actualUpdated, n.set = bootState{}, d.spec.Created, ""
@@ -380,7 +380,7 @@ func (d *duty) taken(n node, now time.Time, applied bool) node {
 	if d.spec.operation() == bos.Reboot {
 		n.actual, n.actualUpdated = bootState{}, now
 	}
-	n.reports = time.Time{} // BOS refuses what is reported before it has acted itself
+	n.reports = time.Time{} // BOS refuses reports until it has powered the node on itself
 	n.enabled, n.err, n.session, n.override = true, "", d.spec.ID, statusOnHold
 	n.retryPolicy = d.retries
 	if d.retries == retries {
@@ -395,7 +395,7 @@ func (d *duty) taken(n node, now time.Time, applied bool) node {
 	return n
 }
 
-// discovered is a node that no session has ever taken.
+// discovered returns a node that no session has taken yet.
 func discovered(at time.Time) node {
 	return node{component: component{action: actionDiscovered, acted: at, actualUpdated: at, desiredAfter: at}}
 }

@@ -36,11 +36,11 @@ import (
 //	 0:15  the nodes are taken, 2,800 every two seconds: on hold
 //	 0:17  the session is running
 //	 0:30  powering off: pending, and at 0:35 called
-//	 1:00  the first nodes are off, the last ones at 3:00: powering on
+//	 1:00  the first nodes are off, the last ones at 2:15: powering on
 //	       and 5 seconds later called
-//	 2:25  the first nodes are ready, the last ones at 12:25: configuring
+//	 2:25  the first nodes are ready, the last ones at 11:40: configuring
 //	       (never ready: powered off and on again after 20 minutes, three times)
-//	19:00  the last nodes are configured: stable and disabled
+//	17:30  the last nodes are configured: stable and disabled
 //
 // A session is complete 10 seconds after its last node has been disabled or taken by
 // another session. BOS v2 has no operation configure: it is told as a boot of nodes that

@@ -16,7 +16,7 @@ import (
 
 const tenantHeader = "Cray-Tenant-Name"
 
-// What v2 takes in a query and in a path.
+// The forms of ages and names that v2 accepts.
 var (
 	agePattern       = regexp.MustCompile(`^(0|0[mMhHdDwW]|[1-9][0-9]*[mMhHdDwW])$`)
 	namePattern      = regexp.MustCompile(`^[a-zA-Z0-9](?:[-._a-zA-Z0-9]{0,125}[a-zA-Z0-9])?$`)
@@ -30,7 +30,7 @@ const (
 	maxPageSize     = 1 << 20
 )
 
-// answerV2 answers for all that v2 has of its own.
+// answerV2 answers everything but version and health.
 func (x *exchange) answerV2() reply {
 	now := x.clock()
 	m := x.scenario.system(now, x.era)
@@ -99,14 +99,15 @@ func (x *exchange) names() *regexp.Regexp {
 
 func badRequest(detail string) reply { return problem(http.StatusBadRequest, "Bad Request", detail) }
 
-// written answers with one object.
+// written answers with one document.
 func written(write func(*text)) reply {
 	w := new(text)
 	write(w)
 	return reply{code: http.StatusOK, contentType: "application/json", body: append(w.buf, '\n')}
 }
 
-// absentV2 is how v2 says that something does not exist.
+// absentV2 is how v2 says that something does not exist. An empty title stands for the usual
+// one.
 func absentV2(to route, tenant, title string) reply {
 	what, name := "", ""
 	switch to.resource {
@@ -125,7 +126,7 @@ func absentV2(to route, tenant, title string) reply {
 	return problem(http.StatusNotFound, cmp.Or(title, "The resource was not found"), what+" '"+name+"' does not exist")
 }
 
-// age reads an age of a query.
+// age parses an age in a query.
 func age(text string) (time.Duration, bool) {
 	if len(text) > maxAgeLength || !agePattern.MatchString(text) {
 		return 0, false
@@ -180,7 +181,7 @@ func (x *exchange) sessionsV2(m system, now time.Time, tenant string) reply {
 	})
 }
 
-// componentQuery is what a request for components asks for. Empty fields restrict nothing.
+// componentQuery holds the filters of a request for components. Zero fields do not filter.
 type componentQuery struct {
 	ids             map[string]bool
 	session, staged string
@@ -191,7 +192,8 @@ type componentQuery struct {
 	size            int
 }
 
-// readComponentQuery reads a query as releases of an era do. It says what is wrong with it.
+// readComponentQuery parses a query as the releases of an era do. If wrong is not empty, it
+// says why they refuse it.
 func readComponentQuery(query url.Values, era *release) (q componentQuery, wrong string) {
 	if query.Has("ids") {
 		ids := query.Get("ids")
@@ -246,9 +248,8 @@ func readComponentQuery(query url.Values, era *release) (q componentQuery, wrong
 	return q, ""
 }
 
-// matches reports whether a node is one that is asked for. A component has no phase, or no
-// status, to differ from the one that is asked for if it lacks it.
-func (q *componentQuery) matches(id string, h *holding) bool {
+// matches reports whether all filters let a node pass.
+func (q *componentQuery) matches(id string, h *nodeRecord) bool {
 	return id > q.after &&
 		(q.ids == nil || q.ids[id]) &&
 		(q.enabled == nil || h.enabled == *q.enabled) &&
@@ -267,21 +268,21 @@ func (x *exchange) components(m system, now time.Time, owned map[string]bool) re
 	if wrong != "" {
 		return badRequest(wrong)
 	}
-	// Most nodes are like many others but for their ids, so each sort is written once.
+	// Most nodes differ from many others in the id alone, so what they share is rendered once.
 	type found struct {
 		id string
-		*sort
+		*rendering
 	}
 	var nodes []found
-	sorts := make(map[holding]*sort)
+	renderings := make(map[nodeRecord]*rendering)
 	for id, h := range m.components(now, q.session, q.staged) {
 		if owned != nil && !owned[id] || !q.matches(id, &h) {
 			continue
 		}
-		if sorts[h] == nil {
-			sorts[h] = newSort(&h)
+		if renderings[h] == nil {
+			renderings[h] = newRendering(&h)
 		}
-		nodes = append(nodes, found{id, sorts[h]})
+		nodes = append(nodes, found{id, renderings[h]})
 	}
 	if era.paging {
 		slices.SortFunc(nodes, func(a, b found) int { return cmp.Compare(a.id, b.id) })
@@ -300,18 +301,18 @@ func (x *exchange) components(m system, now time.Time, owned map[string]bool) re
 	})
 }
 
-// sort is the text of nodes that differ in their ids alone, before and after the id.
-type sort struct{ before, after []byte }
+// rendering is the text of a component before and after its id.
+type rendering struct{ before, after []byte }
 
-func newSort(h *holding) *sort {
+func newRendering(h *nodeRecord) *rendering {
 	const mark = "\x00"
 	w := &text{depth: 1}
 	h.write(w, mark, h.staged)
 	before, after, _ := bytes.Cut(w.buf, []byte(`"\u0000"`))
-	return &sort{before, after}
+	return &rendering{before, after}
 }
 
-func (s *sort) write(w *text, id string) {
+func (s *rendering) write(w *text, id string) {
 	if w.begun {
 		w.buf = append(w.buf, ',')
 	}
@@ -346,7 +347,7 @@ func (x *exchange) options(m system) reply {
 	})}
 }
 
-// timedelta writes a duration as Python does.
+// timedelta formats a duration as Python does.
 func timedelta(d time.Duration) string {
 	d = d.Truncate(time.Microsecond)
 	days := floorDiv(d, 24*time.Hour)

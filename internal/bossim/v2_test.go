@@ -997,7 +997,7 @@ func TestEndsAreThoseOfTheSlowestNode(t *testing.T) {
 		troubles := []Trouble{{Kind: NeverReady, Nodes: nodes[i : 3*i]}, {Kind: ShutdownFails, Nodes: nodes[5000+i : 5000+2*i]}, {Kind: PowerOnRefused, Nodes: nodes[2:4], Message: "no"}}
 		specs = append(specs, Spec{Operation: []string{bos.Reboot, bos.Boot}[i%2], Template: "t", Created: created.Add(time.Duration(i*i) * 9 * time.Minute), BootSets: one("compute", nodes, troubles...)})
 	}
-	for _, a := range Scripted(specs...).system(created, EraD2).(*cluster).actors {
+	for _, a := range Scripted(specs...).system(created, EraD2).(*cluster).started {
 		last := a.runs
 		for _, name := range a.nodes {
 			last = latest(last, a.leaves(name))
