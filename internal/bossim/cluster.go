@@ -203,6 +203,7 @@ func (m *cluster) enlist(spec Spec) {
 		c := claim{v2Session: a, bootSet: i, before: total, at: setup}
 		switch {
 		case set == nil || spec.SetupError != "" || spec.Agent.Never || spec.stagesNothing():
+		case !spec.Deleted.IsZero() && spec.Deleted.Before(setup):
 		case spec.Stage:
 			set.stages = append(set.stages, c)
 		default:

@@ -19,28 +19,44 @@ func (m *cluster) near(sessions []*v2Session) []string {
 	return all
 }
 
-// watched returns the nodes that can keep a session running. For a session without a tenant
-// these include the nodes of its namesakes.
-func (a *v2Session) watched() []string {
-	if a.spec.Tenant != "" {
-		return a.nodes
-	}
-	return a.cluster.near(slices.DeleteFunc(slices.Clone(a.cluster.byName[a.spec.ID]), func(other *v2Session) bool {
-		return other != a && (other.spec.Tenant == "" || other.spec.Created.Before(a.spec.Created))
-	}))
-}
-
 // end returns when the session is complete; zero means never.
 func (a *v2Session) end() time.Time {
-	if a.runs.IsZero() {
-		return time.Time{}
-	}
-	if a.setupError() != "" {
+	if a.runs.IsZero() || a.setupError() != "" {
 		return a.runs
 	}
+	last := a.lastLeaves()
+	for _, other := range a.cluster.byName[a.spec.ID] {
+		// The nodes of a tenant's namesake count as well, unless this session has a tenant.
+		if last.IsZero() || a.spec.Tenant != "" || other.spec.Tenant == "" || other.spec.Created.After(a.completion(last)) {
+			continue
+		}
+		if left := other.lastLeaves(); left.IsZero() {
+			last = left
+		} else {
+			last = latest(last, left)
+		}
+	}
+	if last.IsZero() {
+		return last
+	}
+	return a.completion(last)
+}
+
+// completion returns the first poll of the operator that completes sessions at or after t.
+func (a *v2Session) completion(t time.Time) time.Time {
+	w := replay{assignment: &assignment{spec: a.spec}}
+	n := max(w.tick(t)-1, 0)
+	for w.poll(n, endingAfter).Before(t) {
+		n++
+	}
+	return w.poll(n, endingAfter)
+}
+
+// lastLeaves returns from when on no node keeps the session running; zero means never.
+func (a *v2Session) lastLeaves() time.Time {
 	last := a.runs
 	known := make(map[class]time.Time)
-	for _, name := range a.watched() {
+	for _, name := range a.nodes {
 		c, ok := a.classOf(name)
 		left, seen := known[c]
 		if !ok || !seen {
@@ -54,12 +70,7 @@ func (a *v2Session) end() time.Time {
 		}
 		last = latest(last, left)
 	}
-	w := replay{assignment: &assignment{spec: a.spec}}
-	n := max(w.tick(last)-1, 0)
-	for w.poll(n, endingAfter).Before(last) {
-		n++
-	}
-	return w.poll(n, endingAfter)
+	return last
 }
 
 // class identifies nodes that leave a session at the same time.
@@ -72,7 +83,7 @@ type class struct {
 // classOf returns the class of a node. Nodes whose history is out of the ordinary have none.
 func (a *v2Session) classOf(name string) (c class, ok bool) {
 	members := a.cluster.memberships[name]
-	if len(members) != 1 || len(a.cluster.byName[a.spec.ID]) > 1 || a.spec.Stage {
+	if len(members) != 1 || a.spec.Stage {
 		return c, false
 	}
 	set, index := members[0].set, members[0].index
@@ -106,28 +117,23 @@ func (a *v2Session) leaves(name string) time.Time {
 		}
 		last = latest(last, left)
 	}
-	for _, other := range m.byName[a.spec.ID] {
-		if other != a && other.spec.Tenant == "" {
-			continue
-		}
-		for _, member := range m.memberships[name] {
-			for _, c := range other.claims[member.set] {
-				h := held{c, member.index, c.taking(member.index)}
-				if h.overruled(m.memberships[name]) {
-					continue
-				}
-				left := m.next(name, h)
-				for _, change := range m.course(name, h, depth) {
-					if !change.enabled {
-						left = earliest(left, change.at)
-						break
-					}
-				}
-				if left.IsZero() {
-					return left
-				}
-				last = latest(last, left)
+	for _, member := range m.memberships[name] {
+		for _, c := range a.claims[member.set] {
+			h := held{c, member.index, c.taking(member.index)}
+			if h.overruled(m.memberships[name]) {
+				continue
 			}
+			left := m.next(name, h)
+			for _, change := range m.course(name, h, depth) {
+				if !change.enabled {
+					left = earliest(left, change.at)
+					break
+				}
+			}
+			if left.IsZero() {
+				return left
+			}
+			last = latest(last, left)
 		}
 	}
 	return last

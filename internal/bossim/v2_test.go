@@ -603,12 +603,26 @@ func TestTenantsOfV2(t *testing.T) {
 
 // A session without a tenant is kept running by the nodes of a namesake.
 func TestNamesakeKeepsSessionRunning(t *testing.T) {
-	own, blue := reboot("twin"), reboot("twin")
-	own.BootSets = one("compute", Nodes(8)[4:])
-	blue.Tenant, blue.BootSets[0].Troubles = "blue", []Trouble{{Kind: NeverConfigured}}
-	r := start(t, Scripted(own, blue), EraD2, created.Add(time.Hour))
-	if s := r.session2("twin"); s.Status.Status != sessionRunning {
-		t.Errorf("the session without a tenant is %s", s.Status.Status)
+	for name, tt := range map[string]struct {
+		later time.Duration // of the namesake
+		want  string
+	}{
+		"namesake from before":           {-time.Hour, sessionRunning},
+		"namesake while it runs":         {10 * time.Minute, sessionRunning},
+		"namesake after it was complete": {time.Hour, sessionComplete},
+	} {
+		t.Run(name, func(t *testing.T) {
+			own, blue := reboot("twin"), reboot("twin")
+			own.BootSets = one("compute", Nodes(8)[4:])
+			blue.Tenant, blue.Created, blue.BootSets[0].Troubles = "blue", created.Add(tt.later), []Trouble{{Kind: NeverConfigured}}
+			r := start(t, Scripted(own, blue), EraD2, created.Add(2*time.Hour))
+			if s := r.session2("twin"); s.Status.Status != tt.want {
+				t.Errorf("the session without a tenant is %s, want %s", s.Status.Status, tt.want)
+			}
+			if s := r.session2("twin", "Cray-Tenant-Name", "blue"); s.Status.Status != sessionRunning {
+				t.Errorf("that of the tenant is %s", s.Status.Status)
+			}
+		})
 	}
 }
 
@@ -711,12 +725,14 @@ func TestNodesAreTakenInBatches(t *testing.T) {
 func TestDeletedAndCleanedUp(t *testing.T) {
 	deleted, old, kept, twin, stuck := reboot("deleted"), reboot("old"), reboot("kept"), reboot("kept"), reboot("stuck")
 	deleted.Deleted = created.Add(time.Minute)
-	all := Nodes(20)
+	all := Nodes(24)
+	early := reboot("early")
+	early.BootSets, early.Deleted = one("compute", all[20:]), created.Add(10*time.Second)
 	old.BootSets = one("compute", all[4:8])
 	kept.BootSets, kept.Tenant = one("compute", all[8:12]), "blue"
 	twin.BootSets = one("compute", all[12:16], Trouble{Kind: NeverConfigured})
-	stuck.BootSets = one("compute", all[16:], Trouble{Kind: NeverConfigured})
-	r := start(t, Scripted(deleted, old, kept, twin, stuck), EraD2, created.Add(2*time.Minute))
+	stuck.BootSets = one("compute", all[16:20], Trouble{Kind: NeverConfigured})
+	r := start(t, Scripted(deleted, old, kept, twin, stuck, early), EraD2, created.Add(2*time.Minute))
 	if got, want := r.names(""), "kept kept old stuck"; got != want {
 		t.Errorf("listed are %q, want %q", got, want)
 	}
@@ -724,11 +740,14 @@ func TestDeletedAndCleanedUp(t *testing.T) {
 	if n := r.node(all[0]); n.Session != "deleted" || !n.Enabled {
 		t.Errorf("deleting a session should stop nothing: %s", n)
 	}
+	if n := r.node(all[20]); n.Session != "" {
+		t.Errorf("a session that is deleted while pending should take no node: %s", n)
+	}
 	r.clock.Advance(time.Hour)
 	if n := r.node(all[0]); n.Session != "deleted" || n.Status.Status != statusStable {
 		t.Errorf("deleting a session should stop nothing: %s", n)
 	}
-	r = start(t, Scripted(deleted, old, kept, twin, stuck), EraD2, created.Add(7*24*time.Hour-time.Second))
+	r = start(t, Scripted(deleted, old, kept, twin, stuck, early), EraD2, created.Add(7*24*time.Hour-time.Second))
 	if got, want := r.names(""), "kept kept old stuck"; got != want {
 		t.Errorf("just before a week listed are %q, want %q", got, want)
 	}
