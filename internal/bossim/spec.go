@@ -74,20 +74,21 @@ type Spec struct {
 	// each of which may have a "!" or "&" before it. Only v2 shows it.
 	Limit string
 
-	// What follows is of v2 alone. A session that has a tenant or is staged is so too.
+	// The fields below matter in v2 alone. A session that has a tenant or is staged does not
+	// exist in v1.
 
-	// Tenant owns the session, and all nodes in it. Sessions of different tenants may
-	// have the same ID.
+	// Tenant owns the session and all of its nodes. Sessions of different tenants may have
+	// the same ID.
 	Tenant string
-	// Stage leaves the nodes alone until the session is applied to them.
+	// Stage makes it a staged session: it does nothing until it is applied to its nodes.
 	Stage bool
 	// Applied is when a staged session is applied, and to which nodes.
 	Applied []Act
-	// ClearStage is the option clear_stage: nodes that a staged session is applied to
-	// are no longer staged for it. Without it the session never completes.
+	// ClearStage turns on the option clear_stage of BOS: nodes stop being staged for a
+	// session that is applied to them. Without it a staged session never completes.
 	ClearStage      bool
 	IncludeDisabled bool
-	// SetupError ends the session before it has begun.
+	// SetupError is why the set-up of the session fails.
 	SetupError string
 	// Disabled is when nodes are disabled by hand.
 	Disabled []Act
@@ -96,14 +97,14 @@ type Spec struct {
 // API is one of the two APIs of BOS.
 type API int
 
-// A session is known to one API only. ByEra stands for v1 where that is served, else v2.
+// A session exists in one API only. ByEra means v1 in the eras that serve it, else v2.
 const (
 	ByEra API = iota
 	V1
 	V2
 )
 
-// Act is something that somebody does to nodes.
+// Act is something that an administrator does to nodes.
 type Act struct {
 	After time.Duration // since the creation of the session, at pace 1
 	Nodes []string      // nil for all nodes of the session
@@ -116,14 +117,14 @@ type BootSetSpec struct {
 	Nodes    []string
 	Troubles []Trouble
 
-	// What follows shows in v2 alone.
+	// The fields below matter in v2 alone.
 
-	// NodeList has the template list the nodes, not their role.
+	// NodeList makes the template list the nodes instead of their role.
 	NodeList bool
 	// Image and Configuration are what the nodes boot and are configured with; ""
 	// stands for those of the template.
 	Image, Configuration string
-	// RetryPolicy is how often anything is tried on the nodes; 0 for the default of BOS.
+	// RetryPolicy is how often BOS tries each action on the nodes; 0 stands for its default.
 	RetryPolicy int
 }
 
@@ -138,8 +139,8 @@ type Trouble struct {
 type Kind int
 
 // What can befall nodes. In era A any node that fails halts its boot set at the
-// end of the phase, and nothing gets a stop time then. In v2 the message of a
-// PowerOnRefused is all that is not lost.
+// end of the phase, and nothing gets a stop time then. In v2 all messages but those of
+// PowerOnRefused are lost.
 const (
 	// ShutdownFails: the power-off fails. Message optional. In v2 it has no effect, and
 	// the node fails after one graceful try and three forceful ones.
@@ -181,9 +182,9 @@ const (
 )
 
 // Agent says what becomes of the boot agent (BOA). Durations are since the
-// creation of the session, at pace 1. In v2, which has no agents, it says the same of
-// the operators, as far as the session is concerned: what the agent never does stays
-// pending, and while it is killed or its reports are lost no operator acts.
+// creation of the session, at pace 1. BOS v2 has operators in place of agents: if the
+// agent never starts, its session stays pending in v2, and while the agent is dead or its
+// reports are lost, no operator acts on the nodes of the session.
 type Agent struct {
 	// Never: it never starts, so no boot set is ever reported.
 	Never bool
