@@ -51,7 +51,8 @@ const listedErrors = 10
 
 func (m *cluster) status(s sessionRecord, t time.Time, late bool) []byte {
 	a := s.v2Session
-	state, sum := s.status, tally{}
+	state := s.status
+	var sum tally
 	var end time.Time
 	switch {
 	case state != sessionComplete:

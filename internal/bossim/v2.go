@@ -109,7 +109,7 @@ func written(write func(*text)) reply {
 // absentV2 is how v2 says that something does not exist. An empty title stands for the usual
 // one.
 func absentV2(to route, tenant, title string) reply {
-	what, name := "", ""
+	var what, name string
 	switch to.resource {
 	case Describe, Status:
 		what, name = "Session", to.session
@@ -134,9 +134,9 @@ func age(text string) (time.Duration, bool) {
 	if text == "0" {
 		return 0, true
 	}
-	n, err := strconv.Atoi(text[:len(text)-1])
+	n, err := strconv.ParseInt(text[:len(text)-1], 10, 64)
 	unit := map[byte]time.Duration{'m': time.Minute, 'h': time.Hour, 'd': 24 * time.Hour, 'w': 7 * 24 * time.Hour}[strings.ToLower(text)[len(text)-1]]
-	return unit * min(time.Duration(n), math.MaxInt64/unit), err == nil
+	return time.Duration(int64(unit) * min(n, math.MaxInt64/int64(unit))), err == nil
 }
 
 func (x *exchange) sessionsV2(m system, now time.Time, tenant string) reply {
@@ -350,13 +350,14 @@ func (x *exchange) options(m system) reply {
 // timedelta formats a duration as Python does.
 func timedelta(d time.Duration) string {
 	d = d.Truncate(time.Microsecond)
-	days := floorDiv(d, 24*time.Hour)
-	d -= days * 24 * time.Hour
+	const day = 24 * time.Hour
+	days := int64(floorDiv(d, day))
+	d -= time.Duration(days * int64(day))
 	text := ""
 	if days == 1 || days == -1 {
-		text = strconv.Itoa(int(days)) + " day, "
+		text = strconv.FormatInt(days, 10) + " day, "
 	} else if days != 0 {
-		text = strconv.Itoa(int(days)) + " days, "
+		text = strconv.FormatInt(days, 10) + " days, "
 	}
 	clock := time.Time{}.Add(d)
 	layout := ":04:05"
