@@ -3,9 +3,11 @@ package bosclient
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"strings"
 	"testing"
 	"time"
@@ -304,5 +306,49 @@ func TestParseTime(t *testing.T) {
 		if (err != nil) != (want == "") || err == nil && got.Format(time.RFC3339Nano) != want {
 			t.Errorf("%q: %s %v, want %q", in, got.Format(time.RFC3339Nano), err, want)
 		}
+	}
+}
+
+// A connection that is switched to another protocol unasked is out of reach of
+// deadlines: nothing is read from it.
+func TestUnaskedUpgradeEndsTheRequest(t *testing.T) {
+	upgrade := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.1 101 Switching Protocols\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\r\n")
+		_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
+	}))
+	defer upgrade.Close()
+	toUpgrade := &http.Transport{Proxy: func(*http.Request) (*url.URL, error) { return url.Parse(upgrade.URL) }}
+	defer toUpgrade.CloseIdleConnections()
+	withToken, _ := withTokens(t, toUpgrade, func(string) bool { return true }, 5*time.Second)
+	for _, tt := range []struct {
+		name   string
+		client *Client
+		want   string
+	}{
+		{"BOS", newClient(t, toUpgrade), "status 101: not an answer of the BOS API"},
+		{"token server", withToken, "the token server refused"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			done := make(chan error, 1)
+			go func() {
+				_, err := ids(t.Context(), tt.client)
+				done <- err
+			}()
+			select {
+			case err := <-done:
+				if err == nil || !strings.Contains(err.Error(), tt.want) {
+					t.Errorf("got %v, want an error with %q", err, tt.want)
+				}
+			case <-time.After(10 * time.Second):
+				upgrade.CloseClientConnections()
+				t.Fatal("the request goes on after its timeout")
+			}
+		})
 	}
 }

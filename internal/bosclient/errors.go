@@ -134,6 +134,9 @@ func retryAfter(resp *http.Response) time.Duration {
 // explanation is what an error response says to people: the detail of a
 // problem+json document, or the plain text that the gateway sends.
 func explanation(resp *http.Response) string {
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		return "" // what follows is no body, and no deadline ends its reading
+	}
 	const enough = 4096
 	body, err := io.ReadAll(io.LimitReader(resp.Body, enough))
 	if err != nil {

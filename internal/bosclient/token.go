@@ -153,6 +153,10 @@ func (t lenientTokens) RoundTrip(r *http.Request) (*http.Response, error) {
 		return nil, err
 	}
 	defer resp.Body.Close()
+	if resp.StatusCode == http.StatusSwitchingProtocols {
+		resp.Body = http.NoBody // what follows is no body, and no deadline ends its reading
+		return resp, nil
+	}
 	body, err := io.ReadAll(io.LimitReader(resp.Body, 1<<20))
 	if err != nil {
 		return nil, err
