@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"math"
 	"net/http"
-	"net/url"
 	"strconv"
 	"strings"
 	"time"
@@ -175,7 +174,6 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 		c.oauth2 = &clientcredentials.Config{
 			ClientID:     j.OAuth2.ClientID,
 			ClientSecret: s.DecryptedSecureJSONData["oauth2ClientSecret"],
-			TokenURL:     strings.TrimSpace(j.OAuth2.TokenURL),
 			Scopes:       j.OAuth2.Scopes,
 			AuthStyle:    oauth2.AuthStyleInParams, // as Keycloak on CSM is documented
 		}
@@ -193,10 +191,11 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 		return c, errors.New("basic auth is on beside a token: turn one of them off")
 	}
 	if c.oauth2 != nil {
-		u, err := url.Parse(c.oauth2.TokenURL)
+		var err error
+		c.oauth2.TokenURL, err = bosclient.ParseTokenURL(j.OAuth2.TokenURL)
 		switch {
-		case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Host == "":
-			return c, errors.New("the OAuth2 token URL must begin with http:// or https:// and a host, such as https://api-gw-service-nmn.local/keycloak/realms/shasta/protocol/openid-connect/token")
+		case err != nil:
+			return c, err
 		case c.oauth2.ClientID == "":
 			return c, errors.New("the OAuth2 client id is missing: give the id of the Keycloak client")
 		case c.oauth2.ClientSecret == "":

@@ -181,6 +181,10 @@ func newClientCredentials(oauth *promconfig.OAuth2, next http.RoundTripper) (htt
 	if oauth.GrantType != "" && oauth.GrantType != "client_credentials" {
 		return nil, fmt.Errorf("oauth2: grant_type %q is not supported: use client_credentials", oauth.GrantType)
 	}
+	tokenURL, err := bosclient.ParseTokenURL(oauth.TokenURL)
+	if err != nil {
+		return nil, err
+	}
 	tokens, err := newRoundTripper(promconfig.HTTPClientConfig{TLSConfig: oauth.TLSConfig, ProxyConfig: oauth.ProxyConfig}, "token")
 	if err != nil {
 		return nil, fmt.Errorf("oauth2: %w", err)
@@ -202,7 +206,7 @@ func newClientCredentials(oauth *promconfig.OAuth2, next http.RoundTripper) (htt
 			return &clientcredentials.Config{
 				ClientID:       oauth.ClientID,
 				ClientSecret:   secret,
-				TokenURL:       strings.TrimSpace(oauth.TokenURL),
+				TokenURL:       tokenURL,
 				Scopes:         oauth.Scopes,
 				EndpointParams: params,
 				AuthStyle:      oauth2.AuthStyleInParams, // as in the documentation of CSM

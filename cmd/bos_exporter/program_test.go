@@ -58,6 +58,7 @@ func TestInvalidSettings(t *testing.T) {
 		{"missing CA file", []string{bos, "--bos.http-config=" + file("ca.yml", "tls_config:\n  ca_file: missing.pem\n")}, "missing.pem"},
 		{"missing client secret file", []string{bos, "--bos.http-config=" + file("oauth.yml", "oauth2:\n  client_id: me\n  client_secret_file: missing.secret\n  token_url: http://keycloak.test\n")}, "missing.secret"},
 		{"missing CA file of the token server", []string{bos, "--bos.http-config=" + file("oauthca.yml", "oauth2:\n  client_id: me\n  client_secret: hunter2\n  token_url: http://keycloak.test\n  tls_config:\n    ca_file: missing.ca\n")}, "missing.ca"},
+		{"token URL with a password", []string{bos, "--bos.http-config=" + file("tokenurl.yml", "oauth2:\n  client_id: me\n  client_secret: s\n  token_url: http://me:hunter2 x@keycloak.test\n")}, "the OAuth2 token URL must begin with"},
 		{"zero sessions", []string{bos, "--sessions.max=0"}, "--sessions.max=0"},
 		{"negative linger", []string{bos, "--sessions.linger=-1h"}, "--sessions.linger=-1h"},
 		{"zero stuck limit", []string{bos, "--stuck.abandoned=0s"}, "--stuck.abandoned=0s"},

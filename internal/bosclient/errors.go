@@ -35,8 +35,11 @@ func (c *Client) transportError(address string, err error) *bos.Error {
 	if token := new(tokenError); errors.As(err, &token) {
 		prefix, err = "no token: ", token.err
 	}
-	if outer := new(url.Error); prefix == "" && errors.As(err, &outer) {
+	if outer := new(url.Error); errors.As(err, &outer) {
 		err = outer.Err // it repeats the URL
+		if u, parseErr := url.Parse(outer.URL); prefix != "" && parseErr == nil {
+			err = fmt.Errorf("%s: %w", withoutSecrets(u), err)
+		}
 	}
 	var refusal *oauth2.RetrieveError
 	switch {
@@ -99,14 +102,19 @@ func statusError(address string, resp *http.Response) *bos.Error {
 	return e
 }
 
-// redirection says where a response redirects to. It leaves out user and query,
-// which may contain secrets.
+// redirection says where a response redirects to.
 func redirection(resp *http.Response) string {
 	target := " elsewhere"
 	if u, err := resp.Location(); err == nil {
-		target = " to " + clip((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String())
+		target = " to " + withoutSecrets(u)
 	}
 	return "redirects" + target
+}
+
+// withoutSecrets returns a URL as text without its user and query, which may contain
+// secrets.
+func withoutSecrets(u *url.URL) string {
+	return clip((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String())
 }
 
 // retryAfter reads the Retry-After header of a response that says that the server

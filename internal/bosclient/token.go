@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"math"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"sync"
@@ -176,6 +178,20 @@ func (t lenientTokens) RoundTrip(r *http.Request) (*http.Response, error) {
 	}
 	resp.Body = io.NopCloser(bytes.NewReader(body))
 	return resp, nil
+}
+
+// ParseTokenURL checks the URL of a token server and returns it without surrounding
+// white space. Its errors do not quote the URL, which may contain a password.
+func ParseTokenURL(raw string) (string, error) {
+	raw = strings.TrimSpace(raw)
+	u, err := url.Parse(raw)
+	switch {
+	case err != nil, u.Scheme != "http" && u.Scheme != "https", u.Hostname() == "":
+		return "", errors.New("the OAuth2 token URL must begin with http:// or https:// and a host, such as https://api-gw-service-nmn.local/keycloak/realms/shasta/protocol/openid-connect/token")
+	case u.User != nil:
+		return "", errors.New("the OAuth2 token URL must not contain a user or password: give the client id and the client secret")
+	}
+	return raw, nil
 }
 
 // TrimBearer returns a token without what is easily copied along with it: white

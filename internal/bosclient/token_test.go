@@ -51,7 +51,7 @@ func withTokens(t *testing.T, tokens http.RoundTripper, accepts func(token strin
 	var sent []string
 	c := newClient(t, &ClientCredentials{
 		Config: func() (*clientcredentials.Config, error) {
-			return &clientcredentials.Config{ClientID: "me", ClientSecret: "hunter2", TokenURL: "http://keycloak.test/token", AuthStyle: oauth2.AuthStyleInParams}, nil
+			return &clientcredentials.Config{ClientID: "me", ClientSecret: "hunter2", TokenURL: "http://keycloak.test/token?key=hunter2", AuthStyle: oauth2.AuthStyleInParams}, nil
 		},
 		Tokens: tokens,
 		Next: transport(func(r *http.Request) (*http.Response, error) {
@@ -213,6 +213,31 @@ func TestTrimBearer(t *testing.T) {
 	}
 }
 
+func TestParseTokenURL(t *testing.T) {
+	const good = "https://keycloak.test/realms/shasta/token"
+	for _, tt := range []struct{ name, url, want, err string }{
+		{"plain", good, good, ""},
+		{"white space around it", " " + good + "\n", good, ""},
+		{"a query", good + "?kc=1", good + "?kc=1", ""},
+		{"empty", "", "", "must begin with"},
+		{"no scheme", "keycloak.test/token", "", "must begin with"},
+		{"no host", "https:///token", "", "must begin with"},
+		{"a password", "https://me:hunter2@keycloak.test/token", "", "user or password"},
+		{"a password with a space", "https://me:hunter2 x@keycloak.test/token", "", "must begin with"},
+		{"a password with a slash", "https://me:hunter2/@keycloak.test/token", "", "must begin with"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			got, err := ParseTokenURL(tt.url)
+			if got != tt.want {
+				t.Errorf("got %q, want %q", got, tt.want)
+			}
+			if (err == nil) != (tt.err == "") || err != nil && (!strings.Contains(err.Error(), tt.err) || strings.Contains(err.Error(), "hunter2")) {
+				t.Errorf("got error %v, want one with %q", err, tt.err)
+			}
+		})
+	}
+}
+
 func TestTokenServerInTrouble(t *testing.T) {
 	hangs := func(r *http.Request) (*http.Response, error) {
 		<-r.Context().Done()
@@ -227,7 +252,7 @@ func TestTokenServerInTrouble(t *testing.T) {
 		{"refuses the client", &tokenServer{t: t, refuses: true}, bos.Unauthorized, "no token: the token server refused (invalid_client)"},
 		{"is down", answer(503, "text/html", "hunter2"), bos.Unavailable, "no token: the token server refused with status 503"},
 		{"is out of reach", transport(func(*http.Request) (*http.Response, error) { return nil, errors.New("connection refused") }),
-			bos.Unavailable, `no token: Post "http://keycloak.test/token": connection refused`},
+			bos.Unavailable, "no token: http://keycloak.test/token: connection refused"},
 		{"hangs", transport(hangs), bos.Unavailable, "no token: no response within 50ms"},
 		{"hangs in mid-response", transport(func(r *http.Request) (*http.Response, error) {
 			resp, err := answer(200, "application/json", "")(r)
