@@ -77,7 +77,7 @@ func remarks(s *inventory.Session, p *bos.Phase) func(node int, category string)
 	}
 	return func(node int, category string) string {
 		if messages := p.Messages(node); len(messages) > 0 {
-			return strings.Join(messages, "; ")
+			return errorText(messages)
 		}
 		switch {
 		case category == bos.Failed:
@@ -88,6 +88,25 @@ func remarks(s *inventory.Session, p *bos.Phase) func(node int, category string)
 			return ""
 		}
 	}
+}
+
+// maxText is the number of bytes from which the error text of a node is cut. An error may
+// be as long as the list of the nodes that it is about.
+const maxText = 1000
+
+// errorText returns messages with ; between, cut if they are long.
+func errorText(messages []string) string {
+	var b strings.Builder
+	for i, m := range messages {
+		if i > 0 {
+			b.WriteString("; ")
+		}
+		b.WriteString(m[:min(len(m), maxText+1)])
+		if b.Len() > maxText {
+			return strings.ToValidUTF8(b.String()[:maxText], "") + "…"
+		}
+	}
+	return b.String()
 }
 
 // nodeNumber returns the number of a node on its BMC.

@@ -46,11 +46,11 @@ func (v *view) lastError(s *inventory.Session, node int) string {
 				continue
 			}
 			for _, text := range p.Messages(node) {
-				if !slices.Contains(texts, text) {
+				if len(texts) < maxText && !slices.Contains(texts, text) {
 					texts = append(texts, text)
 				}
 			}
 		}
 	}
-	return cmp.Or(strings.Join(texts, "; "), noMessage)
+	return cmp.Or(errorText(texts), noMessage)
 }
