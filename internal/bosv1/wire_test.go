@@ -273,6 +273,7 @@ func recordBootSet(t *testing.T, c client) (b *bos.BootSet, nodes []string, err 
 }
 
 func TestBootSetErrors(t *testing.T) {
+	tooMany := strings.Repeat(`"x1",`, 120_000) + `"x1"`
 	for body, want := range map[string]string{
 		`{}`:                             "no phases",
 		`{"phases":7}`:                   "want an array",
@@ -280,19 +281,21 @@ func TestBootSetErrors(t *testing.T) {
 		`{"phases":[{"categories":[]}]}`: "no name",
 		`{"phases":[{"name":" "}]}`:      "name is empty",
 		`{"phases":[{"name":7}]}`:        "/phases/0/name: want a string, got a number",
-		`{"phases":[{"name":"Boot"},{"name":"boot"}]}`:                                     "occurs twice",
-		`{"phases":[{"name":"boot","categories":[{"name":"failed"},{"name":"FAILED"}]}]}`:  "occurs twice",
-		`{"phases":[{"name":"boot","categories":[{"node_list":["x1"]}]}]}`:                 "no name",
-		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":[null]}]}]}`: "want a string, got null",
-		`{"phases":[{"name":"boot","categories":[{"node_list":[1],"name":"failed"}]}]}`:    "want a string, got a number",
-		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":7}]}]}`:      "want an array",
-		`{"phases":[{"name":"boot","metadata":{"stop_time":[]}}]}`:                         "/phases/0/metadata/stop_time",
-		`{"phases":[` + strings.Repeat(`{"name":"a"},`, bos.MaxPhases) + `{"name":"a"}]}`:  "occurs twice",
+		`{"phases":[{"name":"Boot"},{"name":"boot"}]}`:                                                "occurs twice",
+		`{"phases":[{"name":"boot","categories":[{"name":"failed"},{"name":"FAILED"}]}]}`:             "occurs twice",
+		`{"phases":[{"name":"boot","categories":[{"node_list":["x1"]}]}]}`:                            "no name",
+		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":[null]}]}]}`:            "want a string, got null",
+		`{"phases":[{"name":"boot","categories":[{"node_list":[1],"name":"failed"}]}]}`:               "want a string, got a number",
+		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":7}]}]}`:                 "want an array",
+		`{"phases":[{"name":"boot","metadata":{"stop_time":[]}}]}`:                                    "/phases/0/metadata/stop_time",
+		`{"phases":[` + strings.Repeat(`{"name":"a"},`, bos.MaxPhases) + `{"name":"a"}]}`:             "occurs twice",
+		`{"phases":[{"name":"boot","categories":[{"name":"failed","node_list":[` + tooMany + `]}]}]}`: "more than 120000 names",
+		`{"phases":[{"name":"boot","categories":[{"node_list":[` + tooMany + `],"name":"failed"}]}]}`: "more than 120000 names",
 		`{"phases":[{"name":"p0"},{"name":"p1"},{"name":"p2"},{"name":"p3"},{"name":"p4"},{"name":"p5"},{"name":"p6"},{"name":"p7"},{"name":"p8"},{"name":"p9"},{"name":"pa"},{"name":"pb"},{"name":"pc"},{"name":"pd"},{"name":"pe"},{"name":"pf"},{"name":"pg"}]}`: "more than 16 phases",
 	} {
 		c := newClient(t, answer(200, "application/json", body))
 		if _, err := c.bootSet(t.Context(), "x", "computes", recorder()); bos.ReasonOf(err) != bos.Malformed || !strings.Contains(err.Error(), want) {
-			t.Errorf("%s: error %v, want one with %q", body, err, want)
+			t.Errorf("%.100s: error %v, want one with %q", body, err, want)
 		}
 	}
 }

@@ -67,6 +67,21 @@ func TestFragmentDoesNotUndoAStop(t *testing.T) {
 	})
 }
 
+// A session too old to be followed has nothing but its description to lose.
+func TestFragmentKeepsTheDescriptionOfAnOldSession(t *testing.T) {
+	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-200*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
+		r.sweep(0)
+		before := r.session("s1")
+		r.Unsettle() // to be verified
+		r.replace("session/s1", `{"job":"boa-s1","start_time":"2026-02-21T00:00:00Z"}`)
+		r.sweep(30 * time.Second)
+		after := r.session("s1")
+		if before.Template == "" || before.Followed || after.Session != before.Session || bos.ReasonOf(after.Err) != bos.Malformed {
+			t.Errorf("template %q, then %q, followed %t, error %v", before.Template, after.Template, after.Followed, after.Err)
+		}
+	})
+}
+
 // An agent that is replaced puts all nodes back to not started, which loses nothing.
 func TestReplacedAgentIsNoFragment(t *testing.T) {
 	for _, era := range []bossim.Era{bossim.EraA, bossim.EraB1, bossim.EraB2, bossim.EraC} {
