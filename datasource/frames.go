@@ -79,11 +79,13 @@ func mapper(pairs []string) data.ValueMapper {
 // toDashboard links to a dashboard with variables, given in pairs of a name and a
 // template of Grafana.
 func (v *view) toDashboard(title, uid string, variables ...string) data.DataLink {
-	address := "/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid)
+	var b strings.Builder
+	b.WriteString("/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid))
 	for i := 0; i < len(variables); i += 2 {
-		address += "&var-" + variables[i] + "=" + variables[i+1]
+		b.WriteString("&var-" + variables[i] + "=" + variables[i+1])
 	}
-	return data.DataLink{Title: title, URL: address + "&from=${__from}&to=${__to}"}
+	b.WriteString("&from=${__from}&to=${__to}")
+	return data.DataLink{Title: title, URL: b.String()}
 }
 
 // toQuery links to a query of this datasource in Explore. Grafana 9 follows the URL

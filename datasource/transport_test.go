@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -101,9 +102,7 @@ func TestTransport(t *testing.T) {
 				s.URL = " " + g.URL + "/v1 "
 				s.BasicAuthEnabled, s.BasicAuthUser = tt.basic, "me"
 				s.DecryptedSecureJSONData = map[string]string{"tlsCACert": string(pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: g.Certificate().Raw}))}
-				for name, secret := range tt.secrets {
-					s.DecryptedSecureJSONData[name] = secret
-				}
+				maps.Copy(s.DecryptedSecureJSONData, tt.secrets)
 				var err error
 				if s.JSONData, err = json.Marshal(options); err != nil {
 					t.Fatal(err)

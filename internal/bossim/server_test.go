@@ -770,12 +770,12 @@ func TestSubstituteAnswersInPlaceOfTheServer(t *testing.T) {
 		}
 		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "{}") })
 	})
-	if _, body := r.get(200, "/v1/session/s"); string(body) != "{}" {
+	if _, body := r.get(200, "/v1/session/s"); body != "{}" {
 		t.Errorf("the substitute does not answer, but %q", body)
 	}
 	r.get(403, "/v1/session")
 	r.Heal()
-	if _, body := r.get(200, "/v1/session/s"); string(body) == "{}" {
+	if _, body := r.get(200, "/v1/session/s"); body == "{}" {
 		t.Error("the substitute still answers")
 	}
 }
