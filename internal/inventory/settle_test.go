@@ -100,3 +100,25 @@ func TestUndatedSession(t *testing.T) {
 	r.sweep(time.Hour)
 	r.wantState("s1", bos.StateUnknown)
 }
+
+// A clock that is years ahead makes every session too old to be followed, for as long as
+// it is wrong.
+func TestWrongClockSettlesNothingForLong(t *testing.T) {
+	inBubble(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(t *testing.T, r *rig) {
+		r.sweep(8 * time.Minute)
+		for _, resource := range []bossim.Resource{bossim.List, bossim.Describe, bossim.Status, bossim.BootSet, bossim.Template} {
+			r.sim.Fail(resource, bossim.AbsurdDate)
+		}
+		r.sweep(30 * time.Second)
+		if r.sweep(30 * time.Second); r.session("s1").Followed {
+			t.Fatal("the session is still followed")
+		}
+		r.sim.Heal()
+		for range 3 { // the right time must be told twice, too
+			r.sweep(30 * time.Second)
+		}
+		if got := r.session("s1"); !got.Exposed || r.asked["session/s1/status/computes"] != 1 {
+			t.Errorf("exposed %t, boot set read %d times, want once", got.Exposed, r.asked["session/s1/status/computes"])
+		}
+	})
+}

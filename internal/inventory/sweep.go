@@ -120,6 +120,7 @@ func (v *Inventory) due() []*record {
 	var due []*record
 	for key, r := range v.records {
 		_, settled := v.settled.Get(key.String())
+		settled = settled && v.settles(r, now) // or it settled by a clock that was wrong
 		switch {
 		case bos.ReasonOf(v.source(key).err) == bos.Unauthorized:
 			// Everything would be refused, at the price of a new token each time.
