@@ -41,6 +41,9 @@ func run(args []string) error {
 		return explain(app, args, err)
 	}
 	cfg, logger := config()
+	// Libraries log on their own account, and net/http what servers send unasked.
+	slog.SetLogLoggerLevel(slog.LevelDebug)
+	slog.SetDefault(logger)
 	e, err := exporter.New(cfg, logger, os.Stdout)
 	if err != nil {
 		return err

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"fmt"
+	"io"
 	"net/http"
 	"net/http/httptest"
 	"os"
@@ -10,6 +11,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -383,6 +385,38 @@ func TestBasicAuth(t *testing.T) {
 	resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
 		t.Errorf("with the password: %d", resp.StatusCode)
+	}
+}
+
+// What a server sends unasked is no more logged than its answers are, and nothing is
+// logged in another format.
+func TestUnaskedResponsesAreNotLogged(t *testing.T) {
+	var asked atomic.Int32
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		asked.Add(1)
+		conn, _, err := http.NewResponseController(w).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		fmt.Fprint(conn, "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n[]HTTP/1.1 200 OK\r\nContent-Length: 7\r\n\r\nhunter2")
+		_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
+	}))
+	defer server.Close()
+	p := start(t, "--bos.url="+server.URL, "--bos.interval=50ms")
+	p.Ready()
+	programs.Eventually(t, func() string {
+		if asked.Load() < 5 {
+			return "BOS has not been asked five times"
+		}
+		return ""
+	})
+	p.stopsSoon()
+	for line := range strings.Lines(p.Log()) {
+		if !strings.HasPrefix(line, "time=") || strings.Contains(line, "hunter2") {
+			t.Errorf("logged: %s", line)
+		}
 	}
 }
 
