@@ -224,7 +224,10 @@ func (c settings) transport(ctx context.Context, s backend.DataSourceInstanceSet
 	var opened pool
 	// The client has a deadline for each request.
 	options.Timeouts.Timeout = 0
-	options.ConfigureTransport = func(_ httpclient.Options, t *http.Transport) { opened.transports = append(opened.transports, t) }
+	options.ConfigureTransport = func(_ httpclient.Options, t *http.Transport) {
+		t.MaxResponseHeaderBytes = bosclient.MaxHeaderBytes
+		opened.transports = append(opened.transports, t)
+	}
 	client, err := httpclient.New(options)
 	if err != nil {
 		return nil, fmt.Errorf("HTTP settings: %w", err)

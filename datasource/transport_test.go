@@ -18,6 +18,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -161,5 +162,20 @@ func TestUnverifiedTLSIsLogged(t *testing.T) {
 				t.Errorf("logged %d times, want %d: %s", got, tt.want, warnings.text)
 			}
 		})
+	}
+}
+
+// Short headers take many times their size in memory.
+func TestHugeHeadersAreRefused(t *testing.T) {
+	huge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for i := range bosclient.MaxHeaderBytes / 16 {
+			w.Header().Set(fmt.Sprintf("X-%d", i), "0123456789")
+		}
+		fmt.Fprint(w, `[]`)
+	}))
+	defer huge.Close()
+	w := newWorld(t, bossim.Scripted(), func(s *backend.DataSourceInstanceSettings) { s.URL = huge.URL })
+	if r := w.query(`{"queryType":"sessions"}`); r.Error == nil || !strings.Contains(r.Error.Error(), "headers exceeded") {
+		t.Errorf("got error %v, want one about the headers", r.Error)
 	}
 }

@@ -1,7 +1,9 @@
 package exporter
 
 import (
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"net/http"
@@ -138,33 +140,77 @@ func newTransport(config promconfig.HTTPClientConfig) (http.RoundTripper, error)
 	if err := readable(config); err != nil {
 		return nil, err
 	}
-	authorization, oauth := config.Authorization, config.OAuth2
-	if authorization != nil && authorization.CredentialsRef == "" {
-		config.Authorization = nil
+	next, err := newRoundTripper(config)
+	if err != nil || config.OAuth2 == nil {
+		return next, err
 	}
-	config.OAuth2 = nil
-	next, err := newRoundTripper(config, "bos")
-	switch {
-	case err != nil:
-		return nil, err
-	case oauth != nil:
-		return newClientCredentials(oauth, next)
-	case authorization != nil && config.Authorization == nil:
-		credentials := bearerToken{promconfig.NewInlineSecret(string(authorization.Credentials))}
-		if authorization.CredentialsFile != "" {
-			credentials.SecretReader = promconfig.NewFileSecret(authorization.CredentialsFile)
-		}
-		return promconfig.NewAuthorizationCredentialsRoundTripper(authorization.Type, credentials, next), nil
-	default:
-		return next, nil
-	}
+	return newClientCredentials(config.OAuth2, next)
 }
 
-// newRoundTripper returns a transport that uses HTTP/1, whatever the configuration
-// says: a connection of HTTP/2 that goes dead is used again until a ping fails, which
-// takes more than a minute, and costs every request until then its timeout.
-func newRoundTripper(config promconfig.HTTPClientConfig, name string) (http.RoundTripper, error) {
-	return promconfig.NewRoundTripperFromConfig(config, name, promconfig.WithHTTP2Disabled())
+// newRoundTripper returns a transport with the TLS, proxy, basic authentication, headers
+// and authorization of a configuration. It does what the library's function would, except
+// for two things, the second of which that cannot do.
+//
+// It uses HTTP/1, whatever the configuration says: a connection of HTTP/2 that goes dead
+// is used again until a ping fails, which takes more than a minute, and costs every
+// request until then its timeout. And it bounds the headers of responses.
+func newRoundTripper(config promconfig.HTTPClientConfig) (http.RoundTripper, error) {
+	var refs []string
+	secret := func(text, file, ref string) promconfig.SecretReader {
+		refs = append(refs, ref)
+		if file != "" {
+			return promconfig.NewFileSecret(file)
+		}
+		return promconfig.NewInlineSecret(text)
+	}
+	t := config.TLSConfig
+	files := promconfig.TLSRoundTripperSettings{
+		CA:   secret(t.CA, t.CAFile, t.CARef),
+		Cert: secret(t.Cert, t.CertFile, t.CertRef),
+		Key:  secret(string(t.Key), t.KeyFile, t.KeyRef),
+	}
+	if err := noRefs(refs...); err != nil { // NewTLSConfig would say less
+		return nil, err
+	}
+	tlsConfig, err := promconfig.NewTLSConfig(&config.TLSConfig)
+	if err != nil {
+		return nil, err
+	}
+	rt, err := promconfig.NewTLSRoundTripper(tlsConfig, files, func(tlsConfig *tls.Config) (http.RoundTripper, error) {
+		protocols := new(http.Protocols)
+		protocols.SetHTTP1(true)
+		return &http.Transport{
+			Proxy:                  config.Proxy(),
+			ProxyConnectHeader:     config.GetProxyConnectHeader(),
+			Protocols:              protocols,
+			TLSClientConfig:        tlsConfig,
+			DisableCompression:     true,
+			MaxIdleConnsPerHost:    100,
+			IdleConnTimeout:        5 * time.Minute,
+			MaxResponseHeaderBytes: bosclient.MaxHeaderBytes,
+		}, nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if b := config.BasicAuth; b != nil {
+		rt = promconfig.NewBasicAuthRoundTripper(secret(b.Username, b.UsernameFile, b.UsernameRef), secret(string(b.Password), b.PasswordFile, b.PasswordRef), rt)
+	}
+	if a := config.Authorization; a != nil {
+		rt = promconfig.NewAuthorizationCredentialsRoundTripper(a.Type, bearerToken{secret(string(a.Credentials), a.CredentialsFile, a.CredentialsRef)}, rt)
+	}
+	if config.HTTPHeaders != nil {
+		rt = promconfig.NewHeadersRoundTripper(config.HTTPHeaders, rt)
+	}
+	return rt, noRefs(refs...)
+}
+
+// noRefs refuses secrets of a secret manager.
+func noRefs(refs ...string) error {
+	if ref := cmp.Or(refs...); ref != "" {
+		return fmt.Errorf("%q refers to a secret manager, which bos_exporter does not have: name a file instead", ref)
+	}
+	return nil
 }
 
 // bearerToken is a secret that may have been pasted with the word Bearer.
@@ -181,11 +227,14 @@ func newClientCredentials(oauth *promconfig.OAuth2, next http.RoundTripper) (htt
 	if oauth.GrantType != "" && oauth.GrantType != "client_credentials" {
 		return nil, fmt.Errorf("oauth2: grant_type %q is not supported: use client_credentials", oauth.GrantType)
 	}
+	if err := noRefs(oauth.ClientSecretRef); err != nil {
+		return nil, fmt.Errorf("oauth2: %w", err)
+	}
 	tokenURL, err := bosclient.ParseTokenURL(oauth.TokenURL)
 	if err != nil {
 		return nil, err
 	}
-	tokens, err := newRoundTripper(promconfig.HTTPClientConfig{TLSConfig: oauth.TLSConfig, ProxyConfig: oauth.ProxyConfig}, "token")
+	tokens, err := newRoundTripper(promconfig.HTTPClientConfig{TLSConfig: oauth.TLSConfig, ProxyConfig: oauth.ProxyConfig})
 	if err != nil {
 		return nil, fmt.Errorf("oauth2: %w", err)
 	}

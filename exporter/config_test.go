@@ -133,7 +133,7 @@ func (s *server) asked() []string {
 
 // configured returns an exporter with this file for --bos.http-config. URL and CA
 // stand for those of the server.
-func (s *server) configured(t *testing.T, file string, log io.Writer) *Exporter {
+func (s *server) configured(t *testing.T, file string, log io.Writer, change ...func(*Config)) *Exporter {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "http.yml")
 	if err := os.WriteFile(path, []byte(strings.NewReplacer("URL", s.URL, "CA", s.ca).Replace(file)), 0o600); err != nil {
@@ -142,6 +142,9 @@ func (s *server) configured(t *testing.T, file string, log io.Writer) *Exporter 
 	cfg := config(s.URL)
 	cfg.HTTPConfig = path
 	cfg.Timeout = time.Second
+	for _, c := range change {
+		c(&cfg)
+	}
 	e, err := New(cfg, slog.New(slog.NewTextHandler(log, nil)), io.Discard)
 	if err != nil {
 		t.Fatal(err)
@@ -189,6 +192,30 @@ oauth2: {client_id: me, client_secret: hunter2, token_url: URL/redirect, tls_con
 			}
 			if got := s.asked(); !slices.Equal(got, tt.want) {
 				t.Errorf("got requests  %q\nwant requests %q", got, tt.want)
+			}
+		})
+	}
+}
+
+// Short headers take many times their size in memory.
+func TestHugeHeadersAreRefused(t *testing.T) {
+	huge := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		for i := range bosclient.MaxHeaderBytes / 16 {
+			w.Header().Set(fmt.Sprintf("X-%d", i), "0123456789")
+		}
+		fmt.Fprint(w, `[]`)
+	}))
+	defer huge.Close()
+	s := newServer(t)
+	for _, tt := range []struct{ name, config string }{
+		{"BOS", "proxy_url: " + huge.URL},
+		{"BOS, with a CA", "proxy_url: " + huge.URL + "\ntls_config: {ca_file: CA}"},
+		{"token server", "oauth2: {client_id: me, client_secret: hunter2, token_url: " + huge.URL + "}"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			e := s.configured(t, tt.config, io.Discard, func(c *Config) { c.URL = "http://bos.test" })
+			if _, err := bosv1.New(e.client).List(t.Context(), true); err == nil || !strings.Contains(err.Error(), "headers exceeded") {
+				t.Errorf("got error %v, want one about the headers", err)
 			}
 		})
 	}

@@ -47,6 +47,10 @@ const (
 	DefaultConcurrency = 4
 )
 
+// MaxHeaderBytes is the maximum size of the headers of a response, for the transports of
+// all programs. Go's own is 10 MiB, and short headers take 20 times their size.
+const MaxHeaderBytes = 128 << 10
+
 // minTimeout is the shortest timeout that makes sense.
 const minTimeout = time.Millisecond
 
