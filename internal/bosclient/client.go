@@ -87,6 +87,7 @@ type Client struct {
 	mu      sync.Mutex
 	skew    time.Duration // the clock of BOS minus ours
 	claimed time.Duration // the skew according to the latest response
+	claimer string        // name of the resource that it was a response for
 }
 
 // New checks the configuration and returns a client. It sends nothing. Errors
@@ -190,7 +191,7 @@ func (c *Client) Get(ctx context.Context, req Request, decode func(*Decoder) err
 		}
 	}
 	start := time.Now()
-	code, err := c.roundTrip(ctx, address, req.Resource.Limits.orDefault(), decode)
+	code, err := c.roundTrip(ctx, req.Resource, address, decode)
 	if e := new(bos.Error); errors.As(err, &e) && e.Status == 0 && e.Timeout() {
 		// The request has taken its own connection with it. Where one has gone
 		// dead without a word the others often have, too.
@@ -226,7 +227,7 @@ func (c *Client) Address(segments ...string) string {
 	return b.String()
 }
 
-func (c *Client) roundTrip(ctx context.Context, address string, limits Limits, decode func(*Decoder) error) (code string, err error) {
+func (c *Client) roundTrip(ctx context.Context, resource Resource, address string, decode func(*Decoder) error) (code string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -250,8 +251,9 @@ func (c *Client) roundTrip(ctx context.Context, address string, limits Limits, d
 	if resp.StatusCode < 200 || resp.StatusCode > 299 {
 		return code, statusError(address, resp)
 	}
-	c.setClock(resp.Header.Get("Date"))
+	c.setClock(resource, resp.Header.Get("Date"))
 
+	limits := resource.Limits.orDefault()
 	body := newBodyReader(resp.Body, limits)
 	if err := decodeAll(body, limits, decode); err != nil {
 		var limit limitError
@@ -270,8 +272,10 @@ func (c *Client) roundTrip(ctx context.Context, address string, limits Limits, d
 
 // setClock adopts the time of a Date header. It has a resolution of a second and
 // some time is lost on the way, so small differences are ignored. A jump must be
-// seen twice in a row, so that one response with an absurd date changes nothing.
-func (c *Client) setClock(date string) {
+// seen twice in a row, so that one response with an absurd date changes nothing: in
+// responses for two kinds of documents, or for two that are requested one at a time, so
+// that neither do all responses of one kind.
+func (c *Client) setClock(resource Resource, date string) {
 	t, err := http.ParseTime(date)
 	if err != nil {
 		return
@@ -283,8 +287,9 @@ func (c *Client) setClock(date string) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	const jump = time.Minute
-	if (skew-c.skew).Abs() < jump || (skew-c.claimed).Abs() < jump {
+	confirmed := (skew-c.claimed).Abs() < jump && (resource.Name != c.claimer || resource.Alone)
+	if (skew-c.skew).Abs() < jump || confirmed {
 		c.skew = skew
 	}
-	c.claimed = skew
+	c.claimed, c.claimer = skew, resource.Name
 }

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -99,6 +100,37 @@ func TestUndatedSession(t *testing.T) {
 	r.wantState("s1", bos.StateUnknown)
 	r.sweep(time.Hour)
 	r.wantState("s1", bos.StateUnknown)
+}
+
+// Absurd dates of one kind of responses, several of which may come in a row, are no news
+// of the clock.
+func TestAbsurdDatesOfOneResourceChangeNothing(t *testing.T) {
+	var specs []bossim.Spec
+	for i := range 8 {
+		specs = append(specs, reboot(fmt.Sprint("s", i), began))
+	}
+	for _, tt := range []struct {
+		name     string
+		resource bossim.Resource
+	}{
+		{"list", bossim.List},
+		{"descriptions", bossim.Describe},
+		{"boot sets", bossim.BootSet},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
+				r.sweep(8 * time.Minute)
+				r.sim.Fail(tt.resource, bossim.AbsurdDate)
+				for range 4 {
+					for _, s := range r.sweep(30 * time.Second).Sessions {
+						if !s.Exposed || s.Verdict.State != bos.StateRunning {
+							t.Errorf("%s: exposed %t, %s", s.ID, s.Exposed, s.Verdict.State)
+						}
+					}
+				}
+			})
+		})
+	}
 }
 
 // A clock that is years ahead makes every session too old to be followed, for as long as
