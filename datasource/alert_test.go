@@ -136,6 +136,41 @@ func TestAlertRulesRefuseOldData(t *testing.T) {
 	}
 }
 
+// A session that could not be read is lost to an alert rule, too, unless it may be a
+// leftover that BOS lists for good.
+func TestAlertRulesRefuseUnreadSessions(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		fail  func(*world)
+		query string
+		says  string
+	}{
+		{"description fails", func(w *world) { w.sim.FailSession(running, bossim.ServerError) }, `{"queryType":"counts"}`, "missing from the answer: 1."},
+		{"description is not found", func(w *world) { w.sim.FailSession(running, bossim.NotFound) }, `{"queryType":"counts"}`, ""},
+		{"another one fails", func(w *world) { w.sim.FailSession(running, bossim.ServerError) }, `{"queryType":"counts","session":["` + well + `"]}`, ""},
+		{"boot sets fail", func(w *world) {
+			w.sim.Substitute(func(r *http.Request) http.Handler {
+				if !strings.Contains(r.URL.Path, running+"/status/") {
+					return nil
+				}
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusInternalServerError) })
+			})
+		}, `{"queryType":"counts"}`, "missing from the answer: 1."},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery())
+			tt.fail(w)
+			r := w.alert(tt.query)
+			if (r.Error != nil) != (tt.says != "") || r.Error != nil && !strings.Contains(r.Error.Error(), tt.says) {
+				t.Errorf("status %d, error %v, want one with %q", r.Status, r.Error, tt.says)
+			}
+			if r := w.query(tt.query); r.Error != nil {
+				t.Errorf("in a panel: %v", r.Error)
+			}
+		})
+	}
+}
+
 // Rows that are cut are lost to an alert rule, whose notices nobody reads.
 func TestAlertRulesRefuseCutRows(t *testing.T) {
 	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"maxRows":10}`) })

@@ -185,7 +185,7 @@ func (d *Datasource) answer(ctx context.Context, q Query, within backend.TimeRan
 	if err := run(v); err != nil {
 		return nil, err
 	}
-	return v, v.conclude()
+	return v, v.conclude(alert)
 }
 
 // view returns a view of a snapshot that is fresh enough, or of an older one with a

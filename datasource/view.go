@@ -201,8 +201,9 @@ func hint(ids []string) string {
 }
 
 // conclude accounts for the sessions that could not be read, once all others have been
-// looked at. If there are no others that is an error, for nothing can be said.
-func (v *view) conclude() error {
+// looked at. If there are no others that is an error, for nothing can be said, and in an
+// alert rule it is one anyway: it would take the sessions to be well.
+func (v *view) conclude(alert bool) error {
 	incomplete := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
 		return s.Err == nil || v.unread.errs[s.Key()] != nil
 	})
@@ -223,7 +224,7 @@ func (v *view) conclude() error {
 			answered++
 		}
 	}
-	if answered == 0 && (!v.unread.tolerate[first] || v.known == 0) {
+	if !v.unread.tolerate[first] && alert || answered == 0 && (!v.unread.tolerate[first] || v.known == 0) {
 		return err
 	}
 	v.warn("%s", err)
