@@ -45,6 +45,9 @@ const (
 	orange = "orange"
 	yellow = "yellow"
 	purple = "purple"
+
+	darkRed     = "dark-red"
+	lightPurple = "light-purple"
 	grey   = "#8e8e8e"
 )
 
@@ -65,6 +68,8 @@ var categoryColours = mapper([]string{
 	bos.Succeeded, green,
 	bos.Failed, red,
 	bos.Excluded, purple,
+	bos.OnHold, darkRed,
+	bos.Superseded, lightPurple,
 })
 
 // mapper returns a mapping of values to colours, given in pairs.

@@ -57,7 +57,7 @@ func (v *view) values() []value {
 	case "category":
 		anyNode := v.query.Node == "" && v.query.BootSet.empty() && v.query.Phase.empty()
 		if len(v.sessions) > 0 && anyNode { // also before the first node is known
-			for _, known := range bos.CategoryOrder {
+			for _, known := range bos.CommonCategories {
 				if v.query.Category.hasName(known) {
 					add(known)
 				}

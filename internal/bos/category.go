@@ -9,13 +9,18 @@ const (
 	Succeeded  = "succeeded"
 	Failed     = "failed"
 	Excluded   = "excluded"
+	OnHold     = "on_hold"    // v2: given up, because BOS has lost sight of the node
+	Superseded = "superseded" // v2: taken over by another session before it was done
 )
 
 // CategoryOrder is the order in which categories are shown.
-var CategoryOrder = []string{NotStarted, InProgress, Succeeded, Failed, Excluded}
+var CategoryOrder = []string{NotStarted, InProgress, Succeeded, Failed, Excluded, OnHold, Superseded}
+
+// CommonCategories are those that sessions of every API have.
+var CommonCategories = CategoryOrder[:5]
 
 // worst are categories by how much their nodes ask to be looked at, the most first.
-var worst = []string{Failed, InProgress, NotStarted, "", Succeeded, Excluded}
+var worst = []string{Failed, OnHold, InProgress, NotStarted, "", Succeeded, Excluded, Superseded}
 
 // WorstFirst compares categories so that those come first whose nodes ask to be looked
 // at: failed, then unfinished ones, of which those that are not known here are the last,

@@ -64,16 +64,17 @@ func (f Fates) union(g Fates) Fates {
 
 // Fates tells what became of the nodes of the phase. A node in two categories counts in
 // the first of these: failed, in progress, not started, succeeded, excluded (bos.md,
-// Nodes in two categories).
+// Nodes in two categories). One that was given up has failed, and one that another session
+// took over is excluded.
 func (p *Phase) Fates() Fates {
 	var f Fates
-	f.Failed = p.In(Failed)
+	f.Failed = p.Failed()
 	taken := f.Failed
 	f.Unfinished = p.In(InProgress).Union(p.In(NotStarted)).Minus(taken)
 	taken = taken.Union(f.Unfinished)
 	f.Succeeded = p.In(Succeeded).Minus(taken)
 	taken = taken.Union(f.Succeeded)
-	f.Excluded = p.In(Excluded).Minus(taken)
+	f.Excluded = p.In(Excluded).Union(p.In(Superseded)).Minus(taken)
 	taken = taken.Union(f.Excluded)
 	for _, c := range p.Categories {
 		if !known(c.Name) {
@@ -94,7 +95,7 @@ func (b *BootSet) Fates() Fates {
 	var f Fates
 	var all NodeSet
 	for i := range b.Phases {
-		f.Failed = f.Failed.Union(b.Phases[i].In(Failed))
+		f.Failed = f.Failed.Union(b.Phases[i].Failed())
 		all = all.Union(b.Phases[i].All())
 	}
 	told := f.Failed
@@ -105,6 +106,16 @@ func (b *BootSet) Fates() Fates {
 		}
 	}
 	f.Unfinished = f.Unfinished.Union(all.Minus(told))
+
+	// A node that left the session in one phase was never to start in the later ones.
+	var gone NodeSet
+	for _, i := range order {
+		p := &b.Phases[i]
+		idle := p.In(NotStarted).Minus(p.In(InProgress))
+		gone = gone.Minus(p.All().Minus(idle)).Union(p.Fates().Excluded)
+	}
+	gone = gone.Intersect(f.Unfinished)
+	f.Unfinished, f.Excluded = f.Unfinished.Minus(gone), f.Excluded.Union(gone)
 	return f
 }
 

@@ -173,7 +173,7 @@ func TestFatesCountEachNodeOnce(t *testing.T) {
 // TestFatesAreThoseOfEachNode compares the sets with rules for single nodes.
 func TestFatesAreThoseOfEachNode(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
-	categories := append([]string{"odd"}, CategoryOrder...)
+	categories := append([]string{"odd"}, CommonCategories...)
 	for round := range 300 {
 		var phases []testPhase
 		where := make(map[int]map[string][]string) // node -> phase -> categories
@@ -212,7 +212,7 @@ func TestFatesAreThoseOfEachNode(t *testing.T) {
 
 // fateOf tells what became of one node, given its categories by phase.
 func fateOf(where map[string][]string) (Fate, bool) {
-	fate, listed := FateUnfinished, false
+	fate, listed, gone := FateUnfinished, false, false
 	for _, phase := range append(slices.Clone(PhaseOrder), "odd") {
 		in := where[phase]
 		if len(in) == 0 {
@@ -223,14 +223,19 @@ func fateOf(where map[string][]string) (Fate, bool) {
 			return FateFailed, true
 		}
 		switch {
-		case slices.Contains(in, InProgress), slices.Contains(in, NotStarted):
+		case slices.Contains(in, InProgress):
+			fate, gone = FateUnfinished, false
+		case slices.Contains(in, NotStarted):
 			fate = FateUnfinished
+			if gone {
+				fate = FateExcluded
+			}
 		case slices.Contains(in, Succeeded):
-			fate = FateSucceeded
+			fate, gone = FateSucceeded, false
 		case slices.Contains(in, Excluded):
-			fate = FateExcluded
+			fate, gone = FateExcluded, true
 		default:
-			fate = FateUnfinished
+			fate, gone = FateUnfinished, false
 		}
 	}
 	return fate, listed
@@ -330,5 +335,49 @@ func TestOffenders(t *testing.T) {
 	}
 	if some := Offenders(sessions, func(_ *BootSet, p *Phase) bool { return p.Name == Configure }); len(some) != 1 {
 		t.Errorf("of one phase: %+v", some)
+	}
+}
+
+// A node that leaves a session in one phase was never to start in the later ones.
+func TestFatesOfNodesThatLeave(t *testing.T) {
+	s := reading(Reboot, 0, reported("a",
+		testPhase{name: Shutdown, nodes: in{Succeeded: {1, 2, 3, 4, 6}, OnHold: {5}}},
+		testPhase{name: Boot, nodes: in{Excluded: {1}, Superseded: {2}, InProgress: {3}, Succeeded: {4}, NotStarted: {5, 6}}},
+		testPhase{name: Configure, nodes: in{NotStarted: {1, 3, 5, 6}, Superseded: {2}, Succeeded: {4}}}))
+	fates := s.Fates()
+	for _, tt := range []struct {
+		name      string
+		got, want NodeSet
+	}{
+		{"failed: given up", fates.Failed, numbers(5)},
+		{"excluded: disabled or taken over", fates.Excluded, numbers(1, 2)},
+		{"unfinished", fates.Unfinished, numbers(3, 6)},
+		{"succeeded", fates.Succeeded, numbers(4)},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if !tt.got.Equal(tt.want) {
+				t.Errorf("%q, want %q", testTable.Names(tt.got), testTable.Names(tt.want))
+			}
+		})
+	}
+}
+
+func TestTries(t *testing.T) {
+	r := NewRecorder(testTable)
+	for n, times := range map[int]int{1: 1, 2: 2, 3: 4, 4: 1_000_000} {
+		r.Category(0, InProgress).Add([]byte(testNode(n)))
+		r.Tried(0, []byte(testNode(n)), times)
+	}
+	b := BootSet{Phases: []Phase{{Name: Boot}}}
+	r.EndBootSet(&b)
+	p := &b.Phases[0]
+	for n, want := range map[int]int{1: 1, 2: 2, 3: 4, 4: maxTries, 5: 1} {
+		number, _ := testTable.Number([]byte(testNode(n)))
+		if got := p.Tries(number); got != want {
+			t.Errorf("node %d: %d tries, want %d", n, got, want)
+		}
+	}
+	if p.Retried != 3 {
+		t.Errorf("%d nodes retried, want 3", p.Retried)
 	}
 }

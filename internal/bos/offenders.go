@@ -62,7 +62,7 @@ func (s *Session) failures(take func(*BootSet, *Phase) bool) iter.Seq2[string, N
 			b := &s.BootSets[i]
 			for j := range b.Phases {
 				p := &b.Phases[j]
-				if nodes := p.In(Failed); !nodes.Empty() && take(b, p) && !yield(p.Name, nodes) {
+				if nodes := p.Failed(); !nodes.Empty() && take(b, p) && !yield(p.Name, nodes) {
 					return
 				}
 			}

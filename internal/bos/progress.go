@@ -26,11 +26,11 @@ func (s *Session) Observe(prev *Session, now time.Time) {
 			old := before.phase(p.Name)
 			switch {
 			case old != nil && p.sameAs(old):
-				p.LastProgress = old.LastProgress
+				p.LastProgress = newest(now, old.LastProgress, p.Moved)
 			case before != nil:
 				p.LastProgress = now // a node moved, or the phase is new
 			default:
-				p.LastProgress = newest(now, p.StartTime, p.StopTime)
+				p.LastProgress = newest(now, p.Moved, p.StartTime, p.StopTime)
 				if p.LastProgress.IsZero() {
 					p.LastProgress = newest(now, b.StartTime, s.StartTime)
 				}

@@ -30,6 +30,7 @@ type Recorder struct {
 type phaseRecord struct {
 	categories []*record
 	errors     []*record
+	attempts   []*bitset.BitSet
 }
 
 // record is a category or an error message and its nodes.
@@ -102,6 +103,21 @@ func (r *Recorder) number(name []byte) int {
 	return n
 }
 
+// Tried takes down how often a node was tried in the phase with this index. Beyond a
+// number that nobody counts, it does not matter how often.
+func (r *Recorder) Tried(phase int, node []byte, times int) {
+	p := r.phase(phase)
+	for i := range min(times, maxTries) - 1 {
+		if i == len(p.attempts) {
+			p.attempts = append(p.attempts, new(bitset.BitSet))
+		}
+		p.attempts[i].Set(uint(r.number(node)))
+	}
+}
+
+// maxTries bounds how many attempts are told apart.
+const maxTries = 100
+
 // EndBootSet fills in what has been recorded since the last call: the categories, errors
 // and tallies of the phases and of the boot set. The phases must stand at the indexes
 // given to Category and Error; they are put in the order of work.
@@ -118,6 +134,12 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 			p.Errors = append(p.Errors, PhaseError{e.name, r.share(&e.nodes)})
 		}
 		slices.SortFunc(p.Errors, func(x, y PhaseError) int { return strings.Compare(x.Message, y.Message) })
+		for _, nodes := range recorded.attempts {
+			p.Attempts = append(p.Attempts, r.share(nodes))
+		}
+		if len(p.Attempts) > 0 {
+			p.Retried = p.Attempts[0].Len()
+		}
 		p.Nodes = p.Fates().Tally()
 	}
 	order := b.workOrder()

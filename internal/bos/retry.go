@@ -1,7 +1,7 @@
 package bos
 
 // Held returns the nodes that the session acts on in the boot sets that take accepts:
-// those in any category but excluded.
+// those in any category but excluded and superseded.
 func (s *Session) Held(take func(*BootSet) bool) NodeSet {
 	var held NodeSet
 	for i := range s.BootSets {
@@ -11,7 +11,7 @@ func (s *Session) Held(take func(*BootSet) bool) NodeSet {
 		}
 		for j := range b.Phases {
 			for _, c := range b.Phases[j].Categories {
-				if c.Name != Excluded {
+				if c.Name != Excluded && c.Name != Superseded {
 					held = held.Union(c.Nodes)
 				}
 			}
@@ -37,9 +37,9 @@ func (s *Session) ToRetry(unfinished bool, take func(*BootSet, *Phase) bool) Nod
 			}
 			for _, c := range p.Categories {
 				switch c.Name {
-				case Failed:
+				case Failed, OnHold:
 					retry = retry.Union(c.Nodes)
-				case Succeeded, Excluded:
+				case Succeeded, Excluded, Superseded:
 				default:
 					retry = retry.Union(c.Nodes.Intersect(left))
 				}

@@ -35,8 +35,11 @@ func PlaceIn(order []string, name string) int {
 	return len(order)
 }
 
-// APIv1 is the value of Session.API for sessions of the BOS v1 API.
-const APIv1 = "v1"
+// Values of Session.API, for sessions of the BOS v1 and v2 APIs.
+const (
+	APIv1 = "v1"
+	APIv2 = "v2"
+)
 
 // Optional is a value that BOS may leave out.
 type Optional[T any] struct {
@@ -78,6 +81,25 @@ type Session struct {
 	// FirstSeen is when the session was first read, by the clock of BOS. It
 	// dates a session for which BOS gives no time at all.
 	FirstSeen time.Time
+	// Limit narrows the nodes of the template, as its creator wrote it; "" for all. v1
+	// does not say.
+	Limit string
+	// IncludeDisabled is set if the session acts on disabled nodes, too. v1 never does.
+	IncludeDisabled bool
+	// Staged is set for a session whose nodes wait until somebody applies it to them;
+	// StagedNodes is how many still wait.
+	Staged      bool
+	StagedNodes int
+	// SetupError is why the session ended before it acted on any node.
+	SetupError string
+	// StopTold is set if BOS is sure to give the stop time, so that a session without one
+	// has not ended.
+	StopTold bool
+	// AwaitsApply is set while all nodes of a staged session wait: it may be left alone
+	// for as long as anybody likes.
+	AwaitsApply bool
+	// Limits are the waits that BOS is configured for, zero where it does not say.
+	Limits Limits
 	// Preexisting is set when the first list already held the session. Unless BOS
 	// gives a start time, nobody can tell how old it is.
 	Preexisting bool
@@ -86,6 +108,9 @@ type Session struct {
 // BootSet is the part of a session that boots one set of nodes alike.
 type BootSet struct {
 	Name string
+	// Derived says from what it was concluded which nodes are in the boot set; "" where BOS
+	// says so.
+	Derived string
 	// Reported is false until the boot agent has told BOS the nodes of the
 	// boot set; such a boot set has no phases.
 	Reported bool
@@ -101,13 +126,20 @@ type Phase struct {
 	Metadata
 	Categories []Category   // each name once, known ones first and in CategoryOrder
 	Errors     []PhaseError // each message once, by message
+	// Attempts holds the nodes that were tried at least two times, at least three, and so
+	// on; Retried is how many were tried more than once. v1 does not say.
+	Attempts []NodeSet
+	Retried  int
 	// Nodes counts the distinct nodes of the phase by what became of them.
 	Nodes Tally
 	// Waiting is set while nodes that count as succeeded may still fail, or the phase has
 	// not yet ended for them.
 	Waiting bool
-	// LastProgress is when a node last changed its category, by the clock of
-	// BOS: see Session.Observe.
+	// Moved is when BOS last did something to a node of the phase, by its own clock; zero
+	// where it does not say.
+	Moved time.Time
+	// LastProgress is when a node last changed its category, or BOS last did something
+	// to it, by the clock of BOS: see Session.Observe.
 	LastProgress time.Time
 }
 
@@ -160,9 +192,24 @@ func (p *Phase) All() NodeSet {
 	return all
 }
 
+// Failed returns the nodes that failed in the phase, or were given up in it.
+func (p *Phase) Failed() NodeSet { return p.In(Failed).Union(p.In(OnHold)) }
+
+// Tries is how often the node was tried in the phase, as far as is known: 1 at least.
+func (p *Phase) Tries(node int) int {
+	tries := 1
+	for _, more := range p.Attempts {
+		if !more.Has(node) {
+			break
+		}
+		tries++
+	}
+	return tries
+}
+
 // Silent returns the nodes that failed in the phase without an error message.
 func (p *Phase) Silent() NodeSet {
-	silent := p.In(Failed)
+	silent := p.Failed()
 	for _, e := range p.Errors {
 		silent = silent.Minus(e.Nodes)
 	}
@@ -253,6 +300,10 @@ func (s *Session) Renumber(r Renumbering) *Session {
 			for k := range p.Errors {
 				move(&p.Errors[k].Nodes)
 			}
+			p.Attempts = slices.Clone(p.Attempts)
+			for k := range p.Attempts {
+				move(&p.Attempts[k])
+			}
 		}
 	}
 	return &t
@@ -289,6 +340,7 @@ func (s *Session) sets() (sets []NodeSet) {
 			for k := range p.Errors {
 				sets = append(sets, p.Errors[k].Nodes)
 			}
+			sets = append(sets, p.Attempts...)
 		}
 	}
 	return sets

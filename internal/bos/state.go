@@ -1,6 +1,9 @@
 package bos
 
-import "time"
+import (
+	"cmp"
+	"time"
+)
 
 // State is what a session, boot set or phase has effectively come to. BOS itself
 // does not say it: its flags mean different things in different releases and are
@@ -39,21 +42,47 @@ func (s State) Ended() bool {
 	}
 }
 
-// Limits say how long unfinished work may stand still.
+// Limits say how long unfinished work may stand still. Zero leaves a limit to others: see
+// Judge.
 type Limits struct {
-	// Shutdown is how long no node may move while the shutdown phase is in
-	// progress or no node is known yet.
+	// Shutdown is how long no node may move while the shutdown phase is in progress.
 	Shutdown time.Duration
-	// Other is how long no node may move otherwise: the waits for nodes to
-	// become ready and to be configured take half an hour each.
+	// Other is how long no node may move otherwise: the waits for nodes to become ready
+	// and to be configured take half an hour each.
 	Other time.Duration
 	// Abandoned is how long a session may be stuck.
 	Abandoned time.Duration
+
+	// Report is how long it may take until the nodes are known; Shutdown by default.
+	Report time.Duration
+	// Boot is how long no node may move while the boot phase is in progress; Other by
+	// default.
+	Boot time.Duration
+	// Closing is how long BOS may take to end a session that has no node left to move;
+	// Other by default.
+	Closing time.Duration
 }
 
 // DefaultLimits are the waits of BOS as it comes: ten minutes for a shutdown, and half
 // an hour for nodes to become ready or to be configured (bos.md, Flags).
 var DefaultLimits = Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
+
+// or returns the limits, with those that are zero taken from others. Whoever sets a limit
+// also sets those that it is the default of.
+func (l Limits) or(m Limits) Limits {
+	l.Report = cmp.Or(l.Report, l.Shutdown, m.Report)
+	l.Boot = cmp.Or(l.Boot, l.Other, m.Boot)
+	l.Closing = cmp.Or(l.Closing, l.Other, m.Closing)
+	l.Shutdown, l.Other, l.Abandoned = cmp.Or(l.Shutdown, m.Shutdown), cmp.Or(l.Other, m.Other), cmp.Or(l.Abandoned, m.Abandoned)
+	return l
+}
+
+// For returns the limits for a session, all of them set: these where they are, otherwise
+// those that BOS is configured for, otherwise the defaults.
+func (l Limits) For(s *Session) Limits {
+	l = l.or(s.Limits).or(DefaultLimits)
+	return l.or(Limits{Report: l.Shutdown, Boot: l.Other, Closing: l.Other})
+}
 
 // Ending tells whether a session has ended.
 type Ending uint8
@@ -96,14 +125,16 @@ type BootSetVerdict struct {
 //     state of the others.
 //   - A session without a stop time whose boot sets have all ended did so when a node
 //     last moved.
+//   - Where BOS is sure to give the stop time, only that ends anything.
 func Judge(s *Session, now time.Time, l Limits) Verdict {
 	stopped := !s.StopTime.IsZero()
+	l = l.For(s)
 	v := Verdict{BootSets: make([]BootSetVerdict, len(s.BootSets))}
 	count := make(map[State]int)
 	unreported := false
 	for i := range s.BootSets {
 		b := &s.BootSets[i]
-		bv := b.judge(stopped, now.Sub(s.lastProgress(b, now)), l)
+		bv := b.judge(stopped, s.StopTold, now.Sub(s.lastProgress(b, now)), l)
 		v.BootSets[i] = bv
 		count[bv.State]++
 		unreported = unreported || !b.Reported
@@ -120,10 +151,14 @@ func Judge(s *Session, now time.Time, l Limits) Verdict {
 		v.Ending, v.End = Ended, s.LastProgress(now)
 	}
 	switch {
+	case stopped && s.SetupError != "":
+		v.State = StateFailed
 	case !stopped && s.Obscure:
 		v.State = StateUnknown
+	case !stopped && s.AwaitsApply:
+		v.State = StatePending
 	case !stopped && len(s.BootSets) == 0:
-		v.State = unfinishedState(StatePending, now.Sub(s.LastProgress(now)), l.Shutdown, l.Abandoned)
+		v.State = unfinishedState(StatePending, now.Sub(s.LastProgress(now)), l.Report, l.Abandoned)
 	case stopped || open == 0:
 		v.State = outcome(s.Nodes)
 		if unreported && v.State == StateSucceeded {
@@ -143,21 +178,28 @@ func Judge(s *Session, now time.Time, l Limits) Verdict {
 	return v
 }
 
-func (b *BootSet) judge(stopped bool, idle time.Duration, l Limits) BootSetVerdict {
-	v := BootSetVerdict{State: b.state(stopped, idle, l), Phases: make([]State, len(b.Phases))}
+func (b *BootSet) judge(stopped, told bool, idle time.Duration, l Limits) BootSetVerdict {
+	v := BootSetVerdict{State: b.state(stopped, told, idle, l), Phases: make([]State, len(b.Phases))}
 	for i := range b.Phases {
 		v.Phases[i] = b.Phases[i].state(v.State)
 	}
 	return v
 }
 
-func (b *BootSet) state(stopped bool, idle time.Duration, l Limits) State {
-	if stopped || b.ended() || b.halted(idle, l) {
+func (b *BootSet) state(stopped, told bool, idle time.Duration, l Limits) State {
+	if stopped || !told && (b.ended() || b.halted(idle, l)) {
 		return outcome(b.Nodes)
 	}
 	limit := l.Other
-	if !b.Reported || b.inShutdown() {
+	switch {
+	case !b.Reported:
+		limit = l.Report
+	case b.inProgress(Shutdown):
 		limit = l.Shutdown
+	case b.Nodes.Unfinished == 0:
+		limit = l.Closing
+	case b.inProgress(Boot):
+		limit = l.Boot
 	}
 	activeState := StatePending
 	for i := range b.Phases {
@@ -168,9 +210,10 @@ func (b *BootSet) state(stopped bool, idle time.Duration, l Limits) State {
 	return unfinishedState(activeState, idle, limit, l.Abandoned)
 }
 
-func (b *BootSet) inShutdown() bool {
+// inProgress reports whether work goes on in a phase.
+func (b *BootSet) inProgress(phase string) bool {
 	for i := range b.Phases {
-		if b.Phases[i].Name == Shutdown && b.Phases[i].active() {
+		if b.Phases[i].Name == phase && b.Phases[i].active() {
 			return true
 		}
 	}

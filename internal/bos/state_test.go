@@ -586,3 +586,67 @@ func TestEnding(t *testing.T) {
 		})
 	}
 }
+
+// TestJudgeToldStops has sessions of an API that is sure to give stop times, and says how
+// long BOS waits.
+func TestJudgeToldStops(t *testing.T) {
+	told := func(s *Session) *Session {
+		s.API, s.StopTold = APIv2, true
+		s.Limits = Limits{Shutdown: 6 * time.Minute, Boot: 21 * time.Minute, Report: 10 * time.Minute, Closing: 45 * time.Second}
+		for i := range s.BootSets {
+			for j := range s.BootSets[i].Phases {
+				s.BootSets[i].Phases[j].Waiting = false
+			}
+		}
+		return s
+	}
+	moved := func(s *Session, ago time.Duration) *Session {
+		for i := range s.BootSets {
+			for j := range s.BootSets[i].Phases {
+				s.BootSets[i].Phases[j].Moved = start.Add(ago)
+			}
+		}
+		return s
+	}
+	setupError := told(reading(Boot, time.Minute))
+	setupError.SetupError = "No nodes were found to act upon."
+	staged := told(reading(Reboot, 0, reported("a", testPhase{name: Boot, nodes: in{NotStarted: span(1, 4)}})))
+	staged.Staged, staged.StagedNodes, staged.AwaitsApply = true, 4, true
+	boot := func(stopped time.Duration, nodes in) *Session {
+		return told(reading(Boot, stopped, reported("a", testPhase{name: Boot, nodes: nodes})))
+	}
+	for _, tt := range []struct {
+		name    string
+		session *Session
+		limits  Limits // that the administrator sets
+		age     time.Duration
+		want    State
+		ended   bool
+	}{
+		{"not set up yet", told(reading(Boot, 0)), Limits{}, 9 * time.Minute, StatePending, false},
+		{"not set up for long", told(reading(Boot, 0)), Limits{}, 11 * time.Minute, StateStuck, false},
+		{"set-up failed", setupError, Limits{}, time.Hour, StateFailed, true},
+		{"staged for weeks", staged, Limits{}, 500 * time.Hour, StatePending, false},
+		{"booting within the wait of BOS", boot(0, in{InProgress: span(1, 4)}), Limits{}, 20 * time.Minute, StateRunning, false},
+		{"booting beyond the wait of BOS", boot(0, in{InProgress: span(1, 4)}), Limits{}, 22 * time.Minute, StateStuck, false},
+		{"booting again and again", moved(boot(0, in{InProgress: span(1, 4)}), 50*time.Minute), Limits{}, 60 * time.Minute, StateRunning, false},
+		{"the administrator's wait goes before that of BOS", boot(0, in{InProgress: span(1, 4)}), Limits{Other: 2 * time.Hour}, 100 * time.Minute, StateRunning, false},
+		{"all nodes done, not yet ended", moved(boot(0, in{Succeeded: span(1, 4)}), 10*time.Minute), Limits{}, 10*time.Minute + 30*time.Second, StateRunning, false},
+		{"all nodes done, and it does not end", moved(boot(0, in{Succeeded: span(1, 4)}), 10*time.Minute), Limits{}, 11 * time.Minute, StateStuck, false},
+		{"ended well", boot(time.Hour, in{Succeeded: span(1, 4)}), Limits{}, time.Hour, StateSucceeded, true},
+		{"ended with nodes given up", boot(time.Hour, in{Succeeded: span(1, 3), OnHold: {4}}), Limits{}, time.Hour, StatePartial, true},
+		{"ended with all nodes given up", boot(time.Hour, in{OnHold: span(1, 4)}), Limits{}, time.Hour, StateFailed, true},
+		{"ended well, but for nodes taken over", boot(time.Hour, in{Succeeded: span(1, 3), Superseded: {4}}), Limits{}, time.Hour, StateSucceeded, true},
+		{"ended with all nodes taken over", boot(time.Hour, in{Superseded: span(1, 4)}), Limits{}, time.Hour, StateUnknown, true},
+		{"ended without a node", boot(time.Hour, nil), Limits{}, time.Hour, StateUnknown, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			now := start.Add(tt.age)
+			tt.session.Observe(nil, now)
+			v := Judge(tt.session, now, tt.limits)
+			if v.State != tt.want || (v.Ending == Ended) != tt.ended {
+				t.Errorf("%s, ending %d; want %s, ended %t", v.State, v.Ending, tt.want, tt.ended)
+			}
+		})
+	}
+}

@@ -112,7 +112,7 @@ func (v *Inventory) atRest(r *record, now time.Time) bool {
 	if !r.stopSeen.IsZero() {
 		return now.Sub(r.stopSeen) >= settleAfter
 	}
-	return now.Sub(r.session.LastProgress(now)) > v.cfg.Limits.Abandoned
+	return now.Sub(r.session.LastProgress(now)) > v.cfg.Limits.For(r.session).Abandoned
 }
 
 // await plans the next reading after a good one in which BOS said that a part of the
