@@ -25,6 +25,8 @@ var mayImport = map[string][]string{
 	"exporter":               {"collectors", "internal/bosv1", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
 	"dashboards":             {"datasource", "exporter", "collectors", "internal/bos"}, // only in tests
 	"collectors":             {"internal/inventory", "internal/bos"},
+	"internal/bosapi":        {"internal/bosv1", "internal/bosv2", "internal/inventory", "internal/bosclient", "internal/bos"},
+	"internal/bosv2":         {"internal/inventory", "internal/bosclient", "internal/bos"},
 	"internal/bosv1":         {"internal/inventory", "internal/bosclient", "internal/bos"},
 	"internal/inventory":     {"internal/bos"},
 	"internal/bosclient":     {"internal/bos"},

@@ -2,30 +2,9 @@ package bosv2
 
 import (
 	"strings"
-	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
-
-// Component is what BOS says of a node. Any member may be missing in its answer; it is
-// then zero here.
-type Component struct {
-	ID            string
-	Enabled       bool
-	Error         string
-	Session       string // the session that acts on the node, or acted on it last
-	StagedSession string // the session that is staged for it
-	Phase         string // powering_off, powering_on, configuring or ""
-	Status        string // status.status, the override included
-	Action        string // the last action of BOS
-	ActionTime    time.Time
-	PowerOns      int // attempts since the session began, or since BOS last reset them
-	PowerOffs     int // the same, graceful and forceful ones together
-	// Configuration is that of the desired state: present and empty where none is wanted.
-	Configuration bos.Optional[string]
-	Kernel        string // path of the desired kernel, which tells the image
-	RetryPolicy   bos.Optional[int]
-}
 
 // Statuses and actions of components that the rules look at.
 const (
@@ -80,7 +59,7 @@ func final(category string) bool {
 // where it stood when it was last seen (nobody if it never was). It is the one place
 // that maps components of v2 to the phases and categories of v1 (bos.md, Nodes of v2);
 // the first rule that fits decides.
-func Derive(c *Component, session, operation string, last Standing) Standing {
+func Derive(c *bos.Component, session, operation string, last Standing) Standing {
 	phases := phasesOf(c, operation, last)
 	now := current(c)
 	if now >= 0 && !phases[now] {
@@ -105,7 +84,7 @@ func Derive(c *Component, session, operation string, last Standing) Standing {
 		return held
 	case !c.Enabled: // 7: disabled by hand
 		return phases.at(orSeen(now, phases, last), bos.Excluded)
-	case c.untouched(): // 8
+	case untouched(c): // 8
 		return phases.at(orSeen(now, phases, last), bos.NotStarted)
 	case working[c.Status]: // 9
 		return phases.at(orSeen(now, phases, last), bos.InProgress)
@@ -116,7 +95,7 @@ func Derive(c *Component, session, operation string, last Standing) Standing {
 
 // untouched reports whether the next step of the node is due and BOS has done nothing
 // for it yet.
-func (c *Component) untouched() bool {
+func untouched(c *bos.Component) bool {
 	switch c.Status {
 	case statusOffPending:
 		return c.PowerOns == 0 && (c.Action == actionSetup || c.Action == actionApplyStaged)
@@ -129,7 +108,7 @@ func (c *Component) untouched() bool {
 
 // current is the place of the phase that the node is in, or -1. A node that is powered
 // off after it has been powered on once is being tried again: that is part of its boot.
-func current(c *Component) int {
+func current(c *bos.Component) int {
 	switch c.Phase {
 	case phaseOff:
 		if c.PowerOns == 0 {
@@ -148,7 +127,7 @@ func current(c *Component) int {
 // goesThrough tells for each phase whether a node goes through it.
 type goesThrough [phaseCount]bool
 
-func phasesOf(c *Component, operation string, last Standing) goesThrough {
+func phasesOf(c *bos.Component, operation string, last Standing) goesThrough {
 	var p goesThrough
 	p[inShutdown] = operation == bos.Shutdown || operation == bos.Reboot ||
 		last[inShutdown] != "" || c.Phase == phaseOff && c.PowerOns == 0

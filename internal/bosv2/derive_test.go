@@ -41,70 +41,70 @@ func TestDeriveRules(t *testing.T) {
 	for _, tt := range []struct {
 		name      string
 		operation string
-		node      Component
+		node      bos.Component
 		last      string
 		want      string
 	}{
 		{"1: taken over before it was seen", bos.Reboot,
-			Component{Enabled: true, Session: "y", Phase: phaseOn, Status: onCalled, Configuration: cfs}, "- - -", "superseded superseded superseded"},
+			bos.Component{Enabled: true, Session: "y", Phase: phaseOn, Status: onCalled, Configuration: cfs}, "- - -", "superseded superseded superseded"},
 		{"1: taken over while it booted", bos.Reboot,
-			Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded in_progress not_started", "succeeded superseded superseded"},
+			bos.Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded in_progress not_started", "succeeded superseded superseded"},
 		{"1: taken over after it had succeeded", bos.Reboot,
-			Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded succeeded succeeded", "succeeded succeeded succeeded"},
+			bos.Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded succeeded succeeded", "succeeded succeeded succeeded"},
 		{"1: taken over after it had failed", bos.Reboot,
-			Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded failed not_started", "succeeded failed not_started"},
+			bos.Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded failed not_started", "succeeded failed not_started"},
 		{"1: taken over after it had been given up", bos.Reboot,
-			Component{Enabled: true, Session: "y"}, "on_hold not_started -", "on_hold not_started -"},
+			bos.Component{Enabled: true, Session: "y"}, "on_hold not_started -", "on_hold not_started -"},
 		{"2: staged, and at work for another", bos.Reboot,
-			Component{Enabled: true, Session: "y", StagedSession: x, Phase: phaseOn, Status: onCalled, Configuration: none}, "- - -", "not_started not_started -"},
+			bos.Component{Enabled: true, Session: "y", StagedSession: x, Phase: phaseOn, Status: onCalled, Configuration: none}, "- - -", "not_started not_started -"},
 		{"2: staged, and applied", bos.Reboot,
-			Component{Enabled: true, Session: x, StagedSession: x, Phase: phaseOn, Status: onCalled, PowerOns: 1, Configuration: none}, "- - -", "succeeded in_progress -"},
+			bos.Component{Enabled: true, Session: x, StagedSession: x, Phase: phaseOn, Status: onCalled, PowerOns: 1, Configuration: none}, "- - -", "succeeded in_progress -"},
 		{"3: stable", bos.Reboot,
-			Component{Session: x, Status: statusStable, Configuration: cfs}, "succeeded succeeded in_progress", "succeeded succeeded succeeded"},
+			bos.Component{Session: x, Status: statusStable, Configuration: cfs}, "succeeded succeeded in_progress", "succeeded succeeded succeeded"},
 		{"3: stable without a configuration", bos.Boot,
-			Component{Session: x, Status: statusStable, Configuration: none}, "- in_progress -", "- succeeded -"},
+			bos.Component{Session: x, Status: statusStable, Configuration: none}, "- in_progress -", "- succeeded -"},
 		{"3: stable again after the session counted it as failed", bos.Shutdown,
-			Component{Session: x, Status: statusStable}, "failed - -", "succeeded - -"},
+			bos.Component{Session: x, Status: statusStable}, "failed - -", "succeeded - -"},
 		{"4: failed at its power-off", bos.Reboot,
-			Component{Session: x, Phase: phaseOff, Status: statusFailed, PowerOffs: 4, Configuration: cfs}, "in_progress not_started not_started", "failed not_started not_started"},
+			bos.Component{Session: x, Phase: phaseOff, Status: statusFailed, PowerOffs: 4, Configuration: cfs}, "in_progress not_started not_started", "failed not_started not_started"},
 		{"4: failed, and its phase is gone", bos.Reboot,
-			Component{Session: x, Status: statusFailed, Configuration: cfs}, "succeeded in_progress not_started", "succeeded failed not_started"},
+			bos.Component{Session: x, Status: statusFailed, Configuration: cfs}, "succeeded in_progress not_started", "succeeded failed not_started"},
 		{"4: failed, still enabled for one poll", bos.Boot,
-			Component{Enabled: true, Session: x, Phase: phaseOn, Status: statusFailed, PowerOns: 3, Configuration: none}, "- in_progress -", "- failed -"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOn, Status: statusFailed, PowerOns: 3, Configuration: none}, "- in_progress -", "- failed -"},
 		{"5: on hold before BOS has looked at it", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: statusOnHold, Configuration: cfs}, "- - -", "not_started not_started not_started"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: statusOnHold, Configuration: cfs}, "- - -", "not_started not_started not_started"},
 		{"5: on hold in the middle", bos.Reboot,
-			Component{Enabled: true, Session: x, Status: statusOnHold, Configuration: cfs}, "succeeded in_progress not_started", "succeeded in_progress not_started"},
+			bos.Component{Enabled: true, Session: x, Status: statusOnHold, Configuration: cfs}, "succeeded in_progress not_started", "succeeded in_progress not_started"},
 		{"6: given up", bos.Reboot,
-			Component{Session: x, Status: statusOnHold, Configuration: cfs}, "succeeded in_progress not_started", "succeeded on_hold not_started"},
+			bos.Component{Session: x, Status: statusOnHold, Configuration: cfs}, "succeeded in_progress not_started", "succeeded on_hold not_started"},
 		{"6: given up before it was seen", bos.Reboot,
-			Component{Session: x, Status: statusOnHold, Configuration: cfs}, "- - -", "on_hold not_started not_started"},
+			bos.Component{Session: x, Status: statusOnHold, Configuration: cfs}, "- - -", "on_hold not_started not_started"},
 		{"7: disabled by hand", bos.Reboot,
-			Component{Session: x, Phase: phaseOn, Status: onCalled, PowerOns: 1, Configuration: cfs}, "succeeded in_progress not_started", "succeeded excluded not_started"},
+			bos.Component{Session: x, Phase: phaseOn, Status: onCalled, PowerOns: 1, Configuration: cfs}, "succeeded in_progress not_started", "succeeded excluded not_started"},
 		{"8: nothing done yet", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseOff, Status: statusOffPending, Action: actionSetup, Configuration: cfs}, "- - -", "not_started not_started not_started"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOff, Status: statusOffPending, Action: actionSetup, Configuration: cfs}, "- - -", "not_started not_started not_started"},
 		{"8: staged and applied, nothing done yet", bos.Shutdown,
-			Component{Enabled: true, Session: x, Phase: phaseOff, Status: statusOffPending, Action: actionApplyStaged}, "- - -", "not_started - -"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOff, Status: statusOffPending, Action: actionApplyStaged}, "- - -", "not_started - -"},
 		{"8: off, and not yet powered on", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseOn, Status: statusOnPending, PowerOffs: 1, Configuration: cfs}, "in_progress not_started not_started", "succeeded not_started not_started"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOn, Status: statusOnPending, PowerOffs: 1, Configuration: cfs}, "in_progress not_started not_started", "succeeded not_started not_started"},
 		{"9: powering off", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseOff, Status: "power_off_forcefully_called", PowerOffs: 2, Configuration: cfs}, "- - -", "in_progress not_started not_started"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOff, Status: "power_off_forcefully_called", PowerOffs: 2, Configuration: cfs}, "- - -", "in_progress not_started not_started"},
 		{"9: a power-off that is due again", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseOff, Status: statusOffPending, Action: "powering_off_gracefully", PowerOffs: 1, Configuration: cfs}, "- - -", "in_progress not_started not_started"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOff, Status: statusOffPending, Action: "powering_off_gracefully", PowerOffs: 1, Configuration: cfs}, "- - -", "in_progress not_started not_started"},
 		{"9: a power-on that is due again", bos.Boot,
-			Component{Enabled: true, Session: x, Phase: phaseOn, Status: statusOnPending, PowerOns: 2, Configuration: none}, "- - -", "- in_progress -"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOn, Status: statusOnPending, PowerOns: 2, Configuration: none}, "- - -", "- in_progress -"},
 		{"9: a boot that powers off first", bos.Boot,
-			Component{Enabled: true, Session: x, Phase: phaseOff, Status: "power_off_gracefully_called", PowerOffs: 1, Configuration: cfs}, "- - -", "in_progress not_started not_started"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOff, Status: "power_off_gracefully_called", PowerOffs: 1, Configuration: cfs}, "- - -", "in_progress not_started not_started"},
 		{"9: that boot, powered on", bos.Boot,
-			Component{Enabled: true, Session: x, Phase: phaseOn, Status: onCalled, PowerOns: 1, Configuration: cfs}, "in_progress not_started not_started", "succeeded in_progress not_started"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOn, Status: onCalled, PowerOns: 1, Configuration: cfs}, "in_progress not_started not_started", "succeeded in_progress not_started"},
 		{"9: configured", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: phaseConfigure, PowerOns: 1, Configuration: cfs}, "- - -", "succeeded succeeded in_progress"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: phaseConfigure, PowerOns: 1, Configuration: cfs}, "- - -", "succeeded succeeded in_progress"},
 		{"9: configured, with no key that says so", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: phaseConfigure, PowerOns: 1}, "- - -", "succeeded succeeded in_progress"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: phaseConfigure, PowerOns: 1}, "- - -", "succeeded succeeded in_progress"},
 		{"9: configured though nothing is to be", bos.Reboot,
-			Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: phaseConfigure, PowerOns: 1, Configuration: none}, "- - -", "succeeded in_progress -"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseConfigure, Status: phaseConfigure, PowerOns: 1, Configuration: none}, "- - -", "succeeded in_progress -"},
 		{"9: an override that nobody knows", bos.Boot,
-			Component{Enabled: true, Session: x, Phase: phaseOn, Status: "Quarantined", PowerOns: 1, Configuration: none}, "- - -", "- quarantined -"},
+			bos.Component{Enabled: true, Session: x, Phase: phaseOn, Status: "Quarantined", PowerOns: 1, Configuration: none}, "- - -", "- quarantined -"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			if got := Derive(&tt.node, x, tt.operation, standing(tt.last)); got != standing(tt.want) {
@@ -117,19 +117,19 @@ func TestDeriveRules(t *testing.T) {
 // TestDeriveCourses follows nodes through sessions, as BOS 2.50 was seen to move them.
 func TestDeriveCourses(t *testing.T) {
 	cfs := bos.Some(withCFS)
-	node := func(phase, status string, ons, offs int) Component {
-		return Component{Enabled: true, Session: x, Phase: phase, Status: status, PowerOns: ons, PowerOffs: offs, Configuration: cfs}
+	node := func(phase, status string, ons, offs int) bos.Component {
+		return bos.Component{Enabled: true, Session: x, Phase: phase, Status: status, PowerOns: ons, PowerOffs: offs, Configuration: cfs}
 	}
-	disabled := func(c Component) Component {
+	disabled := func(c bos.Component) bos.Component {
 		c.Enabled = false
 		return c
 	}
-	begun := func(c Component) Component {
+	begun := func(c bos.Component) bos.Component {
 		c.Action = actionSetup
 		return c
 	}
 	type step struct {
-		node Component
+		node bos.Component
 		want string
 	}
 	for _, tt := range []struct {
@@ -182,7 +182,7 @@ func TestDeriveCourses(t *testing.T) {
 			{node(phaseOn, onCalled, 1, 1), "succeeded in_progress not_started"},
 			{node(phaseConfigure, phaseConfigure, 1, 1), "succeeded succeeded in_progress"},
 			{disabled(node("", statusStable, 0, 0)), "succeeded succeeded succeeded"},
-			{Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded succeeded succeeded"},
+			{bos.Component{Enabled: true, Session: "y", Phase: phaseOff, Configuration: cfs}, "succeeded succeeded succeeded"},
 		}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
