@@ -19,12 +19,11 @@ var CategoryOrder = []string{NotStarted, InProgress, Succeeded, Failed, Excluded
 // CommonCategories are those that sessions of every API have.
 var CommonCategories = CategoryOrder[:5]
 
-// worst are categories by how much their nodes ask to be looked at, the most first.
+// worst lists the categories by urgency, the most urgent first; "" stands for any other.
 var worst = []string{Failed, OnHold, InProgress, NotStarted, "", Succeeded, Excluded, Superseded}
 
-// WorstFirst compares categories so that those come first whose nodes ask to be looked
-// at: failed, then unfinished ones, of which those that are not known here are the last,
-// then the rest.
+// WorstFirst orders categories by urgency: nodes that failed come first, then unfinished
+// ones, those in unknown categories last, then the rest.
 func WorstFirst(a, b string) int {
 	place := func(category string) int {
 		if i := slices.Index(worst, category); i >= 0 {
@@ -35,8 +34,7 @@ func WorstFirst(a, b string) int {
 	return place(a) - place(b)
 }
 
-// Tally counts distinct nodes by what became of them. Every node is in exactly
-// one of the four numbers.
+// Tally counts distinct nodes by what became of them. Each node is counted once.
 type Tally struct {
 	Failed     int // in any phase
 	Unfinished int // not started or in progress

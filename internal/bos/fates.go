@@ -2,20 +2,9 @@ package bos
 
 import "slices"
 
-// Fate is what became of a node.
-type Fate uint8
-
-// The fates, the worst last. A node in a category that is not known here is
-// unfinished: success is claimed on evidence only.
-const (
-	FateExcluded Fate = iota
-	FateSucceeded
-	FateUnfinished // not started or in progress
-	FateFailed
-)
-
-// Fates are the nodes of a phase, boot set or session by what became of them: each node
-// is in exactly one of the sets.
+// Fates groups the nodes of a phase, boot set or session by what became of them. Each
+// node is in exactly one of the sets. A node in a category that is not known here is
+// unfinished: success is claimed only on evidence.
 type Fates struct {
 	Failed     NodeSet // in any phase
 	Unfinished NodeSet // not started or in progress
@@ -33,39 +22,25 @@ func (f Fates) Tally() Tally {
 	return Tally{f.Failed.Len(), f.Unfinished.Len(), f.Succeeded.Len(), f.Excluded.Len()}
 }
 
-// Of returns what became of a node, if it is one of them.
-func (f Fates) Of(node int) (fate Fate, known bool) {
-	switch {
-	case f.Failed.Has(node):
-		return FateFailed, true
-	case f.Unfinished.Has(node):
-		return FateUnfinished, true
-	case f.Succeeded.Has(node):
-		return FateSucceeded, true
-	default:
-		return FateExcluded, f.Excluded.Has(node)
-	}
-}
-
-// Within leaves the nodes that are also in a set.
+// Within returns the fates of the nodes that are also in a set.
 func (f Fates) Within(s NodeSet) Fates {
 	return Fates{f.Failed.Intersect(s), f.Unfinished.Intersect(s), f.Succeeded.Intersect(s), f.Excluded.Intersect(s)}
 }
 
-// Without leaves the nodes that are not in a set.
+// Without returns the fates of the nodes that are not in a set.
 func (f Fates) Without(s NodeSet) Fates {
 	return Fates{f.Failed.Minus(s), f.Unfinished.Minus(s), f.Succeeded.Minus(s), f.Excluded.Minus(s)}
 }
 
-// union puts two disjoint parts together.
+// union joins two disjoint groups.
 func (f Fates) union(g Fates) Fates {
 	return Fates{f.Failed.Union(g.Failed), f.Unfinished.Union(g.Unfinished), f.Succeeded.Union(g.Succeeded), f.Excluded.Union(g.Excluded)}
 }
 
-// Fates tells what became of the nodes of the phase. A node in two categories counts in
-// the first of these: failed, in progress, not started, succeeded, excluded (bos.md,
-// Nodes in two categories). One that was given up has failed, and one that another session
-// took over is excluded.
+// Fates returns what became of the nodes of the phase. A node in two categories counts in
+// the first of failed, in progress, not started, succeeded and excluded (bos.md, Nodes in
+// two categories). A node that was given up has failed; one that another session took
+// over is excluded.
 func (p *Phase) Fates() Fates {
 	var f Fates
 	f.Failed = p.Failed()
@@ -84,12 +59,12 @@ func (p *Phase) Fates() Fates {
 	return f
 }
 
-// known reports whether the category is one that is known here.
+// known reports whether this package knows the category.
 func known(category string) bool { return PlaceIn(CategoryOrder, category) < len(CategoryOrder) }
 
-// Fates tells what became of the nodes of the boot set: a node has failed if it failed
-// in any phase; else the last phase that lists it tells. A configure phase that is never
-// to be is left out of account.
+// Fates returns what became of the nodes of the boot set. A node that failed in any phase
+// has failed; otherwise the last phase that lists it decides. A configure phase that will
+// never happen is ignored.
 func (b *BootSet) Fates() Fates {
 	order, skip := b.workOrder(), b.untouchedConfigure()
 	var f Fates
@@ -98,16 +73,16 @@ func (b *BootSet) Fates() Fates {
 		f.Failed = f.Failed.Union(b.Phases[i].Failed())
 		all = all.Union(b.Phases[i].All())
 	}
-	told := f.Failed
+	decided := f.Failed
 	for _, i := range slices.Backward(order) {
 		if i != skip {
-			f = f.union(b.Phases[i].Fates().Without(told))
-			told = told.Union(b.Phases[i].All())
+			f = f.union(b.Phases[i].Fates().Without(decided))
+			decided = decided.Union(b.Phases[i].All())
 		}
 	}
-	f.Unfinished = f.Unfinished.Union(all.Minus(told))
+	f.Unfinished = f.Unfinished.Union(all.Minus(decided))
 
-	// A node that left the session in one phase was never to start in the later ones.
+	// A node that left the session in one phase was never going to start the later ones.
 	var gone NodeSet
 	for _, i := range order {
 		p := &b.Phases[i]
@@ -119,8 +94,8 @@ func (b *BootSet) Fates() Fates {
 	return f
 }
 
-// Fates tells what became of the nodes of the session. A node in several boot sets has
-// the worst of what became of it there.
+// Fates returns what became of the nodes of the session. For a node in several boot sets
+// that is the worst of its fates there.
 func (s *Session) Fates() Fates {
 	var f Fates
 	for i := range s.BootSets {

@@ -6,9 +6,8 @@ import (
 	"strings"
 )
 
-// Fold writes the names of the nodes in a set in short, as hostlists: x3000c0s19b1n0 to
-// x3000c0s19b4n0 become x3000c0s19b[1-4]n0. Names that are no xnames stand behind, as
-// they are.
+// Fold abbreviates the names of the nodes in a set as a host list: x3000c0s19b1n0 to
+// x3000c0s19b4n0 become x3000c0s19b[1-4]n0. Names that are not xnames follow unchanged.
 func (t *NodeTable) Fold(s NodeSet) string {
 	var tuples [][]int
 	var others []string
@@ -27,8 +26,8 @@ func (t *NodeTable) Fold(s NodeSet) string {
 	return strings.Join(append(foldFields("xcsbn", tuples), others...), ",")
 }
 
-// foldFields folds sorted tuples of the fields that the letters introduce. Values
-// of the first field that have the same folded rest share a pattern.
+// foldFields folds sorted tuples of the fields that the letters introduce. Values of the
+// first field whose remaining fields fold alike share a pattern.
 func foldFields(letters string, tuples [][]int) []string {
 	if letters == "" {
 		return []string{""}
@@ -69,7 +68,7 @@ func foldFields(letters string, tuples [][]int) []string {
 	return folded
 }
 
-// ranges writes sorted numbers as 7 or [1-4,7].
+// ranges formats sorted numbers as 7 or [1-4,7].
 func ranges(values []int) string {
 	if len(values) == 1 {
 		return fmt.Sprint(values[0])

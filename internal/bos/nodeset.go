@@ -20,7 +20,7 @@ func NodeSetOf(nodes ...int) NodeSet {
 	return newNodeSet(bits)
 }
 
-// newNodeSet takes over bits, which must not change any more.
+// newNodeSet takes ownership of bits, which must not change afterwards.
 func newNodeSet(bits *bitset.BitSet) NodeSet {
 	if bits == nil || bits.None() {
 		return NodeSet{}
@@ -42,8 +42,7 @@ func (s NodeSet) Empty() bool { return s.bits == nil }
 // Has reports whether the set has the node with this number.
 func (s NodeSet) Has(node int) bool { return s.bits != nil && s.bits.Test(uint(node)) }
 
-// All yields the numbers of the nodes in the order of the table, which is that of
-// CompareNodes.
+// All yields the numbers of the nodes in ascending order, which is that of their names.
 func (s NodeSet) All() iter.Seq[int] {
 	return func(yield func(int) bool) {
 		if s.bits == nil {
@@ -84,14 +83,6 @@ func (s NodeSet) Minus(t NodeSet) NodeSet {
 	return newNodeSet(s.bits.Difference(t.bits))
 }
 
-// IntersectLen is the number of nodes that are in both sets.
-func (s NodeSet) IntersectLen(t NodeSet) int {
-	if s.bits == nil || t.bits == nil {
-		return 0
-	}
-	return int(s.bits.IntersectionCardinality(t.bits))
-}
-
 // Equal reports whether both sets have the same nodes.
 func (s NodeSet) Equal(t NodeSet) bool {
 	if s.bits == nil || t.bits == nil {
@@ -100,7 +91,7 @@ func (s NodeSet) Equal(t NodeSet) bool {
 	return s.bits == t.bits || s.bits.SymmetricDifferenceCardinality(t.bits) == 0
 }
 
-// bytes is about how much memory the set takes.
+// bytes estimates the memory that the set takes.
 func (s NodeSet) bytes() int {
 	if s.bits == nil {
 		return 0
@@ -109,8 +100,8 @@ func (s NodeSet) bytes() int {
 	return overhead + 8*len(s.bits.Words())
 }
 
-// Renumber returns the set of the same nodes in another table. Nodes that the
-// renumbering lacks are left out.
+// Renumber returns the set of the same nodes in another table, without those that the
+// other table lacks.
 func (s NodeSet) Renumber(r Renumbering) NodeSet {
 	if s.bits == nil {
 		return s

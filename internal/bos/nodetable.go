@@ -5,10 +5,10 @@ import (
 	"slices"
 )
 
-// NodeTable numbers the names of nodes from 0, in the order of CompareNodes, and holds
-// what can be told from a name. Everything that is known of nodes is a NodeSet over
-// these numbers. A NodeTable never changes: Add and Keep return another one, and a
-// Renumbering leads from one to the other. The zero value has no names.
+// NodeTable numbers node names from 0, xnames first and in numerical order, then all other
+// names as text. It also holds what a name says about its node. Whatever is known about
+// nodes is a NodeSet over these numbers. A NodeTable never changes: Add and Keep return
+// another one, and a Renumbering leads from one to the other. The zero value is empty.
 type NodeTable struct {
 	nodes   []Node
 	numbers map[string]int32
@@ -26,9 +26,6 @@ type Node struct {
 // Renumbering holds, for each number of one table, the number of the same name in
 // another, or -1 where the other lacks the name.
 type Renumbering []int32
-
-// NewNodeTable returns a table of these names, each of which may be given repeatedly.
-func NewNodeTable(names ...string) *NodeTable { return new(NodeTable).Add(names) }
 
 // Len is the number of names.
 func (t *NodeTable) Len() int { return len(t.nodes) }
@@ -65,10 +62,10 @@ func (t *NodeTable) Where(holds func(*Node) bool) NodeSet {
 	return NodeSetOf(numbers...)
 }
 
-// NodeBytes is about how much memory a table takes for each of its nodes.
+// NodeBytes estimates the memory that a table takes for each of its nodes.
 const NodeBytes = 256
 
-// Add returns a table with these names, too; the same one if it has them all.
+// Add returns a table that also has these names, or the same table if it has them all.
 func (t *NodeTable) Add(names []string) *NodeTable {
 	var added []Node
 	for _, name := range names {
@@ -91,7 +88,7 @@ func (t *NodeTable) Add(names []string) *NodeTable {
 	return newNodeTable(append(merged, rest...))
 }
 
-// Keep returns a table of the nodes in the set alone.
+// Keep returns a table of only the nodes in the set.
 func (t *NodeTable) Keep(s NodeSet) *NodeTable {
 	nodes := make([]Node, 0, s.Len())
 	for n := range s.All() {
@@ -137,7 +134,7 @@ func newNode(name string) Node {
 	return n
 }
 
-// compareEntries orders entries as CompareNodes orders their names.
+// compareEntries defines the order of a table.
 func compareEntries(a, b Node) int {
 	switch {
 	case a.IsXname && b.IsXname:

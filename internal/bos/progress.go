@@ -9,10 +9,10 @@ import (
 // (by the clock of BOS). prev is the reading of the same session before, nil if
 // there is none.
 //
-// A phase progresses when a node changes its category between two readings.
-// Before the first own observation the newest time that BOS gives for the phase
-// counts, else that of its boot set or session, else now. Times in the future
-// count as now: the clocks differ.
+// A phase progresses when a node changes its category between two readings, or when BOS
+// acts on a node. Before the first observation, the newest time that BOS gives for the
+// phase counts, otherwise that of its boot set or session, otherwise now. Times in the
+// future count as now, because clocks differ.
 func (s *Session) Observe(prev *Session, now time.Time) {
 	s.FirstSeen = now
 	if prev != nil {
@@ -82,8 +82,8 @@ func (s *Session) lastProgress(b *BootSet, now time.Time) time.Time {
 	return t
 }
 
-// since is from when on the session may be expected to progress: its start, or, if
-// BOS gives none, its first reading.
+// since is the time from which the session is expected to progress: its start or, if BOS
+// gives none, its first reading.
 func (s *Session) since() time.Time {
 	if s.StartTime.IsZero() {
 		return s.FirstSeen
@@ -92,8 +92,8 @@ func (s *Session) since() time.Time {
 }
 
 // Began is when the session started. If BOS does not say, it is when the session was
-// first read, provided that it appeared while BOS was being watched; otherwise nobody
-// can tell, and Began is zero, which is before all others.
+// first read, provided that it appeared while BOS was being watched. Otherwise the start
+// is unknown and Began is zero, which sorts before all others.
 func (s *Session) Began() time.Time {
 	if s.StartTime.IsZero() && s.Preexisting {
 		return time.Time{}
@@ -101,8 +101,8 @@ func (s *Session) Began() time.Time {
 	return s.since()
 }
 
-// NewestFirst compares sessions by when they began, the newest first. Those of which
-// nobody can tell come last.
+// NewestFirst orders sessions by when they began, the newest first. Those whose start is
+// unknown come last.
 func NewestFirst(a, b *Session) int {
 	return cmp.Or(b.Began().Compare(a.Began()), cmp.Compare(a.ID, b.ID))
 }

@@ -10,15 +10,15 @@ import (
 // MaxPhases is the largest number of phases of a boot set. BOS has three.
 const MaxPhases = 16
 
-// MaxNodes is the largest number of nodes that are told apart by name, three times
-// that of the largest known machines.
+// MaxNodes is the maximum number of nodes that are known by name, three times as many as
+// the largest known machines have.
 const MaxNodes = 1 << 15
 
-// Recorder takes down the nodes of a session while its boot sets are being read, and
-// makes node sets of them. It serves one reading of one session.
+// Recorder collects the nodes of a session in node sets while its boot sets are being
+// read. It serves a single reading of a single session.
 //
-// Names that the table lacks get numbers above its own, in the order in which they turn
-// up; Extend and Renumber lead to a table that has them all.
+// Names that the table lacks get higher numbers, in the order in which they turn up.
+// Extend and To lead to a table that has them all.
 type Recorder struct {
 	table   *NodeTable
 	unknown []string
@@ -43,21 +43,20 @@ type record struct {
 // NewRecorder returns a recorder over a table.
 func NewRecorder(t *NodeTable) *Recorder { return &Recorder{table: t} }
 
-// Nodes takes down the nodes of a category or of an error message.
+// Nodes collects the nodes of a category or of an error message.
 type Nodes struct {
 	recorder *Recorder
 	into     *record
 }
 
-// Category returns where to put the nodes of a category (lower case) of the phase with
-// this index, which must be below MaxPhases. The category exists from then on, if only
-// with no nodes.
+// Category returns where to add the nodes of a category (lower case) of the phase with
+// this index, which must be below MaxPhases. The category exists even if no node is added.
 func (r *Recorder) Category(phase int, name string) Nodes {
 	return Nodes{r, recordOf(&r.phase(phase).categories, name)}
 }
 
-// Error returns where to put the nodes that an error message of a phase is about. The
-// message exists from then on, if only about no node.
+// Error returns where to add the nodes that an error message of a phase is about. The
+// message exists even if no node is added.
 func (r *Recorder) Error(phase int, message string) Nodes {
 	return Nodes{r, recordOf(&r.phase(phase).errors, message)}
 }
@@ -80,7 +79,7 @@ func recordOf(records *[]*record, name string) *record {
 	return made
 }
 
-// Add takes down a node. The bytes need only be valid during the call.
+// Add adds a node. The bytes need only be valid during the call.
 func (n Nodes) Add(name []byte) {
 	n.into.count++
 	n.into.nodes.Set(uint(n.recorder.number(name)))
@@ -103,8 +102,7 @@ func (r *Recorder) number(name []byte) int {
 	return n
 }
 
-// Tried takes down how often a node was tried in the phase with this index. Beyond a
-// number that nobody counts, it does not matter how often.
+// Tried records how often a node was tried in the phase with this index.
 func (r *Recorder) Tried(phase int, node []byte, times int) {
 	p := r.phase(phase)
 	for i := range min(times, maxTries) - 1 {
@@ -115,7 +113,7 @@ func (r *Recorder) Tried(phase int, node []byte, times int) {
 	}
 }
 
-// maxTries bounds how many attempts are told apart.
+// maxTries is the maximum number of attempts that are counted.
 const maxTries = 100
 
 // EndBootSet fills in what has been recorded since the last call: the categories, errors
@@ -152,8 +150,7 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 	r.phases = nil
 }
 
-// share returns the set of these nodes: the same one in memory for all places in the
-// session that hold them.
+// share returns the set of these nodes. Equal sets of a session share memory.
 func (r *Recorder) share(nodes *bitset.BitSet) NodeSet {
 	s := newNodeSet(nodes)
 	for _, known := range r.sets {
@@ -165,13 +162,13 @@ func (r *Recorder) share(nodes *bitset.BitSet) NodeSet {
 	return s
 }
 
-// Table is the table that the recorder was made for.
+// Table returns the table that the recorder was made for.
 func (r *Recorder) Table() *NodeTable { return r.table }
 
 // Unknown is the number of names that the table lacks.
 func (r *Recorder) Unknown() int { return len(r.unknown) }
 
-// Extend returns a table with the names that have turned up here, and those of t.
+// Extend returns t with the names that have turned up here added.
 func (r *Recorder) Extend(t *NodeTable) *NodeTable { return t.Add(r.unknown) }
 
 // To returns the renumbering from the numbers of the recorder to a table.
@@ -183,5 +180,5 @@ func (r *Recorder) To(t *NodeTable) Renumbering {
 	return to
 }
 
-// Settled reports whether the sets of the recorder are those of t as they are.
+// Settled reports whether the numbers of the recorder are those of t.
 func (r *Recorder) Settled(t *NodeTable) bool { return r.table == t && len(r.unknown) == 0 }

@@ -1,9 +1,9 @@
 // Package bos is the domain of the Boot Orchestration Service: sessions, their
-// boot sets, phases and categories, and what can be told from them. It does no
-// I/O and knows nothing of wire formats.
+// boot sets, phases and categories, and what follows from them. It does no I/O and
+// knows nothing of wire formats.
 //
-// The behaviour of BOS that the rules here rest on is written down in
-// docs/bos.md; "bos.md, NAME" in a comment points to a section of it.
+// The rules here rest on how BOS behaves, which is described in docs/bos.md;
+// "bos.md, NAME" in a comment refers to a section of it.
 package bos
 
 import (
@@ -22,12 +22,12 @@ const (
 // Operations lists the operations, by name.
 var Operations = []string{Boot, Configure, Reboot, Shutdown}
 
-// PhaseOrder is the order in which phases are worked through. They bear the names
-// of operations.
+// PhaseOrder is the order in which phases are worked through. Each is named after an
+// operation.
 var PhaseOrder = []string{Shutdown, Boot, Configure}
 
-// PlaceIn is where a name stands in an order, such as PhaseOrder or CategoryOrder;
-// names that do not stand in it come behind.
+// PlaceIn returns the position of a name in an order such as PhaseOrder or
+// CategoryOrder; names that are not in it come last.
 func PlaceIn(order []string, name string) int {
 	if i := slices.Index(order, name); i >= 0 {
 		return i
@@ -50,9 +50,9 @@ type Optional[T any] struct {
 // Some is a present value.
 func Some[T any](v T) Optional[T] { return Optional[T]{Value: v, Present: true} }
 
-// Metadata is what BOS says itself of a session, boot set or phase, kept as it
-// was said: servers contradict the documentation and themselves (bos.md, Flags),
-// so nothing is corrected here.
+// Metadata is what BOS itself says about a session, boot set or phase, unchanged: servers
+// contradict the documentation and themselves (bos.md, Flags), so nothing is corrected
+// here.
 type Metadata struct {
 	InProgress Optional[bool]
 	Complete   Optional[bool]
@@ -75,8 +75,8 @@ type Session struct {
 	BootSets []BootSet
 	// Nodes counts the distinct nodes of all boot sets.
 	Nodes Tally
-	// Obscure is set when its boot sets cannot be known, or when nothing dates it:
-	// until it stops there is nothing to tell its state from.
+	// Obscure is set when its boot sets cannot be known, or when nothing dates it. Its
+	// state is then unknown until it stops.
 	Obscure bool
 	// FirstSeen is when the session was first read, by the clock of BOS. It
 	// dates a session for which BOS gives no time at all.
@@ -86,19 +86,19 @@ type Session struct {
 	Limit string
 	// IncludeDisabled is set if the session acts on disabled nodes, too. v1 never does.
 	IncludeDisabled bool
-	// Staged is set for a session whose nodes wait until somebody applies it to them;
-	// StagedNodes is how many still wait.
+	// Staged is set for a session that acts on its nodes only once it is applied to them.
+	// StagedNodes is the number of nodes that still wait.
 	Staged      bool
 	StagedNodes int
 	// SetupError is why the session ended before it acted on any node.
 	SetupError string
-	// StopTold is set if BOS is sure to give the stop time, so that a session without one
-	// has not ended.
+	// StopTold is set if BOS always gives the stop time of an ended session, so that a
+	// session without one has not ended.
 	StopTold bool
-	// AwaitsApply is set while all nodes of a staged session wait: it may be left alone
-	// for as long as anybody likes.
+	// AwaitsApply is set while all nodes of a staged session wait, which they may do for
+	// any length of time.
 	AwaitsApply bool
-	// Limits are the waits that BOS is configured for, zero where it does not say.
+	// Limits are the waits that BOS is configured with; zero where it does not say.
 	Limits Limits
 	// Preexisting is set when the first list already held the session. Unless BOS
 	// gives a start time, nobody can tell how old it is.
@@ -108,8 +108,8 @@ type Session struct {
 // BootSet is the part of a session that boots one set of nodes alike.
 type BootSet struct {
 	Name string
-	// Derived says from what it was concluded which nodes are in the boot set; "" where BOS
-	// says so.
+	// Derived says what the nodes of the boot set were inferred from; "" if BOS itself
+	// assigns them.
 	Derived string
 	// Reported is false until the boot agent has told BOS the nodes of the
 	// boot set; such a boot set has no phases.
@@ -126,32 +126,31 @@ type Phase struct {
 	Metadata
 	Categories []Category   // each name once, known ones first and in CategoryOrder
 	Errors     []PhaseError // each message once, by message
-	// Attempts holds the nodes that were tried at least two times, at least three, and so
-	// on; Retried is how many were tried more than once. v1 does not say.
+	// Attempts holds the nodes that were tried at least twice, at least three times, and
+	// so on. Retried is the number of nodes tried more than once. v1 does not say.
 	Attempts []NodeSet
 	Retried  int
 	// Nodes counts the distinct nodes of the phase by what became of them.
 	Nodes Tally
-	// Waiting is set while nodes that count as succeeded may still fail, or the phase has
-	// not yet ended for them.
+	// Waiting is set while nodes that count as succeeded may still fail.
 	Waiting bool
-	// Moved is when BOS last did something to a node of the phase, by its own clock; zero
-	// where it does not say.
+	// Moved is when BOS last acted on a node of the phase, by its own clock; zero where it
+	// does not say.
 	Moved time.Time
-	// LastProgress is when a node last changed its category, or BOS last did something
-	// to it, by the clock of BOS: see Session.Observe.
+	// LastProgress is when a node last changed its category or was acted on, by the clock
+	// of BOS: see Session.Observe.
 	LastProgress time.Time
 }
 
-// Category is the set of nodes that are at one point of a phase.
+// Category holds the nodes that have got equally far in a phase.
 type Category struct {
 	Name  string  // lower case
 	Count int     // as BOS lists them: a node may also be in another category
 	Nodes NodeSet // empty where the names of the nodes are not kept
 }
 
-// PhaseError is an error message of a phase and the nodes that it is about. They need
-// not have failed, and nodes may fail without a message.
+// PhaseError is an error message of a phase and the nodes that it is about. These have
+// not necessarily failed, and nodes may fail without a message.
 type PhaseError struct {
 	Message string
 	Nodes   NodeSet
@@ -249,10 +248,10 @@ func (b *BootSet) workOrder() []int {
 	return order
 }
 
-// untouchedConfigure returns the index of the configure phase if none of its
-// nodes has started and there are other phases, else -1. BOS lists that phase
-// for every boot and reboot, also where no configuration is to be done, and it
-// then stays so for ever (bos.md, Configure without CFS).
+// untouchedConfigure returns the index of the configure phase if none of its nodes has
+// started and there are other phases, otherwise -1. BOS lists that phase for every boot
+// and reboot, even if nothing is to be configured, and it then stays like that (bos.md,
+// Configure without CFS).
 func (b *BootSet) untouchedConfigure() int {
 	i := slices.IndexFunc(b.Phases, func(p Phase) bool { return p.Name == Configure })
 	if i >= 0 && len(b.Phases) > 1 && b.Phases[i].untouched() {
@@ -261,7 +260,7 @@ func (b *BootSet) untouchedConfigure() int {
 	return -1
 }
 
-// untouched tells whether the phase has nodes and all of them are not started.
+// untouched reports whether the phase has nodes and none of them has started.
 func (p *Phase) untouched() bool {
 	for _, c := range p.Categories {
 		if c.Name != NotStarted && c.Count > 0 {
@@ -271,13 +270,13 @@ func (p *Phase) untouched() bool {
 	return p.Count(NotStarted) > 0
 }
 
-// active tells whether work goes on in the phase.
+// active reports whether work is under way in the phase.
 func (p *Phase) active() bool { return p.Count(InProgress) > 0 || p.Waiting }
 
-// Renumber returns the session with its node sets over another table; with an empty
-// renumbering, with numbers of nodes alone. Nothing of s is changed.
+// Renumber returns the session with its node sets over another table. An empty
+// renumbering leaves only the numbers of nodes. s itself does not change.
 func (s *Session) Renumber(r Renumbering) *Session {
-	moved := make(map[NodeSet]NodeSet) // what shares memory goes on doing so
+	moved := make(map[NodeSet]NodeSet) // sets that share memory still do afterwards
 	move := func(set *NodeSet) {
 		to, known := moved[*set]
 		if !known {
@@ -318,7 +317,7 @@ func (s *Session) All() NodeSet {
 	return all
 }
 
-// SetBytes is about how much memory the node sets of the session take.
+// SetBytes estimates the memory that the node sets of the session take.
 func (s *Session) SetBytes() (n int) {
 	counted := make(map[NodeSet]bool)
 	for _, set := range s.sets() {

@@ -5,9 +5,9 @@ import (
 	"time"
 )
 
-// State is what a session, boot set or phase has effectively come to. BOS itself
-// does not say it: its flags mean different things in different releases and are
-// often wrong (bos.md, Flags).
+// State is the effective state of a session, boot set or phase. BOS itself does not give
+// it: its flags mean different things in different releases and are often wrong (bos.md,
+// Flags).
 type State string
 
 const (
@@ -17,22 +17,22 @@ const (
 	StateRunning State = "running"
 	// StateStuck: unfinished, and no node has moved for longer than the phase may take.
 	StateStuck State = "stuck"
-	// StateSucceeded: ended, and every node made it.
+	// StateSucceeded: ended, and every node succeeded.
 	StateSucceeded State = "succeeded"
-	// StatePartial: ended, and some nodes made it while others did not.
+	// StatePartial: ended, and only some nodes succeeded.
 	StatePartial State = "partial"
-	// StateFailed: ended or halted, and no node made it.
+	// StateFailed: ended or halted, and no node succeeded.
 	StateFailed State = "failed"
 	// StateAbandoned: stuck for so long that nobody will finish it.
 	StateAbandoned State = "abandoned"
-	// StateUnknown: BOS has nothing to tell the state or the outcome from.
+	// StateUnknown: nothing in BOS reveals the state or the outcome.
 	StateUnknown State = "unknown"
 )
 
 // States lists every state.
 var States = []State{StatePending, StateRunning, StateStuck, StateSucceeded, StatePartial, StateFailed, StateAbandoned, StateUnknown}
 
-// Ended tells whether the state is an outcome: nothing more is to be expected.
+// Ended reports whether the state is an outcome, so that nothing more is to be expected.
 func (s State) Ended() bool {
 	switch s {
 	case StateSucceeded, StatePartial, StateFailed, StateUnknown:
@@ -42,8 +42,7 @@ func (s State) Ended() bool {
 	}
 }
 
-// Limits say how long unfinished work may stand still. Zero leaves a limit to others: see
-// Judge.
+// Limits say how long unfinished work may stand still. A limit of zero is not set: see For.
 type Limits struct {
 	// Shutdown is how long no node may move while the shutdown phase is in progress.
 	Shutdown time.Duration
@@ -63,12 +62,12 @@ type Limits struct {
 	Closing time.Duration
 }
 
-// DefaultLimits are the waits of BOS as it comes: ten minutes for a shutdown, and half
-// an hour for nodes to become ready or to be configured (bos.md, Flags).
+// DefaultLimits fit the default waits of BOS v1: eight minutes for a shutdown, and half an
+// hour for nodes to become ready or to be configured (bos.md, Flags).
 var DefaultLimits = Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}
 
-// or returns the limits, with those that are zero taken from others. Whoever sets a limit
-// also sets those that it is the default of.
+// or fills in limits that are not set from others. Setting a limit also sets those that
+// default to it.
 func (l Limits) or(m Limits) Limits {
 	l.Report = cmp.Or(l.Report, l.Shutdown, m.Report)
 	l.Boot = cmp.Or(l.Boot, l.Other, m.Boot)
@@ -77,20 +76,20 @@ func (l Limits) or(m Limits) Limits {
 	return l
 }
 
-// For returns the limits for a session, all of them set: these where they are, otherwise
-// those that BOS is configured for, otherwise the defaults.
+// For returns the limits that apply to a session, all of them set: these where they are
+// set, otherwise those that BOS is configured with, otherwise the defaults.
 func (l Limits) For(s *Session) Limits {
 	l = l.or(s.Limits).or(DefaultLimits)
 	return l.or(Limits{Report: l.Shutdown, Boot: l.Other, Closing: l.Other})
 }
 
-// Ending tells whether a session has ended.
+// Ending says whether a session has ended.
 type Ending uint8
 
-// The endings. A session that has ended may still have the state StateUnknown: that
-// its outcome is unknown is not that its end is.
+// The endings. A session that has ended may still be in StateUnknown: an unknown outcome
+// is not an unknown end.
 const (
-	// Unknowable: BOS has nothing to tell from whether the session has ended.
+	// Unknowable: nothing in BOS reveals whether the session has ended.
 	Unknowable Ending = iota
 	// NotEnded: the session is unfinished.
 	NotEnded
@@ -119,13 +118,13 @@ type BootSetVerdict struct {
 //     tells the outcome, not its flags.
 //   - A boot set without a stop time of its session has ended when no node is
 //     left to move, or when a phase failed on some nodes, nothing is in progress
-//     and nothing has moved for the shutdown limit: early agents halt there and
-//     never say so.
+//     and nothing has moved for the shutdown limit: early agents halt there
+//     without saying so.
 //   - A session in which only some boot sets have ended takes the most active
 //     state of the others.
 //   - A session without a stop time whose boot sets have all ended did so when a node
 //     last moved.
-//   - Where BOS is sure to give the stop time, only that ends anything.
+//   - Where BOS always gives the stop time, nothing else ends a session.
 func Judge(s *Session, now time.Time, l Limits) Verdict {
 	stopped := !s.StopTime.IsZero()
 	l = l.For(s)
@@ -210,7 +209,7 @@ func (b *BootSet) state(stopped, told bool, idle time.Duration, l Limits) State 
 	return unfinishedState(activeState, idle, limit, l.Abandoned)
 }
 
-// inProgress reports whether work goes on in a phase.
+// inProgress reports whether work is under way in a phase.
 func (b *BootSet) inProgress(phase string) bool {
 	for i := range b.Phases {
 		if b.Phases[i].Name == phase && b.Phases[i].active() {
@@ -220,7 +219,7 @@ func (b *BootSet) inProgress(phase string) bool {
 	return false
 }
 
-// ended tells whether no node of the boot set is left to move.
+// ended reports whether no node of the boot set is left to move.
 func (b *BootSet) ended() bool {
 	if !b.Reported || b.Nodes.Unfinished > 0 {
 		return false
@@ -232,7 +231,7 @@ func (b *BootSet) ended() bool {
 	return b.untouchedConfigure() < 0 || b.Nodes.Succeeded == 0
 }
 
-// halted tells whether the boot set stands still after failures.
+// halted reports whether the boot set stands still after failures.
 func (b *BootSet) halted(idle time.Duration, l Limits) bool {
 	for i := range b.Phases {
 		if b.Phases[i].active() {
@@ -247,7 +246,7 @@ func (p *Phase) state(bootSet State) State {
 	case p.Nodes.Nodes() == 0:
 		return StateUnknown
 	case bootSet.Ended() && p.untouched():
-		return StateUnknown // it was never to be, or never came to be
+		return StateUnknown // it was not needed, or never began
 	case bootSet.Ended(), p.Nodes.Unfinished == 0 && !p.Waiting:
 		return outcome(p.Nodes)
 	case p.untouched():

@@ -54,7 +54,7 @@ var testTable = sync.OnceValue(func() *NodeTable {
 	for n := range 100 {
 		names = append(names, testNode(n))
 	}
-	return NewNodeTable(names...)
+	return newTable(names...)
 })()
 
 func testNode(n int) string { return fmt.Sprintf("x1000c0s%db0n0", n) }

@@ -12,10 +12,10 @@ type Xname struct {
 	Cabinet, Chassis, Slot, BMC, Node int
 }
 
-// ParseXname reads the name of a node in any case, with leading zeros or white
-// space around it. Only cabinet (up to four digits) and chassis (0 to 7) are
-// bounded: slots, BMCs and nodes beyond the documented numbers do exist. ok is
-// false for anything that is not a node.
+// ParseXname parses the xname of a node, in any case and with leading zeros or
+// surrounding white space. Only the cabinet (up to four digits) and the chassis (0 to 7)
+// are bounded: slots, BMCs and nodes beyond the documented numbers exist. ok is false
+// for anything but the name of a node.
 func ParseXname(name string) (x Xname, ok bool) {
 	rest := strings.ToLower(strings.TrimSpace(name))
 	for _, field := range []struct {
@@ -45,20 +45,20 @@ func ParseXname(name string) (x Xname, ok bool) {
 	return x, true
 }
 
-// String is the canonical name of the node.
+// String returns the canonical name of the node.
 func (x Xname) String() string {
 	return x.Place().Node
 }
 
-// Place names a node and what it is in, such as x3000c0s19b4n0 in the BMC
-// x3000c0s19b4, the slot x3000c0s19, the chassis x3000c0 and the cabinet x3000.
+// Place names a node and everything that contains it: x3000c0s19b4n0 is on the BMC
+// x3000c0s19b4, in the slot x3000c0s19, the chassis x3000c0 and the cabinet x3000.
 type Place struct {
 	Cabinet, Chassis, Slot, BMC, Node string
 }
 
-// Place names the node and what it is in.
+// Place returns the names of the node and of everything that contains it.
 func (x Xname) Place() Place {
-	// All names are beginnings of that of the node.
+	// All names are prefixes of the name of the node.
 	var ends [5]int
 	name := make([]byte, 0, 24)
 	for i, n := range [5]int{x.Cabinet, x.Chassis, x.Slot, x.BMC, x.Node} {
@@ -78,20 +78,4 @@ func (x Xname) Compare(y Xname) int {
 		cmp.Compare(x.BMC, y.BMC),
 		cmp.Compare(x.Node, y.Node),
 	)
-}
-
-// CompareNodes orders node names: xnames numerically, then all others as text.
-func CompareNodes(a, b string) int {
-	x, xok := ParseXname(a)
-	y, yok := ParseXname(b)
-	switch {
-	case xok && yok:
-		return cmp.Or(x.Compare(y), cmp.Compare(a, b))
-	case xok:
-		return -1
-	case yok:
-		return 1
-	default:
-		return cmp.Compare(a, b)
-	}
 }

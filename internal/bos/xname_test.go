@@ -1,7 +1,6 @@
 package bos
 
 import (
-	"slices"
 	"testing"
 )
 
@@ -33,15 +32,6 @@ func TestParseXname(t *testing.T) {
 	}
 	if got, want := x.Place(), (Place{"x3000", "x3000c0", "x3000c0s19", "x3000c0s19b4", "x3000c0s19b4n2"}); got != want {
 		t.Errorf("place %v, want %v", got, want)
-	}
-}
-
-func TestCompareNodes(t *testing.T) {
-	got := []string{"nid000002", "x1000c0s10b0n0", "x3000c0s1b0n0", "X1000c0s2b0n1", "nid000001", "x1000c0s2b0n0", "x999c0s0b0n0"}
-	slices.SortFunc(got, CompareNodes)
-	want := []string{"x999c0s0b0n0", "x1000c0s2b0n0", "X1000c0s2b0n1", "x1000c0s10b0n0", "x3000c0s1b0n0", "nid000001", "nid000002"}
-	if !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
 	}
 }
 
