@@ -31,7 +31,7 @@ func answer(status int, contentType, body string) transport {
 	}
 }
 
-func newClient(t *testing.T, rt http.RoundTripper, change ...func(*bosclient.Config)) client {
+func newClient(t testing.TB, rt http.RoundTripper, change ...func(*bosclient.Config)) client {
 	t.Helper()
 	cfg := bosclient.Config{URL: "http://bos.test/apis/bos", Transport: rt, Timeout: 5 * time.Second, Concurrency: 2}
 	for _, c := range change {
