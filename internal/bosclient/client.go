@@ -11,6 +11,7 @@
 package bosclient
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -39,6 +40,8 @@ type Request struct {
 	// Path holds the segments of the path below the URL of BOS, unescaped.
 	Path  []string
 	Query url.Values
+	// Tenant is sent in place of the configured one unless empty.
+	Tenant string
 }
 
 // Defaults that all programs share.
@@ -191,7 +194,7 @@ func (c *Client) Get(ctx context.Context, req Request, decode func(*Decoder) err
 		}
 	}
 	start := time.Now()
-	code, err := c.roundTrip(ctx, req.Resource, address, decode)
+	code, err := c.roundTrip(ctx, req.Resource, cmp.Or(req.Tenant, c.cfg.Tenant), address, decode)
 	if e := new(bos.Error); errors.As(err, &e) && e.Status == 0 && e.Timeout() {
 		// The request has taken its own connection with it. Where one has gone
 		// dead without a word the others often have, too.
@@ -227,7 +230,7 @@ func (c *Client) Address(segments ...string) string {
 	return b.String()
 }
 
-func (c *Client) roundTrip(ctx context.Context, resource Resource, address string, decode func(*Decoder) error) (code string, err error) {
+func (c *Client) roundTrip(ctx context.Context, resource Resource, tenant, address string, decode func(*Decoder) error) (code string, err error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	req, err := http.NewRequestWithContext(ctx, http.MethodGet, address, nil)
@@ -235,8 +238,8 @@ func (c *Client) roundTrip(ctx context.Context, resource Resource, address strin
 		return "error", &bos.Error{Reason: bos.Malformed, URL: address, Err: err}
 	}
 	req.Header.Set("Accept", "application/json")
-	if c.cfg.Tenant != "" {
-		req.Header.Set("Cray-Tenant-Name", c.cfg.Tenant)
+	if tenant != "" {
+		req.Header.Set("Cray-Tenant-Name", tenant)
 	}
 	if c.cfg.UserAgent != "" {
 		req.Header.Set("User-Agent", c.cfg.UserAgent)

@@ -29,7 +29,7 @@ type Decoder struct {
 // Text that is not valid Unicode, in the output of some tool perhaps, is no reason
 // to lose the document: each invalid byte or surrogate becomes U+FFFD.
 func decodeAll(r io.Reader, limits Limits, decode func(*Decoder) error) error {
-	d := &Decoder{Decoder: jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true)), limits: limits}
+	d := &Decoder{Decoder: jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(limits.DuplicateNames)), limits: limits}
 	if err := decode(d); err != nil {
 		return err
 	}
@@ -51,6 +51,41 @@ func (d *Decoder) Object(member func(name string) error) error {
 		}
 		return member(name.String())
 	})
+}
+
+// Members is like Object for objects of which there are many. A name is as it stands in the
+// document, escapes included, and valid until the next read.
+func (d *Decoder) Members(member func(name []byte) error) error {
+	return d.inside('{', '}', func() error {
+		name, err := d.ReadValue()
+		if err != nil {
+			return err
+		}
+		return member(name[1 : len(name)-1])
+	})
+}
+
+// Prose reads a string, or null for "", that may be longer than a name: an error message,
+// or a list of nodes. Beyond most bytes it is cut, which an ellipsis shows.
+func (d *Decoder) Prose(most int) (string, error) {
+	switch d.PeekKind() {
+	case 'n':
+		return "", d.SkipValue()
+	case '"':
+	default:
+		return "", d.unexpected('"')
+	}
+	v, err := d.ReadValue()
+	if err != nil {
+		return "", err
+	}
+	// An error can only be about Unicode that is invalid, and has been replaced.
+	d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], v)
+	text := bytes.TrimSpace(d.scratch)
+	if len(text) <= most {
+		return string(text), nil
+	}
+	return strings.ToValidUTF8(string(text[:most]), "") + "…", nil
 }
 
 // Array calls element for each element of an array; element reads it.

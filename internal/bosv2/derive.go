@@ -134,7 +134,7 @@ func phasesOf(c *bos.Component, operation string, last Standing) goesThrough {
 	p[inBoot] = operation != bos.Shutdown
 	if p[inBoot] {
 		wanted := c.Configuration.Value != "" || !c.Configuration.Present && c.Phase == phaseConfigure
-		p[inConfigure] = wanted || !c.Configuration.Present && last[inConfigure] != ""
+		p[inConfigure] = wanted || last[inConfigure] != ""
 	}
 	return p
 }

@@ -135,6 +135,9 @@ func (v *Inventory) readNodes(ctx context.Context, reader Reader, r *record, s *
 		return s, nil, err
 	}
 	s, r.table = v.nodes.adopt(recorder, reading.Session)
+	if s.Nodes.Nodes() > 0 && s.All().Empty() {
+		r.table = nil // BOS tells numbers alone
+	}
 	return s, reading.Missing, v.fragment(s, old.session)
 }
 

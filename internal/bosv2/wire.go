@@ -1,0 +1,502 @@
+package bosv2
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"math"
+	"net/url"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+)
+
+// client sends the requests of the v2 API.
+type client struct{ *bosclient.Client }
+
+// Limits of what BOS may send.
+const (
+	// maxNodeList is the size of the names of all nodes in one string: BOS allows 524,288
+	// characters.
+	maxNodeList = 640 << 10
+	// maxSessions is the maximum number of sessions in a list.
+	maxSessions = 10_000
+	// maxBootSets is the maximum number of boot sets of a template. Most have one.
+	maxBootSets = 256
+	// maxMessage is how much is kept of an error message, and maxLimit of the limit of a
+	// session, both in bytes.
+	maxMessage = 1 << 10
+	maxLimit   = 4 << 10
+)
+
+// The resources of BOS v2.
+var (
+	// GET /v2/sessions: a session takes 400 bytes, and 15 more for each of its nodes.
+	list = bosclient.Resource{Name: "list", Alone: true, Limits: bosclient.Limits{
+		Bytes: 512 << 20, String: maxNodeList, Names: 16 * maxSessions, Members: 32 * maxSessions, DuplicateNames: true}}
+	// GET /v2/sessions/{name}
+	description = bosclient.Resource{Name: "session", Limits: bosclient.Limits{String: maxNodeList}}
+	// GET /v2/sessions/{name}/status
+	status = bosclient.Resource{Name: "status", Limits: bosclient.Limits{Bytes: 8 << 20}}
+	// GET /v2/components: a node takes up to 3.3 kB, and has about 40 members. Releases
+	// without paging send all nodes at once.
+	components = bosclient.Resource{Name: "components", Limits: bosclient.Limits{
+		Bytes: 128 << 20, Names: 32 * bos.MaxNodes, Members: 64 * bos.MaxNodes, DuplicateNames: true}}
+	// GET /v2/sessiontemplates/{name}
+	template = bosclient.Resource{Name: "template"}
+	// GET /v2/options
+	options = bosclient.Resource{Name: "options"}
+)
+
+// Resources lists the names of the resources of BOS v2 in metrics.
+var Resources = []string{list.Name, description.Name, status.Name, components.Name, template.Name, options.Name}
+
+// decoder reads documents of the v2 API. Any member may be missing, null or empty.
+type decoder struct {
+	*bosclient.Decoder
+	texts map[string]string // those that many nodes share
+}
+
+// get reads the resource whose path below /v2 consists of the segments.
+func (c client) get(ctx context.Context, r bosclient.Resource, tenant string, query url.Values, decode func(decoder) error, segments ...string) error {
+	request := bosclient.Request{Resource: r, Path: append([]string{"v2"}, segments...), Query: query, Tenant: tenant}
+	return c.Get(ctx, request, func(d *bosclient.Decoder) error { return decode(decoder{d, nil}) })
+}
+
+// object is like Members, but accepts null for an empty object.
+func (d decoder) object(member func(name []byte) error) error {
+	if d.PeekKind() == 'n' {
+		return d.SkipValue()
+	}
+	return d.Members(member)
+}
+
+// record is a session as BOS describes it.
+type record struct {
+	*bos.Session
+	state      string // pending, running, complete, or "" if BOS does not say
+	components string // the names of its nodes, separated by commas
+}
+
+// The states of sessions.
+const (
+	statePending  = "pending"
+	stateRunning  = "running"
+	stateComplete = "complete"
+)
+
+// sessions lists the sessions that are in a state, or all of them if it is "".
+func (c client) sessions(ctx context.Context, state string) (records []record, err error) {
+	query := url.Values{}
+	if state != "" {
+		query.Set("status", state)
+	}
+	err = c.get(ctx, list, "", query, func(d decoder) error {
+		return d.Array(func() error {
+			r, err := d.session(false)
+			if err != nil {
+				return err
+			}
+			if r.ID == "" {
+				return fmt.Errorf("%s: a session has no name", d.Place())
+			}
+			if records = append(records, r); len(records) > maxSessions {
+				return bosclient.MoreThan(maxSessions, "sessions")
+			}
+			return nil
+		})
+	}, "sessions")
+	if e := new(bos.Error); errors.As(err, &e) && e.Reason == bos.NotFound {
+		e.Detail = "there is no BOS v2 API at this address; it came with CSM 1.3"
+	}
+	return records, err
+}
+
+// session reads the description of a session, with the names of its nodes.
+func (c client) session(ctx context.Context, k bos.Key) (r record, err error) {
+	err = c.get(ctx, description, k.Tenant, nil, func(d decoder) (err error) {
+		r, err = d.session(true)
+		return err
+	}, "sessions", k.ID)
+	if err != nil {
+		return r, err
+	}
+	r.ID, r.Tenant = k.ID, k.Tenant
+	return r, nil
+}
+
+// session reads the record of a session, and the names of its nodes if they are wanted:
+// they are most of it.
+func (d decoder) session(nodes bool) (record, error) {
+	r := record{Session: &bos.Session{API: bos.APIv2}}
+	err := d.Members(func(name []byte) (err error) {
+		switch string(name) {
+		case "name":
+			r.ID, err = d.Scalar()
+		case "tenant":
+			r.Tenant, err = d.Scalar()
+		case "operation":
+			r.Operation, err = d.Word()
+			r.Operation = strings.ToLower(r.Operation)
+		case "template_name":
+			r.Template, err = d.Scalar()
+		case "limit":
+			r.Limit, err = d.Prose(maxLimit)
+		case "stage":
+			r.Staged, err = d.flag()
+		case "include_disabled":
+			r.IncludeDisabled, err = d.flag()
+		case "status":
+			err = d.object(func(name []byte) (err error) {
+				switch string(name) {
+				case "start_time":
+					r.StartTime, err = d.Time()
+				case "end_time":
+					r.StopTime, err = d.Time()
+				case "status":
+					r.state, err = d.Word()
+					r.state = strings.ToLower(r.state)
+				case "error":
+					r.SetupError, err = d.Prose(maxMessage)
+				default:
+					err = d.SkipValue()
+				}
+				return err
+			})
+		case "components":
+			if !nodes {
+				return d.SkipValue()
+			}
+			r.components, err = d.Prose(maxNodeList)
+		default:
+			err = d.SkipValue()
+		}
+		return err
+	})
+	if r.state != "" {
+		r.InProgress, r.Complete = bos.Some(r.state == stateRunning), bos.Some(r.state == stateComplete)
+		if r.state != stateComplete {
+			r.StopTime = time.Time{}
+		}
+	}
+	return r, err
+}
+
+func (d decoder) flag() (bool, error) {
+	f, err := d.Flag()
+	return f.Value, err
+}
+
+// counts are the numbers of nodes in the status of a session.
+type counts struct {
+	final                   bool // they were saved at the end of the session
+	known                   bool
+	managed, stable, failed int
+}
+
+// status reads the numbers of nodes of a session. BOS gives percentages of the nodes that
+// it manages for it, rounded to two places.
+func (c client) status(ctx context.Context, k bos.Key) (n counts, err error) {
+	var stable, failed float64
+	err = c.get(ctx, status, k.Tenant, nil, func(d decoder) error {
+		return d.Members(func(name []byte) (err error) {
+			switch string(name) {
+			case "status":
+				var state string
+				state, err = d.Word()
+				n.final = strings.EqualFold(state, stateComplete)
+			case "managed_components_count":
+				var managed bos.Optional[int]
+				managed, err = d.Count()
+				n.managed, n.known = managed.Value, managed.Present
+			case "percent_successful":
+				stable, err = d.percent()
+			case "percent_failed":
+				failed, err = d.percent()
+			default:
+				err = d.SkipValue()
+			}
+			return err
+		})
+	}, "sessions", k.ID, "status")
+	n.stable, n.failed = n.share(stable), n.share(failed)
+	return n, err
+}
+
+// share is how many nodes a percentage stands for, exactly so below 10,000 nodes.
+func (n counts) share(percent float64) int {
+	return int(math.Round(percent * float64(n.managed) / 100))
+}
+
+func (d decoder) percent() (float64, error) {
+	s, err := d.Word()
+	if err != nil || s == "" {
+		return 0, err
+	}
+	f, err := strconv.ParseFloat(s, 64)
+	if err != nil || !(f >= 0 && f <= 100) {
+		return 0, fmt.Errorf("%s: %q is not a percentage", d.Place(), s)
+	}
+	return f, nil
+}
+
+// pageSize is how many components are asked for at once. BOS does as much itself.
+const pageSize = 2800
+
+// components calls each with every component that the query selects, in no particular
+// order and perhaps more than once. The component is only valid during the call.
+//
+// Releases before 2.32 do not know pages, and send everything at once: then there is more
+// than was asked for, or what came before comes again.
+func (c client) components(ctx context.Context, tenant string, query url.Values, each func(*bos.Component) error) error {
+	after, total := "", 0
+	for {
+		page := url.Values{"page_size": {strconv.Itoa(pageSize)}}
+		for name, values := range query {
+			page[name] = values
+		}
+		if after != "" {
+			page.Set("start_after_id", after)
+		}
+		last, n, again := after, 0, false
+		err := c.get(ctx, components, tenant, page, func(d decoder) error {
+			d.texts = make(map[string]string)
+			var node bos.Component
+			return d.Array(func() error {
+				node = bos.Component{}
+				if err := d.component(&node); err != nil {
+					return err
+				}
+				if node.ID == "" {
+					return fmt.Errorf("%s: a component has no id", d.Place())
+				}
+				n++
+				again = again || after != "" && node.ID <= after
+				last = max(last, node.ID)
+				return each(&node)
+			})
+		}, "components")
+		if err != nil {
+			return err
+		}
+		if total += n; total > 2*bos.MaxNodes {
+			return &bos.Error{Reason: bos.Malformed, URL: c.Address("v2", "components"), Detail: bosclient.MoreThan(2*bos.MaxNodes, "components").Error()}
+		}
+		if n != pageSize || again {
+			return nil
+		}
+		after = last
+	}
+}
+
+// component reads what is said of a node.
+func (d decoder) component(c *bos.Component) error {
+	return d.Members(func(name []byte) (err error) {
+		switch string(name) {
+		case "id":
+			c.ID, err = d.Scalar()
+		case "enabled":
+			c.Enabled, err = d.flag()
+		case "error":
+			c.Error, err = d.Prose(maxMessage)
+		case "session":
+			c.Session, err = d.shared()
+		case "retry_policy":
+			c.RetryPolicy, err = d.whole()
+		case "status":
+			err = d.object(func(name []byte) (err error) {
+				switch string(name) {
+				case "phase":
+					c.Phase, err = d.shared()
+				case "status":
+					c.Status, err = d.shared()
+				default:
+					err = d.SkipValue()
+				}
+				return err
+			})
+		case "last_action":
+			err = d.object(func(name []byte) (err error) {
+				switch string(name) {
+				case "action":
+					c.Action, err = d.shared()
+				case "last_updated":
+					c.ActionTime, err = d.Time()
+				default:
+					err = d.SkipValue()
+				}
+				return err
+			})
+		case "event_stats":
+			err = d.object(func(name []byte) (err error) {
+				var n bos.Optional[int]
+				switch string(name) {
+				case "power_on_attempts":
+					n, err = d.Count()
+					c.PowerOns = n.Value
+				case "power_off_graceful_attempts", "power_off_forceful_attempts":
+					n, err = d.Count()
+					c.PowerOffs += n.Value
+				default:
+					err = d.SkipValue()
+				}
+				return err
+			})
+		case "desired_state":
+			err = d.object(func(name []byte) (err error) {
+				switch string(name) {
+				case "configuration":
+					c.Configuration.Present = d.PeekKind() == '"'
+					c.Configuration.Value, err = d.shared()
+				case "boot_artifacts":
+					err = d.object(func(name []byte) (err error) {
+						if string(name) == "kernel" {
+							c.Kernel, err = d.shared()
+							return err
+						}
+						return d.SkipValue()
+					})
+				default:
+					err = d.SkipValue()
+				}
+				return err
+			})
+		case "staged_state":
+			err = d.object(func(name []byte) (err error) {
+				if string(name) == "session" {
+					c.StagedSession, err = d.shared()
+					return err
+				}
+				return d.SkipValue()
+			})
+		default:
+			err = d.SkipValue()
+		}
+		return err
+	})
+}
+
+// shared reads a text that many nodes have in common, or null for "".
+func (d decoder) shared() (string, error) {
+	if d.PeekKind() == 'n' {
+		return "", d.SkipValue()
+	}
+	b, err := d.Text()
+	if err != nil || len(b) == 0 {
+		return "", err
+	}
+	if s, ok := d.texts[string(b)]; ok {
+		return s, nil
+	}
+	s := string(b)
+	d.texts[s] = s
+	return s, nil
+}
+
+// whole reads a whole number, which may be negative.
+func (d decoder) whole() (bos.Optional[int], error) {
+	s, err := d.Word()
+	if err != nil || s == "" {
+		return bos.Optional[int]{}, err
+	}
+	n, err := strconv.Atoi(s)
+	if err != nil {
+		return bos.Optional[int]{}, fmt.Errorf("%s: %q is not a whole number", d.Place(), s)
+	}
+	return bos.Some(n), nil
+}
+
+// bootSet is a boot set of a template.
+type bootSet struct {
+	name          string
+	nodes         map[string]bool // nil if it does not name them
+	path          string          // of the manifest of the image
+	configuration string
+}
+
+// template reads the boot sets of a session template, in the order in which BOS works
+// through them.
+func (c client) template(ctx context.Context, tenant, name string) (sets []bootSet, err error) {
+	err = c.get(ctx, template, tenant, nil, func(d decoder) error {
+		return d.Members(func(name []byte) error {
+			if string(name) != "boot_sets" {
+				return d.SkipValue()
+			}
+			if d.PeekKind() == 'n' {
+				return d.SkipValue()
+			}
+			return d.Object(func(name string) error {
+				if err := d.CheckName([]byte(name)); err != nil {
+					return err
+				}
+				set, err := d.bootSet()
+				set.name = name
+				if sets = append(sets, set); len(sets) > maxBootSets {
+					return bosclient.MoreThan(maxBootSets, "boot sets")
+				}
+				return err
+			})
+		})
+	}, "sessiontemplates", name)
+	return sets, err
+}
+
+func (d decoder) bootSet() (set bootSet, err error) {
+	err = d.object(func(name []byte) (err error) {
+		switch string(name) {
+		case "node_list":
+			err = d.List(func() error {
+				node, err := d.Text()
+				if set.nodes == nil {
+					set.nodes = make(map[string]bool)
+				}
+				set.nodes[string(node)] = true
+				return err
+			})
+		case "path":
+			set.path, err = d.Scalar()
+		case "cfs":
+			err = d.object(func(name []byte) (err error) {
+				if string(name) == "configuration" {
+					set.configuration, err = d.Scalar()
+					return err
+				}
+				return d.SkipValue()
+			})
+		default:
+			err = d.SkipValue()
+		}
+		return err
+	})
+	return set, err
+}
+
+// waits are the times that BOS is set up to wait, in seconds; 0 if it does not say.
+type waits struct{ powerOff, boot, poll int }
+
+// options reads what BOS is set up to do.
+func (c client) options(ctx context.Context) (w waits, err error) {
+	err = c.get(ctx, options, "", nil, func(d decoder) error {
+		return d.Members(func(name []byte) (err error) {
+			var n bos.Optional[int]
+			switch string(name) {
+			case "max_power_off_wait_time":
+				n, err = d.Count()
+				w.powerOff = n.Value
+			case "max_boot_wait_time":
+				n, err = d.Count()
+				w.boot = n.Value
+			case "polling_frequency":
+				n, err = d.Count()
+				w.poll = n.Value
+			default:
+				err = d.SkipValue()
+			}
+			return err
+		})
+	}, "options")
+	return w, err
+}
