@@ -2,6 +2,7 @@ package bosv2
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -60,21 +61,19 @@ func placeOf(c *bos.Component, s *bos.Session, sets []bootSet) place {
 			return place{sets[i].name, fromNodeList}
 		}
 	}
-	found := -1
+	var found []*bootSet
 	for i := range sets {
-		b := &sets[i]
-		if b.nodes != nil || !sameImage(c.Kernel, b.path) || c.Configuration.Value != b.configuration {
-			continue
+		if b := &sets[i]; b.nodes == nil && sameImage(c.Kernel, b.path) {
+			found = append(found, b)
 		}
-		if found >= 0 {
-			return rest(s)
-		}
-		found = i
 	}
-	if found < 0 {
+	if len(found) > 1 {
+		found = slices.DeleteFunc(found, func(b *bootSet) bool { return b.configuration != c.Configuration.Value })
+	}
+	if len(found) != 1 {
 		return rest(s)
 	}
-	return place{sets[found].name, fromImage}
+	return place{found[0].name, fromImage}
 }
 
 // rest is the boot set of nodes of which nothing better is known.
