@@ -68,10 +68,10 @@ func (a *API) List(ctx context.Context, all bool) (inventory.Listing, error) {
 func (a *API) Components(ctx context.Context) ([]bos.Component, error) {
 	var nodes []bos.Component
 	seen := make(map[string]bool)
-	err := a.client.components(ctx, "", nil, func(c *bos.Component) error {
+	err := a.client.components(ctx, "", nil, func(c *component) error {
 		if !seen[c.ID] {
 			seen[c.ID] = true
-			nodes = append(nodes, *c)
+			nodes = append(nodes, c.Component)
 		}
 		return tooMany(len(nodes))
 	})

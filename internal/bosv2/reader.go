@@ -220,8 +220,9 @@ func (g *reading) readComponents(ctx context.Context) error {
 }
 
 // add takes down a node.
-func (g *reading) add(c *bos.Component) error {
+func (g *reading) add(sent *component) error {
 	s := g.session
+	c := sent.as(s.ID)
 	before := g.of(c.ID)
 	switch {
 	case g.read[c.ID], c.Session != s.ID && c.StagedSession != s.ID:

@@ -1,6 +1,7 @@
 package bosv2_test
 
 import (
+	"cmp"
 	"io"
 	"log/slog"
 	"net/http"
@@ -8,6 +9,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"go.uber.org/goleak"
@@ -27,10 +29,9 @@ var began = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
 type rig struct {
 	*inventory.Inventory
 	t     *testing.T
-	clock *bossim.SteppedClock
+	clock *bossim.SteppedClock // nil in a bubble
 	sim   *bossim.Server
 	api   *bosv2.API
-	url   string
 
 	mu    sync.Mutex
 	asked []string // the requests of the last sweep, below /v2
@@ -53,22 +54,59 @@ func newRigAt(t *testing.T, now time.Time, scenario bossim.Scenario, era bossim.
 		r.sim.Close()
 		server.Close()
 	})
-	r.url = server.URL
-	cfg := bosclient.Config{URL: server.URL, Transport: transport, Timeout: 30 * time.Second, Concurrency: 4}
+	r.watch(r.clock.Now, bosclient.Config{URL: server.URL, Transport: transport}, change)
+	return r
+}
+
+// inBubble calls f with a rig in which time, that of BOS included, passes by sweep alone.
+// Requests do not leave the process.
+func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *testing.T, r *rig)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		r := &rig{t: t}
+		start := time.Now()
+		now := func() time.Time { return began.Add(time.Since(start)) }
+		r.sim = bossim.New(scenario, era, now)
+		defer r.sim.Close()
+		r.watch(now, bosclient.Config{URL: "http://bos.test", Transport: inProcess{r}}, nil)
+		f(t, r)
+	})
+}
+
+// inProcess has a handler answer requests without a network.
+type inProcess struct{ handler http.Handler }
+
+func (p inProcess) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+	recorder := httptest.NewRecorder()
+	defer func() {
+		switch recover() {
+		case nil:
+		case http.ErrAbortHandler:
+			resp, err = nil, cmp.Or(req.Context().Err(), io.EOF)
+		default:
+			panic("unexpected")
+		}
+	}()
+	p.handler.ServeHTTP(recorder, req)
+	return recorder.Result(), nil
+}
+
+// watch makes the inventory.
+func (r *rig) watch(now func() time.Time, cfg bosclient.Config, change []func(*bosclient.Config)) {
+	cfg.Timeout, cfg.Concurrency = 30*time.Second, 4
 	for _, c := range change {
 		c(&cfg)
 	}
 	client, err := bosclient.New(cfg)
 	if err != nil {
-		t.Fatal(err)
+		r.t.Fatal(err)
 	}
 	r.api = bosv2.New(client)
 	r.Inventory = inventory.New(inventory.Config{
-		APIs: []inventory.API{r.api}, URL: client.URL(), Now: r.clock.Now, Concurrency: 4,
+		APIs: []inventory.API{r.api}, URL: client.URL(), Now: now, Concurrency: 4,
 		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Interval: 30 * time.Second,
-		MaxAge: 168 * time.Hour, Linger: 24 * time.Hour, MaxSessions: 10_000, Limits: bos.Limits{},
+		MaxAge: 168 * time.Hour, Linger: 24 * time.Hour, MaxSessions: 10_000,
 	})
-	return r
 }
 
 // ServeHTTP takes down a request and has the simulator answer it.
@@ -106,7 +144,11 @@ func (c *counter) Unwrap() http.ResponseWriter { return c.ResponseWriter }
 // sweep lets time pass by the clock of BOS, sweeps and returns the snapshot.
 func (r *rig) sweep(step time.Duration) *inventory.Snapshot {
 	r.t.Helper()
-	r.clock.Advance(step)
+	if r.clock == nil {
+		time.Sleep(step)
+	} else {
+		r.clock.Advance(step)
+	}
 	r.mu.Lock()
 	r.asked, r.bytes = nil, 0
 	r.mu.Unlock()

@@ -26,6 +26,8 @@ const (
 	maxSessions = 10_000
 	// maxBootSets is the maximum number of boot sets of a template. Most have one.
 	maxBootSets = 256
+	// maxShared is the maximum number of texts that nodes have in common.
+	maxShared = 1 << 10
 	// maxMessage is how much is kept of an error message, and maxLimit of the limit of a
 	// session, both in bytes.
 	maxMessage = 1 << 10
@@ -251,7 +253,7 @@ const pageSize = 2800
 //
 // Releases before 2.32 do not know pages, and send everything at once: then there is more
 // than was asked for, or what came before comes again.
-func (c client) components(ctx context.Context, tenant string, query url.Values, each func(*bos.Component) error) error {
+func (c client) components(ctx context.Context, tenant string, query url.Values, each func(*component) error) error {
 	after, total := "", 0
 	for {
 		page := url.Values{"page_size": {strconv.Itoa(pageSize)}}
@@ -264,9 +266,9 @@ func (c client) components(ctx context.Context, tenant string, query url.Values,
 		last, n, again := after, 0, false
 		err := c.get(ctx, components, tenant, page, func(d decoder) error {
 			d.texts = make(map[string]string)
-			var node bos.Component
+			var node component
 			return d.Array(func() error {
-				node = bos.Component{}
+				node = component{}
 				if err := d.component(&node); err != nil {
 					return err
 				}
@@ -292,8 +294,24 @@ func (c client) components(ctx context.Context, tenant string, query url.Values,
 	}
 }
 
-// component reads what is said of a node.
-func (d decoder) component(c *bos.Component) error {
+// component is what BOS says of a node.
+type component struct {
+	bos.Component
+	stagedConfiguration bos.Optional[string]
+	stagedKernel        string
+}
+
+// as returns what is known of the node for a session. If it is staged, and not yet applied,
+// what counts is what the node is to run then.
+func (c *component) as(session string) *bos.Component {
+	if c.Session != session && c.StagedSession == session {
+		c.Configuration, c.Kernel = c.stagedConfiguration, c.stagedKernel
+	}
+	return &c.Component
+}
+
+// component reads what BOS says of a node.
+func (d decoder) component(c *component) error {
 	return d.Members(func(name []byte) (err error) {
 		switch string(name) {
 		case "id":
@@ -346,28 +364,29 @@ func (d decoder) component(c *bos.Component) error {
 				return err
 			})
 		case "desired_state":
-			err = d.object(func(name []byte) (err error) {
-				switch string(name) {
-				case "configuration":
-					c.Configuration.Present = d.PeekKind() == '"'
-					c.Configuration.Value, err = d.shared()
-				case "boot_artifacts":
-					err = d.object(func(name []byte) (err error) {
-						if string(name) == "kernel" {
-							c.Kernel, err = d.shared()
-							return err
-						}
-						return d.SkipValue()
-					})
-				default:
-					err = d.SkipValue()
-				}
-				return err
-			})
+			err = d.bootState(&c.Configuration, &c.Kernel, nil)
 		case "staged_state":
+			err = d.bootState(&c.stagedConfiguration, &c.stagedKernel, &c.StagedSession)
+		default:
+			err = d.SkipValue()
+		}
+		return err
+	})
+}
+
+// bootState reads what a node is to run.
+func (d decoder) bootState(configuration *bos.Optional[string], kernel, session *string) error {
+	return d.object(func(name []byte) (err error) {
+		switch {
+		case string(name) == "configuration":
+			configuration.Present = d.PeekKind() == '"'
+			configuration.Value, err = d.shared()
+		case string(name) == "session" && session != nil:
+			*session, err = d.shared()
+		case string(name) == "boot_artifacts":
 			err = d.object(func(name []byte) (err error) {
-				if string(name) == "session" {
-					c.StagedSession, err = d.shared()
+				if string(name) == "kernel" {
+					*kernel, err = d.shared()
 					return err
 				}
 				return d.SkipValue()
@@ -392,7 +411,9 @@ func (d decoder) shared() (string, error) {
 		return s, nil
 	}
 	s := string(b)
-	d.texts[s] = s
+	if len(d.texts) < maxShared {
+		d.texts[s] = s
+	}
 	return s, nil
 }
 

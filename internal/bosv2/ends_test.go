@@ -1,0 +1,239 @@
+package bosv2_test
+
+import (
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// follow sweeps every 30 seconds, for as long.
+func (r *rig) follow(d time.Duration) {
+	r.t.Helper()
+	for range int(d / (30 * time.Second)) {
+		r.sweep(30 * time.Second)
+	}
+}
+
+func TestSupersededWhereUnfinished(t *testing.T) {
+	first, second := spec("first", bos.Reboot, bossim.Trouble{Kind: bossim.NeverReady, Nodes: computes[3:]}), spec("second", bos.Boot)
+	second.Created = began.Add(10 * time.Minute)
+	second.BootSets[0].Nodes = computes[1:]
+	r := newRig(t, bossim.Scripted(first, second), bossim.EraD2)
+	r.follow(40 * time.Minute)
+	s := r.session(key("first"))
+	// Two nodes were configured by then, and one was ready.
+	if got, want := line(s), "shutdown ++++succeeded boot +++succeeded +superseded configure ++succeeded ++superseded"; got != want {
+		t.Errorf("phases\n got %s\nwant %s", got, want)
+	}
+	if got, want := s.Nodes, (bos.Tally{Succeeded: 2, Excluded: 2}); got != want || s.Verdict.State != bos.StateSucceeded {
+		t.Errorf("nodes %+v, want %+v; %s", got, want, s.Verdict.State)
+	}
+	if err := r.session(key("second")).Err; err != nil {
+		t.Error(err)
+	}
+}
+
+// Nodes that have moved on say nothing about a session that is complete.
+func TestCompleteSessionKeepsItsNodes(t *testing.T) {
+	first, second := spec("first", bos.Reboot, bossim.Trouble{Kind: bossim.NeverReady, Nodes: computes[:1]}), spec("second", bos.Reboot)
+	second.Created = began.Add(2 * time.Hour)
+	r := newRig(t, bossim.Scripted(first, second), bossim.EraD2)
+	r.follow(90 * time.Minute)
+	before := line(r.session(key("first")))
+	r.follow(time.Hour)
+	s := r.session(key("first"))
+	if got := line(s); got != before || !strings.Contains(got, "+failed") {
+		t.Errorf("phases\n got %s\nwant %s", got, before)
+	}
+	if got := r.Snapshot().Nodes.Names(s.Fates().Failed); !slices.Equal(got, computes[:1]) {
+		t.Errorf("failed: %v", got)
+	}
+}
+
+// Another session takes the nodes between the last reading of a session and its end. The
+// numbers that BOS has kept tell how they ended.
+func TestNodesTakenOverRightAfterTheEnd(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		kind  []bossim.Trouble
+		until time.Duration // the reading before
+		want  string
+		fate  bos.Tally
+	}{
+		{"all succeeded", nil, 15 * time.Minute,
+			"shutdown ++++succeeded boot ++++succeeded configure ++++succeeded", bos.Tally{Succeeded: 4}},
+		{"all failed", []bossim.Trouble{{Kind: bossim.ConfigureFails}}, 4 * time.Minute,
+			"shutdown ++++succeeded boot +succeeded +++failed configure ++++not_started", bos.Tally{Failed: 4}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			first, second := spec("first", bos.Reboot, tt.kind...), spec("second", bos.Reboot)
+			second.Created = began.Add(20 * time.Minute)
+			r := newRig(t, bossim.Scripted(first, second), bossim.EraD2)
+			r.sweep(time.Minute)
+			r.sweep(tt.until - time.Minute)
+			r.sweep(21*time.Minute - tt.until)
+			s := r.session(key("first"))
+			if s.Err != nil || s.StopTime.IsZero() {
+				t.Fatalf("it has not ended: %v", s.Err)
+			}
+			if s.Nodes != tt.fate {
+				t.Errorf("nodes %+v, want %+v\n%s", s.Nodes, tt.fate, line(s))
+			}
+		})
+	}
+}
+
+func TestFirstMetAfterItsEnd(t *testing.T) {
+	first := spec("first", bos.Reboot, bossim.Trouble{Kind: bossim.NeverReady, Nodes: computes[:1]})
+	t.Run("nodes still there", func(t *testing.T) {
+		r := newRig(t, bossim.Scripted(first), bossim.EraD2)
+		r.sweep(2 * time.Hour)
+		s := r.session(key("first"))
+		if got, want := line(s), "shutdown ++++succeeded boot +++succeeded +failed * configure +not_started +++succeeded"; got != want {
+			t.Errorf("phases\n got %s\nwant %s", got, want)
+		}
+		if s.Unnamed || s.Verdict.State != bos.StatePartial {
+			t.Errorf("unnamed %t, %s", s.Unnamed, s.Verdict.State)
+		}
+	})
+	second := spec("second", bos.Reboot)
+	second.Created = began.Add(2 * time.Hour)
+	t.Run("nodes moved on", func(t *testing.T) {
+		r := newRig(t, bossim.Scripted(first, second), bossim.EraD2)
+		r.sweep(3 * time.Hour)
+		for range 2 {
+			s := r.session(key("first"))
+			if got, want := s.Nodes, (bos.Tally{Succeeded: 3, Failed: 1}); got != want {
+				t.Errorf("nodes %+v, want %+v", got, want)
+			}
+			if len(s.BootSets) != 1 || s.BootSets[0].Name != "compute" || !s.BootSets[0].Reported || len(s.BootSets[0].Phases) != 0 {
+				t.Errorf("boot sets %+v", s.BootSets)
+			}
+			if !s.Unnamed || s.Verdict.State != bos.StatePartial || s.ErrorCount != bos.Some(1) {
+				t.Errorf("unnamed %t, %s, error count %v", s.Unnamed, s.Verdict.State, s.ErrorCount)
+			}
+			r.sweep(time.Hour)
+		}
+	})
+	t.Run("all taken over before its end", func(t *testing.T) {
+		soon := second
+		soon.Created = began.Add(5 * time.Minute)
+		r := newRig(t, bossim.Scripted(first, soon), bossim.EraD2)
+		r.sweep(2 * time.Hour)
+		if s := r.session(key("first")); s.Verdict.State != bos.StateUnknown || s.Nodes.Nodes() != 0 || s.Err != nil {
+			t.Errorf("%s, nodes %+v, %v", s.Verdict.State, s.Nodes, s.Err)
+		}
+	})
+}
+
+func TestDeletedWhileRunning(t *testing.T) {
+	s := spec("s1", bos.Reboot)
+	s.Deleted = began.Add(8 * time.Minute)
+	r := newRig(t, bossim.Scripted(s), bossim.EraD2)
+	r.sweep(5 * time.Minute)
+	if r.session(key("s1")).Verdict.State != bos.StateRunning {
+		t.Fatal("it does not run")
+	}
+	snapshot := r.sweep(5 * time.Minute)
+	if _, there := snapshot.Session(key("s1")); there {
+		t.Error("a session that was deleted is still shown")
+	}
+	for k, n := range snapshot.Completions.Counts {
+		if n != 0 {
+			t.Errorf("%d sessions count as %v", n, k)
+		}
+	}
+}
+
+// The status of a session is saved a moment after its end.
+func TestLateStatusIsReadOnceMore(t *testing.T) {
+	r := newRig(t, bossim.Scripted(spec("s1", bos.Reboot)), bossim.EraD2)
+	r.sweep(10 * time.Minute)
+	r.sim.Inject(bossim.Rule{Fault: bossim.LateStatus, Resource: bossim.Status, Times: 1})
+	r.sweep(20 * time.Minute)
+	if !slices.Contains(r.requests(), "sessions/s1/status") {
+		t.Fatalf("at its end: %v", r.requests())
+	}
+	r.sweep(61 * time.Second)
+	if got := r.requests(); !slices.Contains(got, "sessions/s1/status") || slices.Contains(got, "components?session=s1") {
+		t.Errorf("a minute after its end: %v", got)
+	}
+	r.sweep(61 * time.Second)
+	if got := r.requests(); len(got) != 2 {
+		t.Errorf("later: %v", got)
+	}
+	if s := r.session(key("s1")); s.Err != nil || s.Nodes != (bos.Tally{Succeeded: 4}) {
+		t.Errorf("%+v, %v", s.Nodes, s.Err)
+	}
+}
+
+func TestStagedSession(t *testing.T) {
+	s := spec("s1", bos.Reboot)
+	s.Stage = true
+	s.Applied = []bossim.Act{{After: time.Hour, Nodes: computes[:2]}, {After: 3 * time.Hour, Nodes: computes[2:]}}
+	r := newRig(t, bossim.Scripted(s), bossim.EraD2)
+	r.sweep(time.Minute)
+	r.sweep(49 * time.Minute)
+	got := r.session(key("s1"))
+	if got.StagedNodes != 4 || !got.AwaitsApply || got.Verdict.State != bos.StatePending || got.Nodes != (bos.Tally{Unfinished: 4}) {
+		t.Errorf("waiting: %d staged, awaits %t, %s, %+v, %v", got.StagedNodes, got.AwaitsApply, got.Verdict.State, got.Nodes, got.Err)
+	}
+	r.sweep(14 * time.Minute)
+	got = r.session(key("s1"))
+	if want := "shutdown ++not_started ++succeeded boot ++not_started ++in_progress configure ++++not_started"; line(got) != want || got.StagedNodes != 2 || got.AwaitsApply || got.Verdict.State != bos.StateRunning {
+		t.Errorf("half applied: %s, want %s; %d staged, awaits %t, %s", line(got), want, got.StagedNodes, got.AwaitsApply, got.Verdict.State)
+	}
+	if asked := r.requests(); len(asked) != 4 {
+		t.Errorf("a sweep costs %v", asked)
+	}
+	r.follow(3 * time.Hour)
+	// BOS never ends it, but there is nothing left to come.
+	got = r.session(key("s1"))
+	if got.Verdict.State != bos.StateSucceeded || got.Verdict.Ending != bos.Ended || !got.StopTime.IsZero() {
+		t.Errorf("all applied: %s, %s", got.Verdict.State, line(got))
+	}
+}
+
+func TestStagedShutdownDoesNothing(t *testing.T) {
+	s := spec("s1", bos.Shutdown)
+	s.Stage = true
+	r := newRig(t, bossim.Scripted(s), bossim.EraD2)
+	r.sweep(time.Minute)
+	if got := r.session(key("s1")); got.Verdict.State != bos.StateUnknown || got.Err != nil {
+		t.Errorf("%s, %v", got.Verdict.State, got.Err)
+	}
+}
+
+// Two tenants, and one without, have sessions of the same name.
+func TestNamesakesAreKeptApart(t *testing.T) {
+	all := bossim.Nodes(12)
+	twin := func(tenant string, from, to int, troubles ...bossim.Trouble) bossim.Spec {
+		s := spec("twin", bos.Reboot, troubles...)
+		s.Tenant, s.Template = tenant, "t"+tenant
+		s.BootSets[0].Nodes = all[from:to:to]
+		return s
+	}
+	scenario := bossim.Scripted(twin("blue", 0, 3, bossim.Trouble{Kind: bossim.ConfigureFails}), twin("red", 3, 7), twin("", 7, 12))
+	r := newRig(t, scenario, bossim.EraD2)
+	r.follow(30 * time.Minute)
+	for tenant, want := range map[string]bos.Tally{"blue": {Failed: 3}, "red": {Succeeded: 4}, "": {Succeeded: 5}} {
+		s := r.session(bos.Key{API: bos.APIv2, Tenant: tenant, ID: "twin"})
+		if s.Err != nil || s.Nodes != want || len(s.BootSets) != 1 || s.BootSets[0].Derived != "" {
+			t.Errorf("that of %q has nodes %+v in %d boot sets, want %+v; %v", tenant, s.Nodes, len(s.BootSets), want, s.Err)
+		}
+	}
+	// So it is for those who are let see one tenant alone.
+	r = newRig(t, scenario, bossim.EraD2, func(c *bosclient.Config) { c.Tenant = "red" })
+	r.follow(30 * time.Minute)
+	if n := len(r.Snapshot().Sessions); n != 1 {
+		t.Errorf("%d sessions", n)
+	}
+	if s := r.session(bos.Key{API: bos.APIv2, Tenant: "red", ID: "twin"}); s.Nodes != (bos.Tally{Succeeded: 4}) {
+		t.Errorf("nodes %+v, %v", s.Nodes, s.Err)
+	}
+}
