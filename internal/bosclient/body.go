@@ -2,6 +2,7 @@ package bosclient
 
 import (
 	"bufio"
+	"bytes"
 	"cmp"
 	"fmt"
 	"io"
@@ -119,26 +120,31 @@ func (b *bodyReader) Read(p []byte) (int, error) {
 
 // check checks the next part of the document.
 func (b *bodyReader) check(part []byte) error {
-	for _, c := range part {
-		switch {
-		case !b.quoted:
-			b.quoted, b.length = c == '"', 0
-			if c == ':' {
-				if b.members++; b.members > b.limits.Members {
-					return MoreThan(b.limits.Members, "members of objects in the response")
-				}
+	for len(part) > 0 {
+		if !b.quoted {
+			outside, inside, quote := bytes.Cut(part, []byte{'"'})
+			if b.members += bytes.Count(outside, []byte{':'}); b.members > b.limits.Members {
+				return MoreThan(b.limits.Members, "members of objects in the response")
 			}
-			continue
-		case b.escaped:
-			b.escaped = false
-		case c == '\\':
-			b.escaped = true
-		case c == '"':
-			b.quoted = false
+			b.quoted, b.length, part = quote, 0, inside
 			continue
 		}
-		if b.length++; b.length > b.limits.String {
+		n := len(part) // bytes of the string, up to its end or an escape
+		end := bytes.IndexByte(part, '"')
+		if end >= 0 {
+			n = end
+		}
+		switch backslash := bytes.IndexByte(part[:n], '\\'); {
+		case b.escaped:
+			b.escaped, n, end = false, 1, -1
+		case backslash >= 0:
+			b.escaped, n, end = true, backslash+1, -1
+		}
+		if b.length += n; b.length > b.limits.String {
 			return longerThan("a string in the response", int64(b.limits.String))
+		}
+		if part = part[n:]; end >= 0 {
+			b.quoted, part = false, part[1:]
 		}
 	}
 	return nil
