@@ -57,7 +57,7 @@ func final(category string) bool {
 
 // Derive tells where a node stands in a session, given what BOS says of the node now and
 // where it stood when it was last seen (nobody if it never was). It is the one place
-// that maps components of v2 to the phases and categories of v1 (bos.md, Nodes of v2);
+// that maps components of v2 to the phases and categories of v1 (bos-v2.md, What is shown of v2);
 // the first rule that fits decides.
 func Derive(c *bos.Component, session, operation string, last Standing) Standing {
 	phases := phasesOf(c, operation, last)
