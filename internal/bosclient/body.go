@@ -28,9 +28,6 @@ type Limits struct {
 	// Members is the number of members of all objects, which a decoder remembers to
 	// find duplicates: 20,000 by default, for 12,000 different errors and some more.
 	Members int
-	// DuplicateNames has members of the same name accepted, the last of which counts: to
-	// look for them takes a decoder longer than all else.
-	DuplicateNames bool
 }
 
 func (l Limits) orDefault() Limits {
@@ -39,8 +36,6 @@ func (l Limits) orDefault() Limits {
 		String:  cmp.Or(l.String, 256<<10),
 		Names:   cmp.Or(l.Names, 120_000),
 		Members: cmp.Or(l.Members, 20_000),
-
-		DuplicateNames: l.DuplicateNames,
 	}
 }
 

@@ -63,16 +63,6 @@ func decodeText(document string, limits Limits, decode func(*Decoder) error) err
 	return decodeAll(newBodyReader(io.NopCloser(strings.NewReader(document)), limits.orDefault()), limits.orDefault(), decode)
 }
 
-func TestDuplicateNames(t *testing.T) {
-	members := func(d *Decoder) error { return d.Members(func([]byte) error { return d.SkipValue() }) }
-	if err := decodeText(`{"a":1,"a":2}`, Limits{}, members); err == nil {
-		t.Error("duplicate names are accepted")
-	}
-	if err := decodeText(`{"a":1,"a":2}`, Limits{DuplicateNames: true}, members); err != nil {
-		t.Error(err)
-	}
-}
-
 func TestProse(t *testing.T) {
 	for _, tt := range []struct {
 		document string

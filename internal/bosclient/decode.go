@@ -29,7 +29,7 @@ type Decoder struct {
 // Text that is not valid Unicode, in the output of some tool perhaps, is no reason
 // to lose the document: each invalid byte or surrogate becomes U+FFFD.
 func decodeAll(r io.Reader, limits Limits, decode func(*Decoder) error) error {
-	d := &Decoder{Decoder: jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true), jsontext.AllowDuplicateNames(limits.DuplicateNames)), limits: limits}
+	d := &Decoder{Decoder: jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true)), limits: limits}
 	if err := decode(d); err != nil {
 		return err
 	}

@@ -2,11 +2,14 @@ package bosv2
 
 import (
 	"fmt"
+	"runtime"
+	"strings"
 	"testing"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -68,5 +71,30 @@ func TestEndIsHeldAgainstTheStatus(t *testing.T) {
 				t.Errorf("read again: final %t, nodes %+v", m.final, last.Session.Nodes)
 			}
 		})
+	}
+}
+
+// The names of nodes are most of a list of sessions. They take no memory, however many there
+// are, and are read once, for the sessions that run.
+func TestListSkipsTheNamesOfNodes(t *testing.T) {
+	var body []byte
+	names := strings.Join(bossim.Nodes(12_000), ",")
+	for i := range 200 {
+		body = fmt.Appendf(body, `,{"name":"s%d","operation":"boot","template_name":"x","components":%q,"status":{"status":"complete"}}`, i, names)
+	}
+	body[0] = '['
+	c, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Transport: answers{"/v2/sessions": append(body, ']')}, Timeout: time.Minute, Concurrency: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var before, after runtime.MemStats
+	runtime.ReadMemStats(&before)
+	listing, err := New(c).List(t.Context(), true)
+	runtime.ReadMemStats(&after)
+	if err != nil || len(listing.Sessions) != 200 {
+		t.Fatalf("%d sessions; %v", len(listing.Sessions), err)
+	}
+	if got, most := after.TotalAlloc-before.TotalAlloc, uint64(4<<20); got > most {
+		t.Errorf("a list of %d bytes took %d bytes of memory, want at most %d", len(body), got, most)
 	}
 }

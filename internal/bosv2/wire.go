@@ -38,7 +38,7 @@ const (
 var (
 	// GET /v2/sessions: a session takes 400 bytes, and 15 more for each of its nodes.
 	list = bosclient.Resource{Name: "list", Alone: true, Limits: bosclient.Limits{
-		Bytes: 512 << 20, String: maxNodeList, Names: 16 * maxSessions, Members: 32 * maxSessions, DuplicateNames: true}}
+		Bytes: 512 << 20, String: maxNodeList, Names: 16 * maxSessions, Members: 32 * maxSessions}}
 	// GET /v2/sessions/{name}
 	description = bosclient.Resource{Name: "session", Limits: bosclient.Limits{String: maxNodeList}}
 	// GET /v2/sessions/{name}/status
@@ -46,7 +46,7 @@ var (
 	// GET /v2/components: a node takes up to 3.3 kB, and has about 40 members. Releases
 	// without paging send all nodes at once.
 	components = bosclient.Resource{Name: "components", Limits: bosclient.Limits{
-		Bytes: 128 << 20, Names: 32 * bos.MaxNodes, Members: 64 * bos.MaxNodes, DuplicateNames: true}}
+		Bytes: 128 << 20, Names: 32 * bos.MaxNodes, Members: 64 * bos.MaxNodes}}
 	// GET /v2/sessiontemplates/{name}
 	template = bosclient.Resource{Name: "template"}
 	// GET /v2/options
