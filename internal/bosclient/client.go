@@ -155,6 +155,9 @@ func validPort(port string) bool {
 // URL is the address of BOS above the version.
 func (c *Client) URL() string { return c.base }
 
+// Tenant is the tenant on whose behalf requests are sent; "" for none.
+func (c *Client) Tenant() string { return c.cfg.Tenant }
+
 // Concurrency is the maximum number of concurrent requests.
 func (c *Client) Concurrency() int { return cap(c.slots) }
 
