@@ -21,8 +21,8 @@ const module = "github.com/bos-exporter/bos-exporter/"
 var mayImport = map[string][]string{
 	"cmd/bos_exporter":       {"exporter", "collectors"},
 	"cmd/gpx_bos_datasource": {"datasource"},
-	"datasource":             {"internal/bosv1", "internal/inventory", "internal/bosclient", "internal/bos"},
-	"exporter":               {"collectors", "internal/bosv1", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
+	"datasource":             {"internal/bosapi", "internal/inventory", "internal/bosclient", "internal/bos"},
+	"exporter":               {"collectors", "internal/bosapi", "internal/inventory", "internal/bosclient", "internal/bossim", "internal/bos"},
 	"dashboards":             {"datasource", "exporter", "collectors", "internal/bos"}, // only in tests
 	"collectors":             {"internal/inventory", "internal/bos"},
 	"internal/bosapi":        {"internal/bosv1", "internal/bosv2", "internal/inventory", "internal/bosclient", "internal/bos"},

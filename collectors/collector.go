@@ -16,15 +16,16 @@ import (
 
 // Collector builds some of the metric families of a snapshot.
 type Collector struct {
-	Name    string // of the flag --[no-]collector.NAME and in the label collector
-	Help    string // what it collects, to follow "Collect" in the help of the flag
-	Metrics []*Metric
-	collect func(*inventory.Snapshot, families)
+	Name     string // of the flag --[no-]collector.NAME and in the label collector
+	Help     string // what it collects, to follow "Collect" in the help of the flag
+	Optional bool   // whether it is off by default
+	Metrics  []*Metric
+	collect  func(*inventory.Snapshot, families)
 }
 
 // All lists every collector, in the order of their names.
 var All = []Collector{
-	bootset, category, completions, nodes, phase, progress, session, sessions, state, sweep,
+	bootset, category, completions, Components, nodes, phase, progress, session, sessions, state, sweep,
 }
 
 // Metric describes a metric family.

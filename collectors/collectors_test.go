@@ -39,6 +39,8 @@ func snapshot() *inventory.Snapshot {
 				}},
 			{Name: "not yet reported"},
 		}}
+	staged := &bos.Session{ID: "staged", Tenant: "blue", Operation: bos.Reboot, API: bos.APIv2, Staged: true, StagedNodes: 3,
+		BootSets: []bos.BootSet{{Name: "computes", Reported: true, Phases: []bos.Phase{{Name: bos.Boot, Counted: true, Retried: 2, LastProgress: t0}, {Name: bos.Configure, Counted: true, LastProgress: t0}}}}}
 	ended := &bos.Session{ID: "ended", Tenant: "blue", Operation: bos.Boot, API: bos.APIv1,
 		Metadata: bos.Metadata{StartTime: t0, StopTime: t0.Add(time.Hour)}}
 	return &inventory.Snapshot{
@@ -46,12 +48,16 @@ func snapshot() *inventory.Snapshot {
 		Listed: bos.Some(5),
 		Sessions: []inventory.Session{
 			{Session: ended, Verdict: bos.Verdict{State: bos.StateUnknown}, Exposed: true, Err: &bos.Error{Reason: bos.NotFound}},
-			{Session: &bos.Session{ID: "lingered out", Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateSucceeded}},
-			{Session: &bos.Session{ID: "never read"}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bos.Error{Reason: bos.Malformed}},
+			{Session: &bos.Session{ID: "lingered out", API: bos.APIv1, Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateSucceeded}},
+			{Session: &bos.Session{ID: "never read", API: bos.APIv1}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bos.Error{Reason: bos.Malformed}},
+			{Session: staged, Verdict: bos.Verdict{State: bos.StatePending}, Exposed: true},
 			{Session: running, Verdict: bos.Verdict{State: bos.StateRunning}, Exposed: true, Err: errors.New("anything else")},
-			{Session: &bos.Session{ID: "old", Operation: "diagnose"}, Verdict: bos.Verdict{State: bos.StateAbandoned}},
+			{Session: &bos.Session{ID: "old", API: bos.APIv1, Operation: "diagnose"}, Verdict: bos.Verdict{State: bos.StateAbandoned}},
 		},
 		Dropped: map[string]int{inventory.DroppedAge: 1, inventory.DroppedBudget: 0},
+		Machine: &bos.Machine{At: t0.Add(2 * time.Hour),
+			Nodes:   map[bos.ComponentState]int{{Status: "stable"}: 100, {Status: "stable", Enabled: true}: 1, {Status: "on_hold"}: 2},
+			Enabled: map[string]int{"running": 1, "deleted": 4}},
 		Completions: inventory.Completions{
 			Counts:    map[inventory.OperationState]int{{Operation: bos.Reboot, State: bos.StatePartial}: 2, {Operation: bos.Boot, State: bos.StateFailed}: 0},
 			Durations: map[string]inventory.Histogram{bos.Reboot: {Count: 2, Sum: 2400.5, Buckets: []uint64{0, 0, 0, 1, 1, 1, 2, 2, 2, 2, 2, 2}}},

@@ -9,17 +9,22 @@ import (
 
 var (
 	sessionNodes = gauge("bos_session_nodes",
-		"Number of distinct nodes of the session that the boot agent has reported.", "session", "tenant")
+		"Number of distinct nodes of the session that BOS knows: on v1 those that the boot agent has reported.", "session", "tenant")
 	sessionFailedNodes = gauge("bos_session_failed_nodes",
 		"Number of distinct nodes of the session that failed in any phase.", "session", "tenant")
+	sessionStagedNodes = gauge("bos_session_staged_nodes",
+		"Number of nodes for which the session is staged and not yet applied. Absent unless the session is a staged one, which only BOS v2 has.", "session", "tenant")
 )
 
 var nodes = Collector{
 	Name:    "nodes",
 	Help:    "distinct node counts by session",
-	Metrics: []*Metric{sessionNodes, sessionFailedNodes},
+	Metrics: []*Metric{sessionNodes, sessionFailedNodes, sessionStagedNodes},
 	collect: func(s *inventory.Snapshot, out families) {
 		for e := range exposed(s) {
+			if e.Staged {
+				out.add(sessionStagedNodes, float64(e.StagedNodes), e.ID, e.Tenant)
+			}
 			if slices.ContainsFunc(e.BootSets, func(b bos.BootSet) bool { return b.Reported }) {
 				out.add(sessionNodes, float64(e.Nodes.Nodes()), e.ID, e.Tenant)
 				out.add(sessionFailedNodes, float64(e.Nodes.Failed), e.ID, e.Tenant)

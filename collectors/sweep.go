@@ -13,7 +13,7 @@ var (
 	sessionsListed = gauge("bos_sessions_listed",
 		"Number of sessions in the last list that BOS returned.")
 	sessionsStored = gauge("bos_sessions_stored_bytes",
-		"Estimated size in bytes of the session data that BOS stores: 2400 for each session and 16 for each of its nodes in each phase. A session whose nodes are unknown counts as the average of the others. Beyond 4 MiB the list of sessions hangs.")
+		"Estimated size in bytes of the data that BOS stores for sessions of its v1 API: 2400 for each session and 16 for each of its nodes in each phase. A session whose nodes are unknown counts as the average of the others. Beyond 4 MiB the list of sessions hangs.")
 	sweepDuration = gauge("bos_exporter_sweep_duration_seconds",
 		"Duration of the last sweep in seconds.")
 	lastSweep = gauge("bos_exporter_last_sweep_timestamp_seconds",
@@ -21,7 +21,7 @@ var (
 	sessionErrors = gauge("bos_exporter_session_errors",
 		"Number of sessions whose last reading failed, by reason; their last good data is kept. If BOS does not answer at all, see bos_up.", "reason")
 	sessionsDropped = gauge("bos_exporter_sessions_dropped",
-		"Number of listed sessions without series of their own, by reason: max_age (older than --sessions.max-age) or max (beyond --sessions.max).", "reason")
+		"Number of listed sessions without series of their own, by reason: max_age (older than --sessions.max-age), max (beyond --sessions.max) or duplicate (older than a session of the other API that has the same name and tenant).", "reason")
 )
 
 var sweep = Collector{
@@ -57,17 +57,21 @@ var sweep = Collector{
 		for _, reason := range bos.Reasons {
 			out.add(sessionErrors, float64(failed[reason]), string(reason))
 		}
-		for _, reason := range []string{inventory.DroppedAge, inventory.DroppedBudget} {
+		for _, reason := range inventory.DroppedReasons {
 			out.add(sessionsDropped, float64(s.Dropped[reason]), reason)
 		}
 	},
 }
 
-// storedBytes estimates the size of the session data that BOS stores (docs/bos.md,
+// storedBytes estimates the size of the data that BOS stores for sessions of v1 (docs/bos.md,
 // The list that hangs).
 func storedBytes(s *inventory.Snapshot) float64 {
-	known, nodes := 0, 0
+	sessions, known, nodes := 0, 0, 0
 	for i := range s.Sessions {
+		if s.Sessions[i].API != bos.APIv1 {
+			continue // it is stored in another way, and listed without trouble
+		}
+		sessions++
 		reported := false
 		for _, b := range s.Sessions[i].BootSets {
 			reported = reported || b.Reported
@@ -82,7 +86,7 @@ func storedBytes(s *inventory.Snapshot) float64 {
 		}
 	}
 	if known == 0 {
-		return 2400 * float64(s.Listed.Value)
+		return 2400 * float64(sessions)
 	}
-	return float64(s.Listed.Value) * (2400 + 16*float64(nodes)/float64(known))
+	return float64(sessions) * (2400 + 16*float64(nodes)/float64(known))
 }

@@ -31,6 +31,7 @@ type phaseRecord struct {
 	categories []*record
 	errors     []*record
 	attempts   []*bitset.BitSet
+	counted    bool // Tried has been called
 }
 
 // record is a category or an error message and its nodes.
@@ -105,6 +106,7 @@ func (r *Recorder) number(name []byte) int {
 // Tried records how often a node was tried in the phase with this index.
 func (r *Recorder) Tried(phase int, node []byte, times int) {
 	p := r.phase(phase)
+	p.counted = true
 	for i := range min(times, maxTries) - 1 {
 		if i == len(p.attempts) {
 			p.attempts = append(p.attempts, new(bitset.BitSet))
@@ -135,6 +137,7 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 		for _, nodes := range recorded.attempts {
 			p.Attempts = append(p.Attempts, r.share(nodes))
 		}
+		p.Counted = recorded.counted
 		if len(p.Attempts) > 0 {
 			p.Retried = p.Attempts[0].Len()
 		}

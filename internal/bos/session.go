@@ -130,6 +130,8 @@ type Phase struct {
 	// so on. Retried is the number of nodes tried more than once. v1 does not say.
 	Attempts []NodeSet
 	Retried  int
+	// Counted is set if BOS says how often nodes were tried.
+	Counted bool
 	// Nodes counts the distinct nodes of the phase by what became of them.
 	Nodes Tally
 	// Waiting is set while nodes that count as succeeded may still fail.

@@ -62,6 +62,9 @@ type Limits struct {
 	Closing time.Duration
 }
 
+// MinLimit is the shortest limit that makes sense: BOS looks at its nodes every few seconds.
+const MinLimit = time.Second
+
 // DefaultLimits fit the default waits of BOS v1: eight minutes for a shutdown, and half an
 // hour for nodes to become ready or to be configured (bos.md, Flags).
 var DefaultLimits = Limits{Shutdown: 10 * time.Minute, Other: 35 * time.Minute, Abandoned: 24 * time.Hour}

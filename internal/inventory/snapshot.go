@@ -12,7 +12,13 @@ import (
 const (
 	DroppedAge    = "max_age" // it started too long ago to be followed
 	DroppedBudget = "max"     // it is beyond the number of sessions that may be exposed
+	// DroppedDuplicate: a newer session of the other API has the same name and tenant, and
+	// series are told apart by these alone.
+	DroppedDuplicate = "duplicate"
 )
+
+// DroppedReasons lists these reasons.
+var DroppedReasons = []string{DroppedAge, DroppedBudget, DroppedDuplicate}
 
 // Snapshot is what is known after a sweep. Nothing in it is ever written again.
 type Snapshot struct {
@@ -44,6 +50,8 @@ type Snapshot struct {
 	Sessions []Session
 	// Dropped counts the sessions that are not exposed, by reason.
 	Dropped map[string]int
+	// Machine counts the nodes of BOS v2; nil unless somebody reads them: see WithMachine.
+	Machine *bos.Machine
 	// Completions counts the sessions that have ended while BOS was being watched.
 	Completions Completions
 
@@ -97,7 +105,14 @@ func (s *Session) CompareInterest(t *Session) int {
 // WithoutSessions returns the snapshot without what goes stale.
 func (s *Snapshot) WithoutSessions() *Snapshot {
 	t := *s
-	t.Listed, t.Sessions, t.Dropped = bos.Optional[int]{}, nil, nil
+	t.Listed, t.Sessions, t.Dropped, t.Machine = bos.Optional[int]{}, nil, nil, nil
+	return &t
+}
+
+// WithMachine returns the snapshot with what has been read of the nodes.
+func (s *Snapshot) WithMachine(m *bos.Machine) *Snapshot {
+	t := *s
+	t.Machine = m
 	return &t
 }
 
@@ -107,7 +122,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 	s := &Snapshot{
 		Time:        now,
 		ListUp:      true,
-		Dropped:     map[string]int{DroppedAge: 0, DroppedBudget: 0},
+		Dropped:     make(map[string]int),
 		Completions: v.ended.clone(),
 	}
 	for _, src := range v.sources {
@@ -141,6 +156,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		s.Sessions = append(s.Sessions, e)
 	}
 	slices.SortFunc(s.Sessions, func(a, b Session) int { return a.Key().Compare(b.Key()) })
+	s.dropDuplicates()
 	if v.cfg.MaxSessions > 0 {
 		s.applyBudget(v.cfg.MaxSessions)
 	}
@@ -158,6 +174,26 @@ func (v *Inventory) lingers(s *Session, now time.Time) bool {
 		end = s.LastProgress(now)
 	}
 	return now.Sub(end) <= v.cfg.Linger
+}
+
+// dropDuplicates leaves one session exposed of those that have the same name and tenant:
+// the newest. They stand side by side.
+func (s *Snapshot) dropDuplicates() {
+	var kept *Session
+	for i := range s.Sessions {
+		e := &s.Sessions[i]
+		switch {
+		case !e.Exposed:
+			continue
+		case kept == nil || kept.ID != e.ID || kept.Tenant != e.Tenant:
+			kept = e
+			continue
+		case NewestFirst(e, kept) < 0:
+			kept, e = e, kept
+		}
+		e.Exposed = false
+		s.Dropped[DroppedDuplicate]++
+	}
 }
 
 // applyBudget leaves at most so many sessions exposed, the most interesting ones.
