@@ -21,6 +21,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
@@ -29,6 +30,7 @@ import (
 // name those flags because the errors do.
 type Config struct {
 	URL         string        // --bos.url
+	API         string        // --bos.api
 	HTTPConfig  string        // --bos.http-config, a file
 	Tenant      string        // --bos.tenant
 	Interval    time.Duration // --bos.interval
@@ -44,8 +46,12 @@ type Config struct {
 	MaxSessions int           // --sessions.max
 
 	Limits bos.Limits // --stuck.shutdown, --stuck.other, --stuck.abandoned
+	// LimitsSet says which of them somebody has set. Where BOS says how long it waits, the
+	// others are not used.
+	LimitsSet struct{ Shutdown, Other, Abandoned bool }
 
-	Collectors []collectors.Collector // --[no-]collector.NAME
+	Collectors         []collectors.Collector // --[no-]collector.NAME
+	ComponentsInterval time.Duration          // --components.interval
 
 	Web           *web.FlagConfig // --web.listen-address, --web.config.file
 	TelemetryPath string          // --web.telemetry-path
@@ -57,16 +63,39 @@ type Config struct {
 // DefaultConfig returns the defaults of the flags.
 func DefaultConfig() Config {
 	return Config{
-		Interval:      30 * time.Second,
-		Timeout:       bosclient.DefaultTimeout,
-		Concurrency:   bosclient.DefaultConcurrency,
-		StaleAfter:    inventory.DefaultStaleAfter,
-		MaxAge:        inventory.DefaultMaxAge,
-		Linger:        24 * time.Hour,
-		MaxSessions:   1000,
-		Limits:        bos.DefaultLimits,
-		TelemetryPath: "/metrics",
+		API:                bosapi.Auto,
+		Interval:           30 * time.Second,
+		Timeout:            bosclient.DefaultTimeout,
+		Concurrency:        bosclient.DefaultConcurrency,
+		StaleAfter:         inventory.DefaultStaleAfter,
+		MaxAge:             inventory.DefaultMaxAge,
+		Linger:             24 * time.Hour,
+		MaxSessions:        1000,
+		Limits:             bos.DefaultLimits,
+		ComponentsInterval: 5 * time.Minute,
+		TelemetryPath:      "/metrics",
 	}
+}
+
+// APIs lists the choices of --bos.api.
+var APIs = bosapi.Choices
+
+// limits returns the limits that somebody has set.
+func (c *Config) limits() bos.Limits {
+	l := c.Limits
+	for _, limit := range []struct {
+		set bool
+		of  *time.Duration
+	}{
+		{c.LimitsSet.Shutdown, &l.Shutdown},
+		{c.LimitsSet.Other, &l.Other},
+		{c.LimitsSet.Abandoned, &l.Abandoned},
+	} {
+		if !limit.set {
+			*limit.of = 0
+		}
+	}
+	return l
 }
 
 // check returns the first invalid setting and how to fix it.
@@ -80,9 +109,10 @@ func (c *Config) check() error {
 		{"bos.stale-after", c.StaleAfter, tick},
 		{"sessions.max-age", c.MaxAge, 0},
 		{"sessions.linger", c.Linger, 0},
-		{"stuck.shutdown", c.Limits.Shutdown, tick},
-		{"stuck.other", c.Limits.Other, tick},
-		{"stuck.abandoned", c.Limits.Abandoned, tick},
+		{"stuck.shutdown", c.Limits.Shutdown, bos.MinLimit},
+		{"stuck.other", c.Limits.Other, bos.MinLimit},
+		{"stuck.abandoned", c.Limits.Abandoned, bos.MinLimit},
+		{"components.interval", c.ComponentsInterval, tick},
 	} {
 		if d.value < d.least {
 			return fmt.Errorf("--%s=%s: must be %s or more", d.flag, d.value, d.least)

@@ -10,6 +10,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/pprof"
+	"slices"
+	"sync/atomic"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -20,8 +22,10 @@ import (
 	"github.com/prometheus/exporter-toolkit/web"
 	"golang.org/x/sync/errgroup"
 
+	"github.com/bos-exporter/bos-exporter/collectors"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
-	"github.com/bos-exporter/bos-exporter/internal/bosv1"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -44,9 +48,11 @@ type Exporter struct {
 	cfg       Config
 	logger    *slog.Logger
 	client    *bosclient.Client
+	apis      *bosapi.APIs
 	inventory *inventory.Inventory
-	self      *prometheus.Registry // the exporter's own metrics, which no snapshot holds
-	demo      *demo                // nil unless enabled
+	self      *prometheus.Registry        // the exporter's own metrics, which no snapshot holds
+	machine   atomic.Pointer[bos.Machine] // nil before the first reading
+	demo      *demo                       // nil unless enabled
 
 	insecureTLS bool // whether TLS certificates are not verified
 }
@@ -97,8 +103,11 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--bos.%w", err)
 	}
+	if e.apis, err = bosapi.New(e.client, e.cfg.API); err != nil {
+		return nil, fmt.Errorf("--bos.%w", err)
+	}
 	e.inventory = inventory.New(inventory.Config{
-		APIs:        []inventory.API{bosv1.New(e.client)},
+		APIs:        e.apis.All(),
 		URL:         e.client.URL(),
 		Now:         e.client.Now,
 		Concurrency: e.cfg.Concurrency,
@@ -107,7 +116,7 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 		MaxAge:      e.cfg.MaxAge,
 		Linger:      e.cfg.Linger,
 		MaxSessions: e.cfg.MaxSessions,
-		Limits:      e.cfg.Limits,
+		Limits:      e.cfg.limits(),
 	})
 	return e, nil
 }
@@ -149,6 +158,12 @@ func (e *Exporter) Run(ctx context.Context) error {
 		e.Sweep(ctx)
 		return nil
 	})
+	if slices.ContainsFunc(e.cfg.Collectors, func(c collectors.Collector) bool { return c.Name == collectors.Components.Name }) {
+		g.Go(func() error {
+			e.readMachine(ctx)
+			return nil
+		})
+	}
 	if e.demo != nil {
 		g.Go(func() error { return e.demo.run(ctx) })
 	}
@@ -206,6 +221,9 @@ func (e *Exporter) metrics() http.Handler {
 		collectors: e.cfg.Collectors,
 		staleAfter: e.cfg.StaleAfter,
 		logger:     e.logger,
+		machine:    &e.machine,
+		// The next reading is late by as much as sessions may be.
+		machineStale: e.cfg.ComponentsInterval + e.cfg.StaleAfter,
 	}
 	return promhttp.HandlerForTransactional(
 		prometheus.NewMultiTRegistry(prometheus.ToTransactionalGatherer(e.self), families),

@@ -130,10 +130,12 @@ func TestFamiliesAreBuiltOncePerSnapshot(t *testing.T) {
 	e := newExporter(t, bossim.Documented())
 	e.inventory.Sweep(t.Context())
 	f := &snapshotFamilies{
-		inventory:  e.inventory,
-		collectors: collectors.All,
-		staleAfter: time.Hour,
-		logger:     slog.New(slog.DiscardHandler),
+		inventory:    e.inventory,
+		collectors:   collectors.All,
+		staleAfter:   time.Hour,
+		logger:       slog.New(slog.DiscardHandler),
+		machine:      &e.machine,
+		machineStale: time.Hour,
 	}
 	gather := func() *dto.MetricFamily {
 		families, _, err := f.Gather()

@@ -6,6 +6,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/prometheus/common/version"
@@ -34,8 +35,9 @@ type landingPage struct {
 	Metrics  string
 	Pprof    string // "" unless served
 	Demo     bool
-	Insecure bool // whether TLS certificates are not verified
-	Refresh  int  // seconds
+	Insecure bool   // whether TLS certificates are not verified
+	Refresh  int    // seconds
+	APIs     string // those that BOS serves; "" until that is known
 	Up       bool
 	Err      error
 	LastGood string // "" before the first
@@ -50,6 +52,7 @@ type landingPage struct {
 
 type landingSession struct {
 	*inventory.Session
+	Marks   []string // what tells it from the sessions of v1, which belong to no tenant
 	Started string
 	Phases  []landingPhase
 }
@@ -77,6 +80,11 @@ func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 		Swept:    !s.Swept.IsZero(),
 		Listed:   s.Listed,
 	}
+	var apis []string
+	for _, api := range e.apis.Served() {
+		apis = append(apis, strings.TrimSpace(api.Name()+" "+api.Version))
+	}
+	p.APIs = strings.Join(apis, " and ")
 	if e.cfg.Pprof {
 		p.Pprof = pprofPath
 	}
@@ -110,6 +118,12 @@ func landingSessions(s *inventory.Snapshot) (rows []landingSession, more int) {
 			continue
 		}
 		row := landingSession{Session: e, Started: "unknown"}
+		if e.API != bos.APIv1 {
+			row.Marks = append(row.Marks, "API "+e.API)
+		}
+		if e.Tenant != "" {
+			row.Marks = append(row.Marks, "tenant "+e.Tenant)
+		}
 		if began := e.Began(); !began.IsZero() {
 			row.Started = began.Format("2006-01-02 15:04:05")
 		}

@@ -5,7 +5,7 @@ import (
 
 	"github.com/prometheus/client_golang/prometheus"
 
-	"github.com/bos-exporter/bos-exporter/internal/bosv1"
+	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 )
 
 // requestMetrics count the requests to BOS.
@@ -26,7 +26,7 @@ func newRequestMetrics() requestMetrics {
 			Buckets: []float64{0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30},
 		}, []string{"resource"}),
 	}
-	for _, r := range bosv1.Resources {
+	for _, r := range bosapi.Resources {
 		m.total.WithLabelValues(r, "200")
 		m.duration.WithLabelValues(r)
 	}

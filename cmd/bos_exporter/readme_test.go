@@ -90,7 +90,7 @@ func flagsTable() string {
 		name, value := "--"+f.Name, strings.Join(f.Default, " ")
 		switch {
 		case strings.HasPrefix(f.Name, "collector."):
-			name, value = "--[no-]"+f.Name, "on"
+			name, value = "--[no-]"+f.Name, map[string]string{"true": "on", "false": "off"}[value]
 		case f.IsBoolFlag():
 			value = ""
 		}

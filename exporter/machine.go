@@ -1,0 +1,55 @@
+package exporter
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+// maxMachineWait bounds the wait between readings of the nodes that fail, in intervals.
+const maxMachineWait = 6
+
+// readMachine reads the nodes of BOS v2 once per interval until ctx is done. After a failure
+// it waits for twice as long as before.
+func (e *Exporter) readMachine(ctx context.Context) {
+	wait := e.cfg.ComponentsInterval
+	var last error
+	pause := time.NewTimer(0)
+	defer pause.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pause.C:
+		}
+		at := time.Now()
+		components, err := e.apis.Components(ctx)
+		switch {
+		case ctx.Err() != nil:
+			return
+		case err == nil:
+			e.machine.Store(bos.NewMachine(at, components))
+			wait = e.cfg.ComponentsInterval
+			if last != nil {
+				e.logger.Info("the nodes can be read again", "nodes", len(components))
+			}
+		default:
+			if !bos.SameCause(last, err) {
+				e.logger.Warn("the nodes cannot be read for the collector components", "err", err)
+			}
+			wait = min(2*wait, maxMachineWait*e.cfg.ComponentsInterval)
+		}
+		last = err
+		pause.Reset(max(wait, retryAfter(err)))
+	}
+}
+
+// retryAfter is how long the server asks to be left alone, if err says so.
+func retryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*bos.Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
