@@ -11,6 +11,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -21,8 +22,8 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/experimental/concurrent"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
-	"github.com/bos-exporter/bos-exporter/internal/bosv1"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -40,7 +41,7 @@ type Datasource struct {
 	settings  settings
 	broken    error // why the settings cannot be used; all else is nil then
 	client    *bosclient.Client
-	api       inventory.API
+	apis      *bosapi.APIs
 	inventory *inventory.OnDemand
 }
 
@@ -87,9 +88,11 @@ func (d *Datasource) connect(transport http.RoundTripper) (err error) {
 	if err != nil {
 		return err
 	}
-	d.api = bosv1.New(d.client)
+	if d.apis, err = bosapi.New(d.client, d.settings.api); err != nil {
+		return err
+	}
 	d.inventory = inventory.NewOnDemand(inventory.Config{
-		APIs:        []inventory.API{d.api},
+		APIs:        d.apis.All(),
 		URL:         d.client.URL(),
 		Now:         d.client.Now,
 		Concurrency: bosclient.DefaultConcurrency,
@@ -155,8 +158,12 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 	if err != nil {
 		return nil, err
 	}
+	var lists []string
+	for _, api := range d.apis.Served() {
+		lists = append(lists, "GET "+api.Address(bos.Key{}))
+	}
 	for i, f := range frames {
-		f.Meta.ExecutedQueryString = fmt.Sprintf("GET %s ... as of %s\n%s", d.api.Address(bos.Key{}), v.snapshot.LastGood.UTC().Format(time.RFC3339), asked)
+		f.Meta.ExecutedQueryString = fmt.Sprintf("%s ... as of %s\n%s", strings.Join(lists, ", "), v.snapshot.LastGood.UTC().Format(time.RFC3339), asked)
 		if i == 0 {
 			f.Meta.Notices = v.notices
 		}

@@ -87,7 +87,7 @@ func explain(err error) (backend.Status, string) {
 			return status, "BOS refuses the credentials: check the token or the OAuth2 client in the datasource's settings: " + reading.Error()
 		case bos.Malformed:
 			if reading.Status == http.StatusBadRequest {
-				return backend.StatusBadGateway, "BOS refuses the request: its v1 API knows no tenants, so leave the tenant in the datasource's settings empty: " + reading.Error()
+				return backend.StatusBadGateway, "BOS refuses the request: check the tenant in the datasource's settings, and leave it empty for BOS v1, which knows no tenants: " + reading.Error()
 			}
 			return backend.StatusBadGateway, "What answers is not BOS: check the URL in the datasource's settings: " + reading.Error()
 		default:

@@ -5,26 +5,44 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 )
 
-// CheckHealth is behind Save & test: it lists the sessions and reports how that went.
+// CheckHealth is behind Save & test: it finds out which APIs BOS serves,
+// lists their sessions and reports how that went.
 func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequest) (*backend.CheckHealthResult, error) {
 	if d.broken != nil {
 		return unhealthy(d.broken), nil
 	}
 	start := time.Now()
-	listing, err := d.api.List(ctx, true)
-	took := time.Since(start)
+	served, err := d.apis.Find(ctx)
 	if err != nil {
 		return unhealthy(err), nil
 	}
-	message := fmt.Sprintf("BOS answers: API v1, %d sessions, %s.", len(listing.Sessions), took.Round(time.Millisecond))
-	verbose := fmt.Sprintf("GET %s: %d sessions in %s", d.api.Address(bos.Key{}), len(listing.Sessions), took.Round(time.Millisecond))
+	sessions := make(map[string]int)
+	total := 0
+	for _, api := range d.apis.All() {
+		listing, err := api.List(ctx, true)
+		if err != nil {
+			return unhealthy(err), nil
+		}
+		sessions[api.Name()] = len(listing.Sessions)
+		total += len(listing.Sessions)
+	}
+	took := time.Since(start)
+	message := fmt.Sprintf("BOS answers: API %s, %d sessions, %s.", bosapi.Describe(served), total, took.Round(time.Millisecond))
+	var names, lists []string
+	for _, api := range served {
+		names = append(names, api.Name())
+		lists = append(lists, fmt.Sprintf("GET %s: %d sessions", api.Address(bos.Key{}), sessions[api.Name()]))
+	}
+	verbose := fmt.Sprintf("%s; in %s", strings.Join(lists, "; "), took.Round(time.Millisecond))
 	if d.settings.skipVerify {
 		const warning = "Its TLS certificate is not verified (tlsSkipVerify), so anyone on the way can read the credentials."
 		message += " " + warning
@@ -32,8 +50,8 @@ func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequ
 	}
 	details, err := json.Marshal(map[string]any{
 		"verboseMessage": verbose,
-		"api":            "v1",
-		"sessions":       len(listing.Sessions),
+		"api":            strings.Join(names, ", "),
+		"sessions":       total,
 		"latencySeconds": took.Seconds(),
 		"tlsSkipVerify":  d.settings.skipVerify,
 	})
@@ -46,7 +64,7 @@ func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequ
 func unhealthy(err error) *backend.CheckHealthResult {
 	_, text := explain(err)
 	if reading := new(bos.Error); errors.As(err, &reading) && reading.Reason == bos.NotFound {
-		text = "There is no BOS v1 API at this URL: give the address above /v1. CSM 1.6 and later have none. " + reading.Error()
+		text = "There is no BOS at this URL, or not with the API in the datasource's settings: " + reading.Error()
 	}
 	details, _ := json.Marshal(map[string]string{"verboseMessage": text}) // strings always can be
 	return &backend.CheckHealthResult{Status: backend.HealthStatusError, Message: text, JSONDetails: details}

@@ -28,13 +28,14 @@ import (
 type settings struct {
 	uid        string // of the instance, for links
 	url        string
+	api        string // one of bosapi.Choices; "" for the default
 	tenant     string
 	timeout    time.Duration // of a request to BOS
 	cache      time.Duration // maximum age of an answer
 	maxRows    int
 	maxAge     time.Duration // of sessions that are followed; 0 follows all
-	limits     bos.Limits
-	skipVerify bool // the certificate of BOS is not verified
+	limits     bos.Limits    // those that are set; the others are up to BOS
+	skipVerify bool          // the certificate of BOS is not verified
 
 	bearerToken string
 	oauth2      *clientcredentials.Config
@@ -134,7 +135,7 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 		}
 	}
 	c := settings{
-		uid: s.UID, url: s.URL, tenant: j.Tenant, skipVerify: j.TLSSkipVerify,
+		uid: s.UID, url: s.URL, api: j.API, tenant: j.Tenant, skipVerify: j.TLSSkipVerify,
 		bearerToken: bosclient.TrimBearer(s.DecryptedSecureJSONData["bearerToken"]),
 	}
 	for _, n := range []struct {
@@ -160,9 +161,9 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 		least, otherwise time.Duration
 		into             *time.Duration
 	}{
-		{"stuckShutdown", j.StuckShutdown, time.Second, bos.DefaultLimits.Shutdown, &c.limits.Shutdown},
-		{"stuckOther", j.StuckOther, time.Second, bos.DefaultLimits.Other, &c.limits.Other},
-		{"stuckAbandoned", j.StuckAbandoned, time.Second, bos.DefaultLimits.Abandoned, &c.limits.Abandoned},
+		{"stuckShutdown", j.StuckShutdown, bos.MinLimit, 0, &c.limits.Shutdown},
+		{"stuckOther", j.StuckOther, bos.MinLimit, 0, &c.limits.Other},
+		{"stuckAbandoned", j.StuckAbandoned, bos.MinLimit, 0, &c.limits.Abandoned},
 		{"sessionsMaxAge", j.SessionsMaxAge, 0, inventory.DefaultMaxAge, &c.maxAge},
 	} {
 		var err error
@@ -180,9 +181,7 @@ func parseSettings(s backend.DataSourceInstanceSettings) (settings, error) {
 	}
 	switch {
 	case s.URL == "":
-		return c, errors.New("the URL is missing: give the address of BOS above /v1, such as http://cray-bos.services.svc.cluster.local or https://api-gw-service-nmn.local/apis/bos")
-	case j.API != "" && j.API != "auto" && j.API != "v1":
-		return c, fmt.Errorf("unknown API version %q: choose auto or v1", j.API)
+		return c, errors.New("the URL is missing: give the address of BOS without /v1 or /v2, such as http://cray-bos.services.svc.cluster.local or https://api-gw-service-nmn.local/apis/bos")
 	case j.OAuthPassThru:
 		return c, errors.New("the OAuth identity of users cannot be forwarded, because all users share what is read from BOS: turn off Forward OAuth Identity (oauthPassThru), and give a bearer token or OAuth2 client credentials")
 	case c.bearerToken != "" && c.oauth2 != nil:

@@ -261,7 +261,7 @@ func TestHealth(t *testing.T) {
 		bossim.Unavailable: "cannot be reached",
 		bossim.Reset:       "cannot be reached",
 		bossim.NotJSON:     "is not BOS",
-		bossim.NotFound:    "no BOS v1 API",
+		bossim.NotFound:    "There is no BOS at this URL",
 	} {
 		t.Run(fault.String(), func(t *testing.T) {
 			w := newWorld(t, bossim.Gallery())

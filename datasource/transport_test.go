@@ -109,7 +109,7 @@ func TestTransport(t *testing.T) {
 					t.Fatal(err)
 				}
 			})
-			_, err := w.ds.api.List(t.Context(), true)
+			_, err := w.ds.apis.All()[0].List(t.Context(), true)
 			want := strings.ReplaceAll(tt.err, "URL", g.URL)
 			if (err != nil) != (want != "") || err != nil && (!strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "hunter2")) {
 				t.Errorf("got error %v, want one with %q", err, want)

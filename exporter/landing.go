@@ -6,12 +6,12 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/prometheus/common/version"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -79,12 +79,8 @@ func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 		Err:      s.Err,
 		Swept:    !s.Swept.IsZero(),
 		Listed:   s.Listed,
+		APIs:     bosapi.Describe(e.apis.Served()),
 	}
-	var apis []string
-	for _, api := range e.apis.Served() {
-		apis = append(apis, strings.TrimSpace(api.Name()+" "+api.Version))
-	}
-	p.APIs = strings.Join(apis, " and ")
 	if e.cfg.Pprof {
 		p.Pprof = pprofPath
 	}

@@ -89,6 +89,24 @@ type Served struct {
 	Version string
 }
 
+// String names the API, such as "v2 (BOS 2.50.0)". On v1 the version may be that of the
+// description of the API.
+func (s Served) String() string {
+	if s.Version == "" || s.Name() == bos.APIv1 {
+		return s.Name()
+	}
+	return s.Name() + " (BOS " + s.Version + ")"
+}
+
+// Describe names APIs for people: "v2 (BOS 2.10.20) and v1".
+func Describe(apis []Served) string {
+	var names []string
+	for _, s := range apis {
+		names = append(names, s.String())
+	}
+	return strings.Join(names, " and ")
+}
+
 // Served returns the APIs that BOS is known to serve, the newest first. It sends nothing.
 func (a *APIs) Served() []Served {
 	a.mu.Lock()
