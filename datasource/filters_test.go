@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -129,7 +130,9 @@ func failedNodes(t *testing.T, description, names string) *world {
 		}
 	}))
 	t.Cleanup(server.Close)
-	return newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.URL = server.URL })
+	return newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) {
+		s.URL, s.JSONData = server.URL, json.RawMessage(`{"api":"v1"}`)
+	})
 }
 
 // A limit that is empty, or that holds anything but nodes, acts on the whole template.

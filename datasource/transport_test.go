@@ -95,7 +95,7 @@ func TestTransport(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			g := newGateway(t)
-			options := map[string]any{"tlsAuthWithCACert": true}
+			options := map[string]any{"tlsAuthWithCACert": true, "api": "v1"}
 			if tt.oauth2 != "" {
 				options["oauth2"] = json.RawMessage(strings.ReplaceAll(tt.oauth2, "URL", g.URL))
 			}

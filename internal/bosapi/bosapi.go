@@ -72,7 +72,7 @@ func New(client *bosclient.Client, choice string) (*APIs, error) {
 }
 
 // All returns the APIs to read, the newest first. While BOS serves one but not another, the
-// list of the other is empty, at no cost.
+// list of the other is absent, at no cost.
 func (a *APIs) All() []inventory.API {
 	all := make([]inventory.API, len(a.adapters))
 	for i, d := range a.adapters {
@@ -207,7 +207,7 @@ func (a *APIs) ask(ctx context.Context) error {
 	return err
 }
 
-// adapter is an API whose list is empty while BOS does not serve it.
+// adapter is an API whose list says so while BOS does not serve it.
 type adapter struct {
 	inventory.API
 	apis   *APIs
@@ -219,7 +219,6 @@ type adapter struct {
 	version string
 	err     error // why nothing is known
 	fresh   bool  // the adapter of another API has asked, and this one has not made use of it yet
-	whole   bool  // all sessions have been listed since the API has been served
 }
 
 // learn takes down what BOS says of its version. A failure says nothing: what was known
@@ -238,7 +237,7 @@ func (d *adapter) learn(text string, err error) {
 
 // leave takes down that there is nothing to read.
 func (d *adapter) leave() {
-	d.served, d.absent, d.version, d.err, d.whole = false, true, "", nil, false
+	d.served, d.absent, d.version, d.err = false, true, "", nil
 }
 
 // askVersion reads the version that BOS gives itself under an API.
@@ -271,30 +270,24 @@ func (d *adapter) versionAddress() string {
 func (d *adapter) List(ctx context.Context, all bool) (inventory.Listing, error) {
 	served, err := d.find(ctx)
 	if err != nil || !served {
-		return inventory.Listing{}, err
+		return absent, err
 	}
-	d.apis.mu.Lock()
-	all = all || !d.whole
-	d.apis.mu.Unlock()
 	listing, err := d.API.List(ctx, all)
 	switch {
 	case err == nil && all && len(listing.Sessions) == 0:
 		err = d.checkTenant(ctx)
 	case bos.ReasonOf(err) == bos.NotFound:
 		if served, findErr := d.findAgain(ctx); findErr != nil || !served {
-			return inventory.Listing{}, findErr
+			return absent, findErr
 		}
 	case d.refusesTenants(err):
-		return inventory.Listing{}, nil
+		return absent, nil
 	}
-	if err != nil {
-		return inventory.Listing{}, err
-	}
-	d.apis.mu.Lock()
-	defer d.apis.mu.Unlock()
-	d.whole = d.whole || !listing.Partial
-	return listing, nil
+	return listing, err
 }
+
+// absent is the list of an API that BOS does not serve.
+var absent = inventory.Listing{Absent: true}
 
 // find reports whether BOS serves the API, and asks it if need be. It is an error if BOS
 // serves no API, or if nothing is known of this one.

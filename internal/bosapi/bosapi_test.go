@@ -102,6 +102,10 @@ func (r *rig) list() (sessions string, errs []error) {
 	for _, api := range r.All() {
 		listing, err := api.List(r.t.Context(), true)
 		errs = append(errs, err)
+		served := slices.ContainsFunc(r.Served(), func(s bosapi.Served) bool { return s.Name() == api.Name() })
+		if err == nil && listing.Absent == served {
+			r.t.Errorf("the list of %s is absent: %t, but BOS serves it: %t", api.Name(), listing.Absent, served)
+		}
 		if listing.Partial {
 			r.t.Errorf("the list of %s lacks sessions although all were wanted", api.Name())
 		}

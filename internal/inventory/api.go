@@ -27,6 +27,9 @@ type Listing struct {
 	// Partial is set when ended sessions are left out: one that is missing need not have
 	// gone.
 	Partial bool
+	// Absent is set if BOS does not serve the API, and so holds no sessions in it. Nobody
+	// need have asked BOS.
+	Absent bool
 }
 
 // Listed is a session of a list.

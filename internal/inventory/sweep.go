@@ -74,8 +74,14 @@ func (v *Inventory) relist(ctx context.Context, src *source) {
 		src.backOff.heed(err)
 		return
 	}
+	src.err, src.backOff, src.at = nil, backOff{}, time.Now()
+	if listing.Absent {
+		src.asked, src.wholeAt = false, time.Time{}
+		v.take(src, Listing{})
+		return
+	}
 	v.good()
-	src.listed, src.err, src.backOff, src.at = true, nil, backOff{}, time.Now()
+	src.listed = true
 	if !listing.Partial {
 		src.wholeAt = src.at
 	}
