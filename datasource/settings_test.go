@@ -286,6 +286,53 @@ func TestHealth(t *testing.T) {
 	}
 }
 
+// Save & test says what BOS serves.
+func TestHealthNamesTheAPIs(t *testing.T) {
+	session := func(id string, api bossim.API) bossim.Spec {
+		return bossim.Spec{ID: id, API: api, Operation: "boot", Template: "compute", Created: bossim.GalleryTime.Add(-time.Minute),
+			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(2)}}}
+	}
+	const neither = "There is no BOS at this URL, or not with the API in the datasource's settings: GET BASE: not found: BOS is not there, " +
+		"for neither BASE/v2/version nor BASE/v1/version exists: check the URL"
+	for _, tt := range []struct {
+		name, settings string
+		era            bossim.Era
+		fault          bossim.Fault
+		says, apis     string
+	}{
+		{"v1", `{}`, bossim.EraC, bossim.None, "BOS answers: API v1, 1 sessions, ", "v1"},
+		{"both", `{"api":"auto"}`, bossim.EraBoth, bossim.None, "BOS answers: API v2 (BOS 2.10.20) and v1, 3 sessions, ", "v2, v1"},
+		{"one of both", `{"api":"v2"}`, bossim.EraBoth, bossim.None, "BOS answers: API v2, 2 sessions, ", "v2"},
+		{"v2", `{}`, bossim.EraD2, bossim.None, "BOS answers: API v2 (BOS 2.50.0), 2 sessions, ", "v2"},
+		{"v1 where there is none", `{"api":"v1"}`, bossim.EraD2, bossim.None, "there is no BOS v1 API at this address", ""},
+		{"another server", `{}`, bossim.EraD2, bossim.NeitherAPI, neither, ""},
+		{"an unknown tenant", `{"tenant":"nope"}`, bossim.EraD2, bossim.None, `check the tenant in the datasource's settings`, ""},
+		{"an unknown tenant by name", `{"tenant":"nope"}`, bossim.EraD2, bossim.None, `the tenant "nope" is unknown`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			specs := []bossim.Spec{session("new", bossim.V2), session("newer", bossim.V2)}
+			if tt.era.ServesV1() {
+				specs = append(specs, session("old", bossim.V1))
+			}
+			w := newWorld(t, bossim.Scripted(specs...), jsonData(tt.settings))
+			w.sim.SetEra(tt.era)
+			w.sim.Fail(bossim.Everything, tt.fault)
+			h, err := w.ds.CheckHealth(t.Context(), &backend.CheckHealthRequest{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			says := strings.ReplaceAll(tt.says, "BASE", w.ds.settings.url)
+			if !strings.Contains(h.Message, says) || (h.Status == backend.HealthStatusOk) != (tt.apis != "") {
+				t.Errorf("got  %s: %s\nwant %s", h.Status, h.Message, says)
+			}
+			var details struct{ API string }
+			if err := json.Unmarshal(h.JSONDetails, &details); err != nil || details.API != tt.apis {
+				t.Errorf("details %s: %v, want the API %q", h.JSONDetails, err, tt.apis)
+			}
+		})
+	}
+}
+
 func TestPickLists(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
 	for path, want := range map[string]string{
