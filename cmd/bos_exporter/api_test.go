@@ -197,3 +197,27 @@ func TestDocumentedV2(t *testing.T) {
 		t.Errorf("the metrics differ from %s (-want +got); if they should, run: go test ./cmd/bos_exporter -run TestDocumentedV2 -update\n%s", golden, diff)
 	}
 }
+
+func TestStuckLimitsThatAreSet(t *testing.T) {
+	for _, tt := range []struct {
+		name, flag                 string
+		shutdown, other, abandoned bool
+	}{
+		{"none", "--demo", false, false, false},
+		{"shutdown", "--stuck.shutdown=5m", true, false, false},
+		{"other, to its default", "--stuck.other=35m", false, true, false},
+		{"abandoned", "--stuck.abandoned=1h", false, false, true},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			app, config := newApp()
+			if _, err := app.Parse([]string{tt.flag}); err != nil {
+				t.Fatal(err)
+			}
+			cfg, _ := config()
+			want := struct{ Shutdown, Other, Abandoned bool }{tt.shutdown, tt.other, tt.abandoned}
+			if diff := cmp.Diff(want, cfg.LimitsSet); diff != "" {
+				t.Errorf("the limits that are set differ (-want +got):\n%s", diff)
+			}
+		})
+	}
+}
