@@ -21,7 +21,6 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
-	"github.com/bos-exporter/bos-exporter/internal/bosv1"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -140,6 +139,7 @@ func (s *server) configured(t *testing.T, file string, log io.Writer, change ...
 		t.Fatal(err)
 	}
 	cfg := config(s.URL)
+	cfg.API = bos.APIv1
 	cfg.HTTPConfig = path
 	cfg.Timeout = time.Second
 	for _, c := range change {
@@ -186,7 +186,7 @@ oauth2: {client_id: me, client_secret: hunter2, token_url: URL/redirect, tls_con
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := s.configured(t, tt.config, io.Discard)
-			_, err := bosv1.New(e.client).List(t.Context(), true)
+			_, err := e.apis.All()[0].List(t.Context(), true)
 			if (err != nil) != (tt.err != "") || err != nil && (bos.ReasonOf(err) != tt.err || strings.Contains(err.Error(), "hunter2")) {
 				t.Errorf("got error %v, want %q", err, tt.err)
 			}
@@ -214,7 +214,7 @@ func TestHugeHeadersAreRefused(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			e := s.configured(t, tt.config, io.Discard, func(c *Config) { c.URL = "http://bos.test" })
-			if _, err := bosv1.New(e.client).List(t.Context(), true); err == nil || !strings.Contains(err.Error(), "headers exceeded") {
+			if _, err := e.apis.All()[0].List(t.Context(), true); err == nil || !strings.Contains(err.Error(), "headers exceeded") {
 				t.Errorf("got error %v, want one about the headers", err)
 			}
 		})
@@ -237,7 +237,7 @@ oauth2: {client_id: me, client_secret: hunter2, token_url: URL/token, tls_config
 			var log strings.Builder
 			e := s.configured(t, tt.config, &log)
 			for range 2 {
-				if _, err := bosv1.New(e.client).List(t.Context(), true); err != nil {
+				if _, err := e.apis.All()[0].List(t.Context(), true); err != nil {
 					t.Fatal(err)
 				}
 			}
@@ -259,7 +259,7 @@ func TestDeadConnectionsAreNotUsedAgain(t *testing.T) {
 	for range bosclient.DefaultConcurrency {
 		g.Go(func() error {
 			session := inventory.Listed{Key: bos.Key{API: bos.APIv1, ID: "together"}}
-			_, err := bosv1.New(e.client).Open().Describe(t.Context(), session, inventory.Reading{})
+			_, err := e.apis.All()[0].Open().Describe(t.Context(), session, inventory.Reading{})
 			return err
 		})
 	}
@@ -267,10 +267,10 @@ func TestDeadConnectionsAreNotUsedAgain(t *testing.T) {
 		t.Fatal(err)
 	}
 	s.goDead()
-	if _, err := bosv1.New(e.client).List(t.Context(), true); !bos.IsTimeout(err) {
+	if _, err := e.apis.All()[0].List(t.Context(), true); !bos.IsTimeout(err) {
 		t.Errorf("got error %v, want a timeout", err)
 	}
-	if _, err := bosv1.New(e.client).List(t.Context(), true); err != nil {
+	if _, err := e.apis.All()[0].List(t.Context(), true); err != nil {
 		t.Errorf("after the timeout: %v", err)
 	}
 }

@@ -10,7 +10,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
@@ -19,7 +18,7 @@ var apisTime = time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 
 // spec is a session of two nodes that has just begun.
 func spec(id string, api bossim.API, change ...func(*bossim.Spec)) bossim.Spec {
-	s := bossim.Spec{ID: id, API: api, Operation: bos.Boot, Template: "compute", Created: apisTime.Add(-2 * time.Minute),
+	s := bossim.Spec{ID: id, API: api, Operation: "boot", Template: "compute", Created: apisTime.Add(-2 * time.Minute),
 		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(2)}}}
 	for _, c := range change {
 		c(&s)
