@@ -24,8 +24,8 @@ func bootsets(v *view) (data.Frames, error) {
 	rows = truncate(v, rows, "boot sets")
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.session.ID })),
-		field("template", "Template", "Session template", column(rows, func(r row) string { return r.session.Template })),
-		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.session.Operation })),
+		templateField(column(rows, func(r row) string { return r.session.Template })),
+		operationField(column(rows, func(r row) string { return r.session.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.Name })),
 		stateField(column(rows, func(r row) string { return string(r.state) })),
 		field("nodes", "Nodes", "Distinct nodes", column(rows, func(r row) int64 { return int64(r.Nodes.Nodes()) })),

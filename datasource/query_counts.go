@@ -38,11 +38,11 @@ func counts(v *view) (data.Frames, error) {
 	rows = truncate(v, rows, "counts")
 	frames := v.frame(
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
-		field("template", "Template", "Session template", column(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.Operation })),
+		templateField(column(rows, func(r row) string { return r.Template })),
+		operationField(column(rows, func(r row) string { return r.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
-		mapped(field("category", "Category", "How far the nodes are in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
+		categoryField("How far the nodes are in the phase", column(rows, func(r row) string { return r.category })),
 		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", column(rows, func(r row) int64 { return r.nodes })),
 	)
 	frames[0].Meta.Type = data.FrameTypeNumericLong

@@ -56,7 +56,7 @@ func nodes(v *view) (data.Frames, error) {
 		v.sessionField(column(rows, func(r row) string { return r.session })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
-		mapped(field("category", "Category", "How far the node is in the phase", column(rows, func(r row) string { return r.category })), categoryColours),
+		categoryField("How far the node is in the phase", column(rows, func(r row) string { return r.category })),
 		v.nodeField(column(rows, func(r row) string { return r.Name })),
 		field("cabinet", "Cabinet", "Xname of the cabinet", column(rows, func(r row) string { return r.Place.Cabinet })),
 		field("chassis", "Chassis", "Xname of the chassis", column(rows, func(r row) string { return r.Place.Chassis })),

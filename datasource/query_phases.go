@@ -29,8 +29,8 @@ func phases(v *view) (data.Frames, error) {
 	}
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.session.ID })),
-		field("template", "Template", "Session template", column(rows, func(r row) string { return r.session.Template })),
-		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.session.Operation })),
+		templateField(column(rows, func(r row) string { return r.session.Template })),
+		operationField(column(rows, func(r row) string { return r.session.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.Name })),
 		stateField(column(rows, func(r row) string { return string(r.state) })),

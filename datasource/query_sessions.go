@@ -34,8 +34,8 @@ func sessions(v *view) (data.Frames, error) {
 	}
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
-		field("template", "Template", "Session template", column(rows, func(r row) string { return r.Template })),
-		field("operation", "Operation", "Operation that the session performs", column(rows, func(r row) string { return r.Operation })),
+		templateField(column(rows, func(r row) string { return r.Template })),
+		operationField(column(rows, func(r row) string { return r.Operation })),
 		stateField(column(rows, func(r row) string { return string(r.Verdict.State) })),
 		field("start", "Started", "Start time", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
 		field("stop", "Stopped", "Stop time; BOS omits it for some sessions that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),

@@ -1,0 +1,203 @@
+package datasource
+
+import (
+	"encoding/json"
+	"math"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+// field returns a column: name is for queries and transformations, title and
+// description are for people.
+func field[T any](name, title, description string, values []T) *data.Field {
+	f := data.NewField(name, nil, values)
+	f.Config = &data.FieldConfig{DisplayNameFromDS: title, Description: description}
+	f.Config.SetFilterable(true)
+	return f
+}
+
+func unit(f *data.Field, unit string) *data.Field {
+	f.Config.Unit = unit
+	return f
+}
+
+func mapped(f *data.Field, m data.ValueMapper) *data.Field {
+	f.Config.Mappings = data.ValueMappings{m}
+	return f
+}
+
+func linked(f *data.Field, links ...data.DataLink) *data.Field {
+	f.Config.Links = links
+	return f
+}
+
+// Colours of states and categories. The same thing has the same colour everywhere.
+const (
+	green  = "green"
+	blue   = "blue"
+	red    = "red"
+	orange = "orange"
+	yellow = "yellow"
+	purple = "purple"
+
+	darkRed     = "dark-red"
+	lightPurple = "light-purple"
+	grey        = "#8e8e8e"
+)
+
+var stateColours = mapper([]string{
+	string(bos.StatePending), grey,
+	string(bos.StateRunning), blue,
+	string(bos.StateStuck), orange,
+	string(bos.StateSucceeded), green,
+	string(bos.StatePartial), yellow,
+	string(bos.StateFailed), red,
+	string(bos.StateAbandoned), purple,
+	string(bos.StateUnknown), grey,
+})
+
+var categoryColours = mapper([]string{
+	bos.NotStarted, grey,
+	bos.InProgress, blue,
+	bos.Succeeded, green,
+	bos.Failed, red,
+	bos.Excluded, purple,
+	bos.OnHold, darkRed,
+	bos.Superseded, lightPurple,
+})
+
+// mapper returns a mapping of values to colours, given in pairs.
+func mapper(pairs []string) data.ValueMapper {
+	m := make(data.ValueMapper)
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = data.ValueMappingResult{Text: strings.ReplaceAll(pairs[i], "_", " "), Color: pairs[i+1], Index: i / 2}
+	}
+	return m
+}
+
+// toDashboard links to a dashboard with variables, given in pairs of a name and a
+// template of Grafana.
+func (v *view) toDashboard(title, uid string, variables ...string) data.DataLink {
+	var b strings.Builder
+	b.WriteString("/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid))
+	for i := 0; i < len(variables); i += 2 {
+		b.WriteString("&var-" + variables[i] + "=" + variables[i+1])
+	}
+	b.WriteString("&from=${__from}&to=${__to}")
+	return data.DataLink{Title: title, URL: b.String()}
+}
+
+// toQuery links to a query of this datasource in Explore. Grafana 9 follows the URL
+// even where there is an internal link, and fails without one.
+func (v *view) toQuery(title string, q map[string]any) data.DataLink {
+	left, err := json.Marshal(map[string]any{
+		"datasource": v.uid,
+		"queries":    []any{q},
+		"range":      map[string]string{"from": "${__from}", "to": "${__to}"},
+	})
+	if err != nil {
+		panic(err) // maps of strings can always be encoded
+	}
+	address := url.QueryEscape(string(left))
+	for _, template := range []string{thisValue, rowSession, rowBootSet, "${__from}", "${__to}"} {
+		filled := strings.TrimSuffix(template, "}") + ":percentencode}"
+		address = strings.ReplaceAll(address, url.QueryEscape(template), filled)
+	}
+	return data.DataLink{
+		Title:    title,
+		URL:      "/explore?left=" + address,
+		Internal: &data.InternalDataLink{DatasourceUID: v.uid, DatasourceName: "BOS", Query: q},
+	}
+}
+
+const (
+	thisValue  = "${__value.raw}"
+	rowSession = "${__data.fields.session}"
+	rowBootSet = "${__data.fields.bootset}"
+)
+
+// sessionField returns a column of session ids that link to their boot sets.
+func (v *view) sessionField(ids []string) *data.Field {
+	return v.sessionFieldAs("session", "Session", "ID of the session", ids)
+}
+
+func (v *view) sessionFieldAs(name, title, description string, ids []string) *data.Field {
+	return linked(field(name, title, description, ids),
+		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}}),
+		v.toDashboard("Dashboard of this session", "bos-session", "session", "${__value.raw:percentencode}"))
+}
+
+// bootSetField returns a column of boot set names that link to their phases.
+func (v *view) bootSetField(names []string) *data.Field {
+	return linked(field("bootset", "Boot set", "Name of the boot set", names),
+		v.toQuery("Phases of this boot set", map[string]any{"queryType": "phases", "session": []string{rowSession}, "bootset": []string{thisValue}}))
+}
+
+// phaseField returns a column of phase names that link to their nodes.
+func (v *view) phaseField(names []string) *data.Field {
+	return linked(field("phase", "Phase", "Name of the phase", names),
+		v.toQuery("Nodes of this phase", map[string]any{"queryType": "nodes", "session": []string{rowSession}, "bootset": []string{rowBootSet}, "phase": []string{thisValue}}))
+}
+
+// nodeField returns a column of node names that link to all their sessions.
+func (v *view) nodeField(names []string) *data.Field {
+	return linked(field("node", "Node", "Xname of the node", names),
+		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
+		v.toDashboard("Dashboard of this node", "bos-nodes", "node", "${__value.raw:percentencode}"))
+}
+
+func templateField(templates []string) *data.Field {
+	return field("template", "Template", "Session template", templates)
+}
+
+func operationField(operations []string) *data.Field {
+	return field("operation", "Operation", "Operation that the session performs", operations)
+}
+
+func categoryField(description string, categories []string) *data.Field {
+	return mapped(field("category", "Category", description, categories), categoryColours)
+}
+
+func stateField(states []string) *data.Field {
+	return mapped(field("state", "State", "Effective state, derived from the progress of the nodes", states), stateColours)
+}
+
+// column returns the values of a column, made from rows.
+func column[R, T any](rows []R, get func(R) T) []T {
+	values := make([]T, len(rows))
+	for i, r := range rows {
+		values[i] = get(r)
+	}
+	return values
+}
+
+// optionalTime returns a time as a value that may be absent.
+func optionalTime(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// lasted returns the whole seconds between two times, if both are known.
+func lasted(from, to time.Time) *float64 {
+	if from.IsZero() || to.IsZero() {
+		return nil
+	}
+	s := max(0, math.Floor(to.Sub(from).Seconds()))
+	return &s
+}
+
+// count returns a number that BOS may omit.
+func count(n bos.Optional[int]) *int64 {
+	if !n.Present {
+		return nil
+	}
+	i := int64(n.Value)
+	return &i
+}
