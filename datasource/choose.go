@@ -75,7 +75,7 @@ func (v *view) readable(want selection, within backend.TimeRange) (named, candid
 	for i := range v.snapshot.Sessions {
 		s := &v.snapshot.Sessions[i]
 		isNamed := want.names(s.ID)
-		if !isNamed && want.onlyIDs() {
+		if !isNamed && want.onlyIDs() || !v.query.ofTenant(s.Tenant) {
 			continue
 		}
 		if neverRead(s) {
@@ -169,7 +169,7 @@ func (v *view) follow(ids []string) map[bos.Key]error {
 	sessions := v.snapshot.Sessions
 	for i := range sessions {
 		s := &sessions[i]
-		if slices.Contains(ids, s.ID) && !s.Followed && s.Err == nil && !neverRead(s) {
+		if slices.Contains(ids, s.ID) && v.query.ofTenant(s.Tenant) && !s.Followed && s.Err == nil && !neverRead(s) {
 			if err := v.inventory.Follow(v.ctx, s.Key()); err != nil {
 				errs[s.Key()] = err
 			}

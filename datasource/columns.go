@@ -104,9 +104,8 @@ func (v *view) toQuery(title string, q map[string]any) data.DataLink {
 		panic(err) // maps of strings can always be encoded
 	}
 	address := url.QueryEscape(string(left))
-	for _, template := range []string{thisValue, rowSession, rowBootSet, "${__from}", "${__to}"} {
-		filled := strings.TrimSuffix(template, "}") + ":percentencode}"
-		address = strings.ReplaceAll(address, url.QueryEscape(template), filled)
+	for _, template := range []string{thisValue, rowSession, rowTenant, rowOtherTenant, rowBootSet, "${__from}", "${__to}"} {
+		address = strings.ReplaceAll(address, url.QueryEscape(template), percentEncoded(template))
 	}
 	return data.DataLink{
 		Title:    title,
@@ -115,40 +114,60 @@ func (v *view) toQuery(title string, q map[string]any) data.DataLink {
 	}
 }
 
+// percentEncoded returns a template that is filled in as a part of a URL.
+func percentEncoded(template string) string {
+	return strings.TrimSuffix(template, "}") + ":percentencode}"
+}
+
 const (
 	thisValue  = "${__value.raw}"
 	rowSession = "${__data.fields.session}"
+	rowTenant  = "${__data.fields.tenant}"
 	rowBootSet = "${__data.fields.bootset}"
+
+	rowOtherTenant = "${__data.fields.other_tenant}"
 )
 
-// sessionField returns a column of session ids that link to their boot sets.
+// sessionField returns a column of session ids that link to their boot sets. The tenants
+// are in the column of tenantField.
 func (v *view) sessionField(ids []string) *data.Field {
-	return v.sessionFieldAs("session", "Session", "ID of the session", ids)
+	return v.sessionFieldAs("session", "Session", "ID of the session", rowTenant, ids)
 }
 
-func (v *view) sessionFieldAs(name, title, description string, ids []string) *data.Field {
+// sessionFieldAs is sessionField of sessions whose tenant is told by a template.
+func (v *view) sessionFieldAs(name, title, description, tenant string, ids []string) *data.Field {
 	return linked(field(name, title, description, ids),
-		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}}),
-		v.toDashboard("Dashboard of this session", "bos-session", "session", "${__value.raw:percentencode}"))
+		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}, "tenant": []string{tenant}}),
+		v.toDashboard("Dashboard of this session", "bos-session", "session", percentEncoded(thisValue), "tenant", percentEncoded(tenant)))
+}
+
+// apiField and tenantField return the columns that, with its id, tell a session from all
+// others.
+func apiField(apis []string) *data.Field {
+	return field("api", "API", "Version of the BOS API that the session belongs to", apis)
+}
+
+func tenantField(tenants []string) *data.Field {
+	return field("tenant", "Tenant", "Tenant that owns the session; empty if none does", tenants)
 }
 
 // bootSetField returns a column of boot set names that link to their phases.
 func (v *view) bootSetField(names []string) *data.Field {
 	return linked(field("bootset", "Boot set", "Name of the boot set", names),
-		v.toQuery("Phases of this boot set", map[string]any{"queryType": "phases", "session": []string{rowSession}, "bootset": []string{thisValue}}))
+		v.toQuery("Phases of this boot set", map[string]any{"queryType": "phases", "session": []string{rowSession}, "tenant": []string{rowTenant}, "bootset": []string{thisValue}}))
 }
 
 // phaseField returns a column of phase names that link to their nodes.
 func (v *view) phaseField(names []string) *data.Field {
 	return linked(field("phase", "Phase", "Name of the phase", names),
-		v.toQuery("Nodes of this phase", map[string]any{"queryType": "nodes", "session": []string{rowSession}, "bootset": []string{rowBootSet}, "phase": []string{thisValue}}))
+		v.toQuery("Nodes of this phase", map[string]any{"queryType": "nodes", "session": []string{rowSession}, "tenant": []string{rowTenant}, "bootset": []string{rowBootSet}, "phase": []string{thisValue}}))
 }
 
 // nodeField returns a column of node names that link to all their sessions.
 func (v *view) nodeField(names []string) *data.Field {
 	return linked(field("node", "Node", "Xname of the node", names),
 		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
-		v.toDashboard("Dashboard of this node", "bos-nodes", "node", "${__value.raw:percentencode}"))
+		v.toDashboard("Dashboard of this node", "bos-nodes", "node", percentEncoded(thisValue)))
 }
 
 func templateField(templates []string) *data.Field {

@@ -26,12 +26,15 @@ var selectors = []string{selectLatest, selectRunning, selectUnfinished}
 
 // Query is what a panel, an alert rule or a variable asks for. An empty filter
 // matches everything, except that a session filter of nothing but empty strings,
-// which is what an empty variable leaves behind, matches nothing.
+// which is what an empty variable leaves behind, matches nothing, and a tenant filter of
+// them the sessions without a tenant.
 type Query struct {
 	QueryType string `json:"queryType"`
 	// Field is what a values query lists, or what the lanes of a timeline are.
-	Field     string `json:"field,omitempty"`
-	Session   list   `json:"session,omitempty"` // ids and selectors
+	Field   string `json:"field,omitempty"`
+	Session list   `json:"session,omitempty"` // ids and selectors
+	// Tenant narrows the sessions. An empty string stands for those without a tenant.
+	Tenant    list   `json:"tenant,omitempty"`
 	BootSet   list   `json:"bootset,omitempty"`
 	Phase     list   `json:"phase,omitempty"`
 	Category  list   `json:"category,omitempty"`
@@ -95,7 +98,7 @@ var queryTypes = map[string]queryType{
 const alertType = "counts"
 
 // filters appends the filters that choose whole sessions, which every type has.
-func filters(own ...string) []string { return append(own, "template", "operation", "state") }
+func filters(own ...string) []string { return append(own, "tenant", "template", "operation", "state") }
 
 // entries returns what stands in a filter, or in the field, by its name.
 func (q *Query) entries(name string) list {
@@ -104,6 +107,8 @@ func (q *Query) entries(name string) list {
 		return list{q.Field}
 	case "session":
 		return q.Session
+	case "tenant":
+		return q.Tenant
 	case "bootset":
 		return q.BootSet
 	case "phase":
@@ -126,7 +131,7 @@ func (q *Query) entries(name string) list {
 }
 
 // allFilters lists the filters of all query types.
-var allFilters = []string{"session", "bootset", "phase", "category", "node", "template", "operation", "state", "search"}
+var allFilters = []string{"session", "bootset", "phase", "category", "node", "tenant", "template", "operation", "state", "search"}
 
 // parseQuery reads and checks a query; its type may be given apart from it. The errors
 // are for the person who wrote the query.
@@ -224,6 +229,11 @@ func joinStates() string {
 
 // nothing tells whether the session filter is what an empty variable leaves behind.
 func (q *Query) nothing() bool { return len(q.Session) > 0 && q.Session.empty() }
+
+// ofTenant tells whether the query is about sessions of a tenant, or about those of none.
+func (q *Query) ofTenant(tenant string) bool {
+	return len(q.Tenant) == 0 || slices.Contains(q.Tenant, tenant)
+}
 
 // has tells whether a filter matches a value exactly.
 func (l list) has(value string) bool { return l.empty() || slices.Contains(l, value) }

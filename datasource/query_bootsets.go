@@ -36,6 +36,8 @@ func bootsets(v *view) (data.Frames, error) {
 		field("error_count", "Errors", "Failed nodes; a node counts once for each phase in which it failed", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
 		field("start", "Started", "Start time", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
 		field("stop", "Stopped", "Stop time; BOS omits it for many boot sets that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
+		apiField(column(rows, func(r row) string { return r.session.API })),
+		tenantField(column(rows, func(r row) string { return r.session.Tenant })),
 	), nil
 }
 

@@ -44,6 +44,8 @@ func counts(v *view) (data.Frames, error) {
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
 		categoryField("How far the nodes are in the phase", column(rows, func(r row) string { return r.category })),
 		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", column(rows, func(r row) int64 { return r.nodes })),
+		apiField(column(rows, func(r row) string { return r.API })),
+		tenantField(column(rows, func(r row) string { return r.Tenant })),
 	)
 	frames[0].Meta.Type = data.FrameTypeNumericLong
 	frames[0].Meta.TypeVersion = data.FrameTypeVersion{0, 1}

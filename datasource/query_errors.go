@@ -14,15 +14,16 @@ import (
 // failed without a message, ordered by number of nodes.
 func errorTexts(v *view) (data.Frames, error) {
 	type row struct {
-		session, set, phase, text string
-		nodes                     bos.NodeSet
+		session          *inventory.Session
+		set, phase, text string
+		nodes            bos.NodeSet
 	}
 	var found []row
 	v.eachNamedPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
 		add := func(text string, all bos.NodeSet) {
 			nodes := v.matching(all)
 			if !nodes.Empty() || v.query.Node == "" && all.Empty() {
-				found = append(found, row{s.ID, b.Name, p.Name, text, nodes})
+				found = append(found, row{s, b.Name, p.Name, text, nodes})
 			}
 		}
 		for _, e := range p.Errors {
@@ -35,11 +36,13 @@ func errorTexts(v *view) (data.Frames, error) {
 	slices.SortStableFunc(found, func(a, b row) int { return cmp.Compare(b.nodes.Len(), a.nodes.Len()) })
 	found = truncate(v, found, "errors")
 	return v.table(
-		v.sessionField(column(found, func(r row) string { return r.session })),
+		v.sessionField(column(found, func(r row) string { return r.session.ID })),
 		v.bootSetField(column(found, func(r row) string { return r.set })),
 		v.phaseField(column(found, func(r row) string { return r.phase })),
 		field("error", "Error", "Error message from BOS. A node with an error has not necessarily failed", column(found, func(r row) string { return r.text })),
 		field("nodes", "Nodes", "Number of nodes with the error", column(found, func(r row) int64 { return int64(r.nodes.Len()) })),
 		field("folded", "Which", "The nodes as a folded list", column(found, func(r row) string { return v.fold(r.nodes) })),
+		apiField(column(found, func(r row) string { return r.session.API })),
+		tenantField(column(found, func(r row) string { return r.session.Tenant })),
 	), nil
 }

@@ -16,7 +16,8 @@ import (
 // that is in two categories of a phase has two rows, which say so.
 func nodes(v *view) (data.Frames, error) {
 	type row struct {
-		session, bootSet, phase, category, alsoIn, text string
+		session                                *inventory.Session
+		bootSet, phase, category, alsoIn, text string
 		*bos.Node
 	}
 	found := make(map[string][]row) // by category, no more of each than can be shown
@@ -36,7 +37,7 @@ func nodes(v *view) (data.Frames, error) {
 				if len(rows) == v.max {
 					break
 				}
-				r := row{session: s.ID, bootSet: b.Name, phase: p.Name, category: c.Name, Node: v.snapshot.Nodes.Node(n), text: remark(n, c.Name)}
+				r := row{session: s, bootSet: b.Name, phase: p.Name, category: c.Name, Node: v.snapshot.Nodes.Node(n), text: remark(n, c.Name)}
 				if several.Has(n) {
 					r.alsoIn = others(p.CategoriesOf(n), c.Name)
 				}
@@ -53,7 +54,7 @@ func nodes(v *view) (data.Frames, error) {
 		rows = append(rows, found[category][:min(len(found[category]), v.max-len(rows))]...)
 	}
 	return v.table(
-		v.sessionField(column(rows, func(r row) string { return r.session })),
+		v.sessionField(column(rows, func(r row) string { return r.session.ID })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
 		categoryField("How far the node is in the phase", column(rows, func(r row) string { return r.category })),
@@ -65,6 +66,8 @@ func nodes(v *view) (data.Frames, error) {
 		field("node_number", "Node number", "Number of the node on its BMC", column(rows, func(r row) *int64 { return nodeNumber(r.Node) })),
 		field("also_in", "Also in", "Other categories that the node is also in: in boot, a node that never became ready is in both succeeded and failed", column(rows, func(r row) string { return r.alsoIn })),
 		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
+		apiField(column(rows, func(r row) string { return r.session.API })),
+		tenantField(column(rows, func(r row) string { return r.session.Tenant })),
 	), nil
 }
 

@@ -30,9 +30,11 @@ func offenders(v *view) (data.Frames, error) {
 	return v.table(
 		v.nodeField(column(worst, func(o bos.Offender) string { return v.snapshot.Nodes.Node(o.Node).Name })),
 		field("sessions", "Sessions", "Number of sessions in which the node failed", column(worst, func(o bos.Offender) int64 { return int64(o.Sessions) })),
-		v.sessionFieldAs("last_session", "Last session", "Newest session in which the node failed", column(worst, func(o bos.Offender) string { return named[o.Last].ID })),
+		v.sessionFieldAs("last_session", "Last session", "Newest session in which the node failed", rowTenant, column(worst, func(o bos.Offender) string { return named[o.Last].ID })),
 		field("phases", "Phases", "Phases in which the node failed", column(worst, func(o bos.Offender) string { return strings.Join(o.Phases, ", ") })),
 		field("last_error", "Last error", "Error message from BOS in that session", column(worst, func(o bos.Offender) string { return v.lastError(named[o.Last], o.Node) })),
+		apiField(column(worst, func(o bos.Offender) string { return named[o.Last].API })),
+		tenantField(column(worst, func(o bos.Offender) string { return named[o.Last].Tenant })),
 	), nil
 }
 
@@ -42,7 +44,7 @@ func (v *view) lastError(s *inventory.Session, node int) string {
 	for i := range s.BootSets {
 		for j := range s.BootSets[i].Phases {
 			p := &s.BootSets[i].Phases[j]
-			if !v.takes(&s.BootSets[i], p) || !p.In(bos.Failed).Has(node) {
+			if !v.takes(&s.BootSets[i], p) || !p.Failed().Has(node) {
 				continue
 			}
 			for _, text := range p.Messages(node) {

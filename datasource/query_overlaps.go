@@ -23,22 +23,26 @@ func overlaps(v *view) (data.Frames, error) {
 		held[s.Key()] = v.matching(s.Held(func(b *bos.BootSet) bool { return v.query.BootSet.has(b.Name) }))
 	})
 	type row struct {
-		newer, older string
+		newer, older *inventory.Session
 		nodes        bos.NodeSet
 	}
 	var rows []row
 	v.eachPair(func(newer, older *inventory.Session) {
 		if both := held[newer.Key()].Intersect(held[older.Key()]); !both.Empty() {
-			rows = append(rows, row{newer.ID, older.ID, both})
+			rows = append(rows, row{newer, older, both})
 		}
 	})
 	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.nodes.Len(), a.nodes.Len()) })
 	rows = truncate(v, rows, "pairs of sessions")
 	return v.table(
-		v.sessionField(column(rows, func(r row) string { return r.newer })),
-		v.sessionFieldAs("other_session", "Other session", "Older session that held the same nodes", column(rows, func(r row) string { return r.older })),
+		v.sessionField(column(rows, func(r row) string { return r.newer.ID })),
+		v.sessionFieldAs("other_session", "Other session", "Older session that held the same nodes", rowOtherTenant, column(rows, func(r row) string { return r.older.ID })),
 		field("nodes", "Nodes", "Number of nodes that both sessions held", column(rows, func(r row) int64 { return int64(r.nodes.Len()) })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
+		apiField(column(rows, func(r row) string { return r.newer.API })),
+		tenantField(column(rows, func(r row) string { return r.newer.Tenant })),
+		field("other_api", "Other API", "Version of the BOS API that the other session belongs to", column(rows, func(r row) string { return r.older.API })),
+		field("other_tenant", "Other tenant", "Tenant that owns the other session; empty if none does", column(rows, func(r row) string { return r.older.Tenant })),
 	), nil
 }
 

@@ -44,5 +44,7 @@ func phases(v *view) (data.Frames, error) {
 		field("start", "Started", "Start time; for shutdown and configure, the time at which the boot agent announced the phase", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
 		field("stop", "Stopped", "Stop time; BOS omits it for most phases", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
 		field("last_progress", "Last move", "Last known time at which a node moved from one category to another", column(rows, func(r row) *time.Time { return optionalTime(r.LastProgress) })),
+		apiField(column(rows, func(r row) string { return r.session.API })),
+		tenantField(column(rows, func(r row) string { return r.session.Tenant })),
 	), nil
 }

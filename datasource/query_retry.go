@@ -52,6 +52,8 @@ func retry(v *view) (data.Frames, error) {
 		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.limit, ",") })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
 		field("command", "Command", "Shell command that retries the nodes", column(rows, func(r row) string { return command(r.Operation, r.Template, r.limit) })),
+		apiField(column(rows, func(r row) string { return r.API })),
+		tenantField(column(rows, func(r row) string { return r.Tenant })),
 	), nil
 }
 

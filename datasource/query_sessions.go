@@ -48,6 +48,8 @@ func sessions(v *view) (data.Frames, error) {
 		field("error_count", "Errors", "Failed nodes; a node counts once for each phase in which it failed", column(rows, func(r row) *int64 { return r.errors })),
 		field("bootsets", "Boot sets", "Number of boot sets", column(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
 		field("boa_job", "BOA job", "Kubernetes job of the boot agent; its log has the details", column(rows, func(r row) string { return r.Job })),
+		apiField(column(rows, func(r row) string { return r.API })),
+		tenantField(column(rows, func(r row) string { return r.Tenant })),
 	), nil
 }
 

@@ -473,7 +473,7 @@ func TestLinksLeadOn(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
 	f := w.query(`{"queryType":"sessions"}`).Frames[0]
 	links := f.Fields[0].Config.Links
-	if len(links) != 2 || links[0].Internal.DatasourceUID != "bos-uid" || links[1].URL != "/d/bos-session?var-bos=bos-uid&var-session=${__value.raw:percentencode}&from=${__from}&to=${__to}" {
+	if len(links) != 2 || links[0].Internal.DatasourceUID != "bos-uid" || links[1].URL != "/d/bos-session?var-bos=bos-uid&var-session=${__value.raw:percentencode}&var-tenant=${__data.fields.tenant:percentencode}&from=${__from}&to=${__to}" {
 		t.Errorf("%+v", links)
 	}
 }

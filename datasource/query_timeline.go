@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"fmt"
+	"regexp"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -81,6 +82,8 @@ func timeline(v *view) (data.Frames, error) {
 			aside(v.sessionField([]string{l.ID})),
 			aside(field("bootset", "Boot set", "Name of the boot set", []string{l.bootSet})),
 			aside(field("phase", "Phase", "Name of the phase", []string{l.phase})),
+			aside(apiField([]string{l.API})),
+			aside(tenantField([]string{l.Tenant})),
 		)
 		f.Meta = &data.FrameMeta{}
 		frames[i] = f
@@ -106,8 +109,16 @@ func aside(f *data.Field) *data.Field {
 	return f
 }
 
-// short returns the part of an id that people use.
-func short(id string) string { return id[:min(8, len(id))] }
+// short returns the part of an id that people use: the beginning of a UUID, and all of a
+// name that somebody gave.
+func short(id string) string {
+	if uuid.MatchString(id) {
+		return id[:8]
+	}
+	return id
+}
+
+var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 func describe(state bos.State, nodes bos.Tally) string {
 	return fmt.Sprintf("%s: %d of %d nodes succeeded, %d failed", state, nodes.Succeeded, nodes.Nodes(), nodes.Failed)

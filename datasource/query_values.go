@@ -12,7 +12,7 @@ import (
 )
 
 // valueFields are the fields whose values can be listed.
-var valueFields = []string{"session", "bootset", "phase", "category", "template", "node"}
+var valueFields = []string{"session", "bootset", "phase", "category", "template", "node", "tenant"}
 
 // value is a choice: what it stands for and what people read.
 type value struct{ value, text string }
@@ -41,6 +41,13 @@ func (v *view) values() []value {
 	switch v.query.Field {
 	case "session":
 		v.eachHolder(func(s *inventory.Session) { found = append(found, value{s.ID, sessionLabel(s)}) })
+	case "tenant":
+		v.eachHolder(func(s *inventory.Session) {
+			if s.Tenant != "" {
+				add(s.Tenant)
+			}
+		})
+		slices.SortFunc(found, byValue)
 	case "template":
 		v.eachHolder(func(s *inventory.Session) {
 			if s.Template != "" {
@@ -98,5 +105,9 @@ func sessionLabel(s *inventory.Session) string {
 	if t := s.Began(); !t.IsZero() {
 		began = t.UTC().Format("2006-01-02 15:04")
 	}
-	return fmt.Sprintf("%s %s %s, %s (%s)", began, s.Operation, s.Template, s.Verdict.State, short(s.ID))
+	name := short(s.ID)
+	if s.Tenant != "" {
+		name += ", tenant " + s.Tenant
+	}
+	return fmt.Sprintf("%s %s %s, %s (%s)", began, s.Operation, s.Template, s.Verdict.State, name)
 }

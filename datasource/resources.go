@@ -26,7 +26,7 @@ type choice struct {
 func (d *Datasource) routes() http.Handler {
 	mux := http.NewServeMux()
 	for path, field := range map[string]string{
-		"sessions": "session", "bootsets": "bootset", "phases": "phase", "categories": "category", "templates": "template",
+		"sessions": "session", "bootsets": "bootset", "phases": "phase", "categories": "category", "templates": "template", "tenants": "tenant",
 	} {
 		mux.HandleFunc("GET /"+path, func(w http.ResponseWriter, r *http.Request) {
 			found, err := d.choices(r, field)
@@ -48,7 +48,8 @@ func (d *Datasource) choices(r *http.Request, field string) ([]choice, error) {
 	params := r.URL.Query()
 	q := Query{
 		QueryType: "values", Field: field, Search: params.Get("q"),
-		Session: filled(params, "session"), BootSet: filled(params, "bootset"), Template: filled(params, "template"),
+		Session: given(params, "session"), BootSet: given(params, "bootset"), Template: given(params, "template"),
+		Tenant: interpolated(params, "tenant"),
 	}
 	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
 	defer cancel()
@@ -68,10 +69,15 @@ func (d *Datasource) choices(r *http.Request, field string) ([]choice, error) {
 	return found, nil
 }
 
-// filled returns the values of a parameter, without variables: those have no value
+// interpolated returns the values of a parameter, without variables: those have no value
 // here, so they narrow nothing.
-func filled(params url.Values, name string) list {
-	return slices.DeleteFunc(params[name], func(v string) bool { return v == "" || uninterpolated.MatchString(v) })
+func interpolated(params url.Values, name string) list {
+	return slices.DeleteFunc(params[name], uninterpolated.MatchString)
+}
+
+// given is interpolated without empty values.
+func given(params url.Values, name string) list {
+	return slices.DeleteFunc(interpolated(params, name), func(v string) bool { return v == "" })
 }
 
 func respond(w http.ResponseWriter, status int, body any) {

@@ -1,0 +1,170 @@
+package datasource
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+// heldAPI is an API that holds these sessions, with the nodes that nodes records for them.
+type heldAPI struct {
+	sessions []bos.Session
+	nodes    func(s *bos.Session, r *bos.Recorder)
+}
+
+func (a heldAPI) Name() string           { return bos.APIv2 }
+func (a heldAPI) Open() inventory.Reader { return a }
+
+func (a heldAPI) Address(k bos.Key) string { return "http://bos.test/v2/sessions/" + k.ID }
+
+func (a heldAPI) List(context.Context, bool) (l inventory.Listing, _ error) {
+	for _, s := range a.sessions {
+		l.Sessions = append(l.Sessions, inventory.Listed{Key: s.Key(), Description: &s})
+	}
+	return l, nil
+}
+
+func (a heldAPI) Describe(_ context.Context, l inventory.Listed, _ inventory.Reading) (*bos.Session, error) {
+	s := *l.Description
+	return &s, nil
+}
+
+func (a heldAPI) Nodes(_ context.Context, s *bos.Session, _ inventory.Reading, r *bos.Recorder) (inventory.Reading, error) {
+	if a.nodes != nil {
+		a.nodes(s, r)
+	}
+	return inventory.Reading{Session: s}, nil
+}
+
+// newHeldWorld is a world over an API that holds these sessions.
+func newHeldWorld(t *testing.T, api heldAPI) *world {
+	t.Helper()
+	ds := &Datasource{settings: settings{uid: "bos-uid", maxRows: defaultMaxRows}, api: api}
+	ds.inventory = inventory.NewOnDemand(inventory.Config{
+		APIs: []inventory.API{api}, URL: "http://bos.test", Limits: bos.DefaultLimits, Concurrency: 1,
+		Now: func() time.Time { return bossim.GalleryTime }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+	})
+	t.Cleanup(ds.inventory.Close)
+	return &world{t: t, ds: ds, ask: ds.QueryData}
+}
+
+// held is a session of v2 that has ended.
+func held(tenant, id string) bos.Session {
+	s := bos.Session{API: bos.APIv2, Tenant: tenant, ID: id, Operation: bos.Reboot, Template: "compute-25.3", StopTold: true}
+	s.StartTime, s.StopTime = bossim.GalleryTime.Add(-2*time.Hour), bossim.GalleryTime.Add(-time.Hour)
+	return s
+}
+
+// failedNode records that one node failed and another succeeded.
+func failedNode(failed, succeeded string) func(*bos.Session, *bos.Recorder) {
+	return func(s *bos.Session, r *bos.Recorder) {
+		r.Category(0, bos.Failed).Add([]byte(failed))
+		r.Category(0, bos.Succeeded).Add([]byte(succeeded))
+		r.Error(0, "no power").Add([]byte(failed))
+		r.Tried(0, []byte(failed), 3)
+		b := bos.BootSet{Name: "compute", Derived: "the only boot set of the template", Reported: true, Phases: []bos.Phase{{Name: bos.Boot}}}
+		r.EndBootSet(&b)
+		s.BootSets = []bos.BootSet{b}
+		s.Nodes = s.Fates().Tally()
+	}
+}
+
+// Two tenants may have sessions of the same name, and none of them hides another.
+func TestNamesakesOfTenantsAreToldApart(t *testing.T) {
+	w := newHeldWorld(t, heldAPI{
+		sessions: []bos.Session{held("", "night"), held("blue", "night"), held("red", "night")},
+		nodes:    failedNode("x1000c0s0b0n0", "x1000c0s0b0n1"),
+	})
+	for _, tt := range []struct{ name, filter, want string }{
+		{"all", ``, "[ blue red]"},
+		{"all, by the name", `,"session":["night"]`, "[ blue red]"},
+		{"an empty list is no filter", `,"session":["night"],"tenant":[]`, "[ blue red]"},
+		{"one tenant", `,"tenant":["blue"]`, "[blue]"},
+		{"one tenant, by the name", `,"session":["night"],"tenant":["blue"]`, "[blue]"},
+		{"one tenant, as a string", `,"session":["unfinished","night"],"tenant":"red"`, "[red]"},
+		{"two tenants", `,"tenant":["blue","red"]`, "[blue red]"},
+		{"no tenant", `,"tenant":[""]`, "[]"},
+		{"one tenant and none", `,"tenant":["","red"]`, "[ red]"},
+		{"an unknown tenant", `,"session":["night"],"tenant":["green"]`, "none"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			for queryType := range queryTypes {
+				if !slices.Contains(queryTypes[queryType].filters, "tenant") || slices.Contains([]string{"values", "overlaps", "timeline", "offenders"}, queryType) {
+					continue
+				}
+				var tenants []string
+				for _, row := range rows(t, w.query(fmt.Sprintf(`{"queryType":%q%s}`, queryType, tt.filter))) {
+					if row["api"] != bos.APIv2 {
+						t.Errorf("%s: api is %q", queryType, row["api"])
+					}
+					tenants = append(tenants, fmt.Sprint(row["tenant"]))
+				}
+				slices.Sort(tenants)
+				got := "none"
+				if tenants != nil {
+					got = fmt.Sprint(slices.Compact(tenants))
+				}
+				if got != tt.want {
+					t.Errorf("%s of tenants %s, want %s", queryType, got, tt.want)
+				}
+			}
+		})
+	}
+}
+
+func TestTenantsOfOtherQueryTypes(t *testing.T) {
+	w := newHeldWorld(t, heldAPI{
+		sessions: []bos.Session{held("blue", "night"), held("red", "night")},
+		nodes:    failedNode("x1000c0s0b0n0", "x1000c0s0b0n1"),
+	})
+	for _, tt := range []struct{ name, query, field, want string }{
+		{"values", `{"queryType":"values","field":"tenant"}`, "value", "blue red"},
+		{"values of one", `{"queryType":"values","field":"tenant","session":["night"],"tenant":["red"]}`, "value", "red"},
+		{"values of sessions", `{"queryType":"values","field":"session","tenant":["red"]}`, "text", "2026-03-01 10:00 reboot compute-25.3, partial (night, tenant red)"},
+		{"offenders", `{"queryType":"offenders"}`, "sessions", "2"},
+		{"offenders of one", `{"queryType":"offenders","tenant":["red"]}`, "tenant", "red"},
+		{"overlaps", `{"queryType":"overlaps"}`, "tenant", "blue"},
+		{"the other session of overlaps", `{"queryType":"overlaps"}`, "other_tenant", "red"},
+		{"overlaps of one", `{"queryType":"overlaps","tenant":["red"]}`, "nodes", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := joined(rows(t, w.query(tt.query)), tt.field); got != tt.want {
+				t.Errorf("%s is %q, want %q", tt.field, got, tt.want)
+			}
+		})
+	}
+	frames := w.query(`{"queryType":"timeline","tenant":["red"],"field":"session"}`).Frames
+	if f, _ := frames[0].FieldByName("tenant"); len(frames) != 1 || f == nil || f.At(0) != "red" {
+		t.Errorf("%d regions, the tenant is in %v", len(frames), f)
+	}
+}
+
+func TestPickListsAreOfTenants(t *testing.T) {
+	w := newHeldWorld(t, heldAPI{sessions: []bos.Session{held("", "morning"), held("blue", "noon"), held("red", "night")}})
+	routes := w.ds.routes()
+	for _, tt := range []struct{ name, path, want string }{
+		{"tenants", "/tenants", `[{"value":"blue","label":"blue"},{"value":"red","label":"red"}]`},
+		{"sessions of a tenant", "/sessions?tenant=red", `"value":"night"`},
+		{"sessions without one", "/sessions?tenant=", `"value":"morning"`},
+		{"a variable", "/sessions?tenant=$tenant&q=noon", `"value":"noon"`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			answer := httptest.NewRecorder()
+			routes.ServeHTTP(answer, httptest.NewRequestWithContext(t.Context(), http.MethodGet, tt.path, nil))
+			if body := answer.Body.String(); !strings.Contains(body, tt.want) || tt.name != "tenants" && strings.Count(body, "value") != 1 {
+				t.Errorf("got %s, want %s", body, tt.want)
+			}
+		})
+	}
+}
