@@ -117,8 +117,9 @@ func rows(t *testing.T, r backend.DataResponse) []map[string]any {
 	for i := range all {
 		all[i] = make(map[string]any)
 		for _, field := range f.Fields {
-			v, _ := field.ConcreteAt(i)
-			all[i][field.Name] = v
+			if v, present := field.ConcreteAt(i); present {
+				all[i][field.Name] = v
+			}
 		}
 	}
 	return all

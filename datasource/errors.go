@@ -34,8 +34,14 @@ type unreadError struct {
 }
 
 func (e unreadError) Error() string {
+	if isCounted(e.cause) { // nothing will change that
+		return fmt.Sprintf("Sessions that are missing from the answer: %d. The first is %s: %s", e.sessions, e.first, e.cause)
+	}
 	return fmt.Sprintf("Sessions that could not be read and are missing from the answer: %d. Try again, and check the log of BOS if that does not help. The first is %s: %s", e.sessions, e.first, e.cause)
 }
+
+// isCounted tells whether err says that nodes are counted and nothing else is known of them.
+func isCounted(err error) bool { return errors.Is(err, errUnnamed) || errors.Is(err, errUnphased) }
 
 // outdatedError says that the data is too old for an alert rule.
 type outdatedError struct {
@@ -96,6 +102,8 @@ func explain(err error) (backend.Status, string) {
 			}
 			return backend.StatusBadGateway, "BOS cannot be reached: check that it runs and that the URL in the datasource's settings is right: " + reading.Error()
 		}
+	case isCounted(err):
+		return backend.StatusNotFound, err.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return backend.StatusTimeout, "BOS is still being read: try again in a moment"
 	case errors.Is(err, context.Canceled):

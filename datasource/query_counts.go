@@ -23,6 +23,7 @@ func counts(v *view) (data.Frames, error) {
 		}
 	}
 	if v.query.Node == "" {
+		v.missUnphased()
 		v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
 			for _, c := range p.Categories {
 				add(s, b.Name, p.Name, c.Name, c.Count)

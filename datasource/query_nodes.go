@@ -18,6 +18,7 @@ func nodes(v *view) (data.Frames, error) {
 	type row struct {
 		session                                *inventory.Session
 		bootSet, phase, category, alsoIn, text string
+		attempts                               *int64
 		*bos.Node
 	}
 	found := make(map[string][]row) // by category, no more of each than can be shown
@@ -38,6 +39,9 @@ func nodes(v *view) (data.Frames, error) {
 					break
 				}
 				r := row{session: s, bootSet: b.Name, phase: p.Name, category: c.Name, Node: v.snapshot.Nodes.Node(n), text: remark(n, c.Name)}
+				if tries := int64(p.Tries(n)); tries > 1 {
+					r.attempts = &tries
+				}
 				if several.Has(n) {
 					r.alsoIn = others(p.CategoriesOf(n), c.Name)
 				}
@@ -68,6 +72,7 @@ func nodes(v *view) (data.Frames, error) {
 		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
 		apiField(column(rows, func(r row) string { return r.session.API })),
 		tenantField(column(rows, func(r row) string { return r.session.Tenant })),
+		field("attempts", "Attempts", "How often BOS has tried the node in the phase; empty if not more than once, as far as is known", column(rows, func(r row) *int64 { return r.attempts })),
 	), nil
 }
 
@@ -83,7 +88,7 @@ func remarks(s *inventory.Session, p *bos.Phase) func(node int, category string)
 			return errorText(messages)
 		}
 		switch {
-		case category == bos.Failed:
+		case category == bos.Failed || category == bos.OnHold:
 			return noMessage
 		case (category == bos.NotStarted || category == bos.InProgress) && unfinished.Has(node):
 			return "unfinished: the session stopped while the node was " + strings.ReplaceAll(category, "_", " ")
@@ -121,7 +126,7 @@ func nodeNumber(n *bos.Node) *int64 {
 	return &number
 }
 
-// noMessage is shown where BOS lists a node as failed and gives no error for it.
+// noMessage is shown where a node failed, or was given up, and BOS gives no error for it.
 const noMessage = "failed without a message"
 
 // others joins the categories except one.

@@ -22,6 +22,7 @@ func phases(v *view) (data.Frames, error) {
 	v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, state bos.State) {
 		rows = append(rows, row{p, s, b.Name, state})
 	})
+	v.missUnphased()
 	rows = truncate(v, rows, "phases")
 	in := func(category, title, description string) *data.Field {
 		return field(category, title, description+", as listed by BOS; a node may be in two categories",
@@ -40,6 +41,8 @@ func phases(v *view) (data.Frames, error) {
 		in(bos.Succeeded, "Succeeded", "Nodes that completed the phase; in boot, those whose power-on was accepted"),
 		in(bos.Failed, "Failed", "Nodes that failed"),
 		in(bos.Excluded, "Excluded", "Nodes that are excluded"),
+		in(bos.OnHold, "On hold", "Nodes that BOS gave up because it lost sight of them"),
+		in(bos.Superseded, "Superseded", "Nodes that another session took over before they were done"),
 		field("error_count", "Errors", "Number of failed nodes, as counted by BOS", column(rows, func(r row) *int64 { return count(r.ErrorCount) })),
 		field("start", "Started", "Start time; for shutdown and configure, the time at which the boot agent announced the phase", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
 		field("stop", "Stopped", "Stop time; BOS omits it for most phases", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),

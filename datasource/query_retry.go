@@ -51,7 +51,7 @@ func retry(v *view) (data.Frames, error) {
 		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", column(rows, func(r row) int64 { return int64(len(r.limit)) })),
 		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.limit, ",") })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
-		field("command", "Command", "Shell command that retries the nodes", column(rows, func(r row) string { return command(r.Operation, r.Template, r.limit) })),
+		field("command", "Command", "Shell command that retries the nodes", column(rows, func(r row) string { return command(r.Session.Session, r.limit) })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
 	), nil
@@ -72,22 +72,35 @@ func limitable(table *bos.NodeTable, nodes bos.NodeSet) (limit []string, others 
 // program.
 const maxArgument = 100_000
 
-// command returns the line that the boot agent itself logs as the way to try again, or
-// several where the nodes do not fit into one. Without a template or operation there is
-// none.
-func command(operation, template string, nodes []string) string {
-	if template == "" || operation == "" {
+// createSession holds the beginning of the command that creates a session from a template,
+// by API. That of v1 is the one that the boot agent logs as the way to try again.
+var createSession = map[string]string{
+	bos.APIv1: "cray bos v1 session create --template-uuid",
+	bos.APIv2: "cray bos v2 sessions create --template-name",
+}
+
+// command returns the line that retries nodes of a session, or several where the nodes do
+// not fit into one. Without a template or operation there is none.
+func command(s *bos.Session, nodes []string) string {
+	if s.Template == "" || s.Operation == "" {
 		return ""
 	}
 	var lines []string
+	if s.Tenant != "" {
+		lines = append(lines, fmt.Sprintf("# The cray CLI must be configured for the tenant of the session (core.tenant): %q", s.Tenant))
+	}
+	options := ""
+	if s.IncludeDisabled {
+		options = " --include-disabled true"
+	}
 	for len(nodes) > 0 {
 		n, size := 0, 0
 		for n < len(nodes) && (n == 0 || size+len(nodes[n]) < maxArgument) {
 			size += len(nodes[n]) + 1
 			n++
 		}
-		lines = append(lines, fmt.Sprintf("cray bos v1 session create --template-uuid %s --operation %s --limit %s",
-			quote(template), quote(operation), quote(strings.Join(nodes[:n], ","))))
+		lines = append(lines, fmt.Sprintf("%s %s --operation %s%s --limit %s",
+			createSession[s.API], quote(s.Template), quote(s.Operation), options, quote(strings.Join(nodes[:n], ","))))
 		nodes = nodes[n:]
 	}
 	return strings.Join(lines, "\n")

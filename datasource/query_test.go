@@ -12,6 +12,7 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -499,20 +500,44 @@ func TestCommandIsSafeInAShell(t *testing.T) {
 		"my template":    "'my template'",
 		"$(reboot) 'x' ": `'$(reboot) '\''x'\'' '`,
 	} {
-		got := command("reboot", template, []string{"x1000c0s0b0n0", "x1000c0s0b0n1"})
+		got := command(&bos.Session{API: bos.APIv1, Operation: "reboot", Template: template}, []string{"x1000c0s0b0n0", "x1000c0s0b0n1"})
 		if want = "cray bos v1 session create --template-uuid " + want + " --operation reboot --limit x1000c0s0b0n0,x1000c0s0b0n1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
 	}
 }
 
+// A retry is a session of the same API, and includes what the session included.
+func TestCommandSpeaksTheAPIOfTheSession(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		session bos.Session
+		want    string
+	}{
+		{"v1", bos.Session{API: bos.APIv1}, "cray bos v1 session create --template-uuid t --operation boot --limit x1000c0s0b0n0"},
+		{"v2", bos.Session{API: bos.APIv2}, "cray bos v2 sessions create --template-name t --operation boot --limit x1000c0s0b0n0"},
+		{"v2 with disabled nodes", bos.Session{API: bos.APIv2, IncludeDisabled: true},
+			"cray bos v2 sessions create --template-name t --operation boot --include-disabled true --limit x1000c0s0b0n0"},
+		{"v2 of a tenant", bos.Session{API: bos.APIv2, Tenant: "blue\nreboot"},
+			"# The cray CLI must be configured for the tenant of the session (core.tenant): \"blue\\nreboot\"\n" +
+				"cray bos v2 sessions create --template-name t --operation boot --limit x1000c0s0b0n0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			tt.session.Template, tt.session.Operation = "t", "boot"
+			if got := command(&tt.session, []string{"x1000c0s0b0n0"}); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // The nodes of the largest machines do not fit into one argument of a program.
 func TestCommandsAreShortEnough(t *testing.T) {
-	if got := command("boot", "", []string{"x1000c0s0b0n0"}); got != "" {
+	if got := command(&bos.Session{API: bos.APIv1, Operation: "boot"}, []string{"x1000c0s0b0n0"}); got != "" {
 		t.Errorf("without a template: %s", got)
 	}
 	nodes := bossim.Nodes(12_000)
-	lines := strings.Split(command("boot", "all", nodes), "\n")
+	lines := strings.Split(command(&bos.Session{API: bos.APIv1, Operation: "boot", Template: "all"}, nodes), "\n")
 	var all []string
 	for _, line := range lines {
 		words := strings.Fields(line)

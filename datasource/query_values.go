@@ -57,6 +57,13 @@ func (v *view) values() []value {
 		slices.SortFunc(found, byValue)
 	case "bootset":
 		v.eachPlace(func(set, _, _ string) { add(set) })
+		if v.query.Node == "" && v.query.Phase.empty() && v.query.Category.empty() {
+			v.eachBootSet(func(_ *inventory.Session, b *bos.BootSet, _ bos.BootSetVerdict) {
+				if unphased(b) {
+					add(b.Name)
+				}
+			})
+		}
 		slices.SortFunc(found, byValue)
 	case "phase":
 		v.eachPlace(func(_, phase, _ string) { add(phase) })

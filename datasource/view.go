@@ -82,7 +82,8 @@ func (v *view) conclude(alert bool) error {
 		return nil
 	}
 	slices.SortStableFunc(v.unread.sessions, func(a, b bos.Key) int {
-		return boolOrder(v.unread.tolerate[a]) - boolOrder(v.unread.tolerate[b])
+		return cmp.Or(boolOrder(v.unread.tolerate[a])-boolOrder(v.unread.tolerate[b]),
+			boolOrder(isCounted(v.unread.errs[a]))-boolOrder(isCounted(v.unread.errs[b])))
 	})
 	first := v.unread.sessions[0]
 	err := unreadError{sessions: len(v.unread.sessions), first: first.ID, cause: v.unread.errs[first]}

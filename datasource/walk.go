@@ -47,6 +47,16 @@ func (v *view) holds(s *inventory.Session) bool {
 	if blind(s) {
 		v.miss(s, s.Err, true)
 	}
+	for i := range s.BootSets {
+		b := &s.BootSets[i]
+		switch {
+		case !unphased(b) || !v.query.BootSet.has(b.Name):
+		case v.query.Phase.empty() && v.query.Category.empty():
+			return true
+		default:
+			v.miss(s, errUnphased, true)
+		}
+	}
 	return v.anyCategory(s, func(c *bos.Category) bool { return c.Count > 0 })
 }
 
@@ -104,8 +114,24 @@ func (v *view) eachPlace(each func(bootSet, phase, category string)) {
 	})
 }
 
-// errUnnamed is why the nodes of a session are not known by name.
-var errUnnamed = errors.New("its nodes are counted but no longer known by name, because BOS holds more sessions and nodes than are kept")
+// Why the nodes of a session are not known, although they are counted.
+var (
+	errUnnamed  = errors.New("its nodes are counted, but not known by name: BOS holds more than is kept, or other sessions had taken its nodes over before it was first read; see how many there are in the query types sessions and bootsets")
+	errUnphased = errors.New("its nodes are counted, but not by phase: other sessions had taken them over before it was first read; see how many there are in the query types sessions and bootsets")
+)
+
+// unphased tells whether the nodes of a boot set are counted, but not by phase.
+func unphased(b *bos.BootSet) bool { return len(b.Phases) == 0 && b.Nodes.Nodes() > 0 }
+
+// missUnphased records the sessions whose phases are not known, although their nodes are
+// counted.
+func (v *view) missUnphased() {
+	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, _ bos.BootSetVerdict) {
+		if unphased(b) {
+			v.miss(s, errUnphased, true)
+		}
+	})
+}
 
 // eachNamed calls each with the selected sessions, in order, whose nodes are known by
 // name. Sessions that are too old to be followed are left out, unless they were

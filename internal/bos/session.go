@@ -319,6 +319,20 @@ func (s *Session) All() NodeSet {
 	return all
 }
 
+// Named reports whether any node of the session is known by name.
+func (s *Session) Named() bool {
+	for i := range s.BootSets {
+		for j := range s.BootSets[i].Phases {
+			for k := range s.BootSets[i].Phases[j].Categories {
+				if !s.BootSets[i].Phases[j].Categories[k].Nodes.Empty() {
+					return true
+				}
+			}
+		}
+	}
+	return false
+}
+
 // SetBytes estimates the memory that the node sets of the session take.
 func (s *Session) SetBytes() (n int) {
 	counted := make(map[NodeSet]bool)

@@ -106,4 +106,6 @@ func (r *record) withoutNodes() *record {
 }
 
 // unnamed reports whether the session has nodes that are not known by name.
-func (r *record) unnamed() bool { return r.table == nil && r.session.Nodes.Nodes() > 0 }
+func (r *record) unnamed() bool {
+	return r.session.Nodes.Nodes() > 0 && (r.table == nil || !r.session.Named())
+}

@@ -70,8 +70,8 @@ type Session struct {
 	AsOf time.Time
 	// Followed tells whether its boot sets are read, unless Err says otherwise.
 	Followed bool
-	// Unnamed is set when its nodes are counted, but no longer known by name: what is
-	// kept of nodes is limited.
+	// Unnamed is set when its nodes are counted, but not known by name: what is kept of
+	// nodes is limited, and an API may have kept no more than their number.
 	Unnamed bool
 	// Exposed tells whether the session has series of its own: it could be
 	// read, is young enough, has not ended long ago and is within the budget.
