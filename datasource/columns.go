@@ -47,6 +47,7 @@ const (
 
 	darkRed     = "dark-red"
 	lightPurple = "light-purple"
+	lightBlue   = "light-blue"
 	grey        = "#8e8e8e"
 )
 
@@ -134,11 +135,18 @@ func (v *view) sessionField(ids []string) *data.Field {
 	return v.sessionFieldAs("session", "Session", "ID of the session", rowTenant, ids)
 }
 
-// sessionFieldAs is sessionField of sessions whose tenant is told by a template.
+// sessionFieldAs is sessionField of sessions whose tenant is told by a template, or is not
+// known if there is none.
 func (v *view) sessionFieldAs(name, title, description, tenant string, ids []string) *data.Field {
+	query := map[string]any{"queryType": "bootsets", "session": []string{thisValue}}
+	variables := []string{"session", percentEncoded(thisValue)}
+	if tenant != "" {
+		query["tenant"] = []string{tenant}
+		variables = append(variables, "tenant", percentEncoded(tenant))
+	}
 	return linked(field(name, title, description, ids),
-		v.toQuery("Boot sets of this session", map[string]any{"queryType": "bootsets", "session": []string{thisValue}, "tenant": []string{tenant}}),
-		v.toDashboard("Dashboard of this session", "bos-session", "session", percentEncoded(thisValue), "tenant", percentEncoded(tenant)))
+		v.toQuery("Boot sets of this session", query),
+		v.toDashboard("Dashboard of this session", "bos-session", variables...))
 }
 
 // apiField and tenantField return the columns that, with its id, tell a session from all
@@ -180,6 +188,24 @@ func operationField(operations []string) *data.Field {
 
 func categoryField(description string, categories []string) *data.Field {
 	return mapped(field("category", "Category", description, categories), categoryColours)
+}
+
+// placeFields returns the columns that say where nodes are in the machine.
+func placeFields(nodes []*bos.Node) (cabinet, chassis, slot, bmc, number *data.Field) {
+	return field("cabinet", "Cabinet", "Xname of the cabinet", column(nodes, func(n *bos.Node) string { return n.Place.Cabinet })),
+		field("chassis", "Chassis", "Xname of the chassis", column(nodes, func(n *bos.Node) string { return n.Place.Chassis })),
+		field("slot", "Slot", "Xname of the slot or blade", column(nodes, func(n *bos.Node) string { return n.Place.Slot })),
+		field("bmc", "BMC", "Xname of the BMC", column(nodes, func(n *bos.Node) string { return n.Place.BMC })),
+		field("node_number", "Node number", "Number of the node on its BMC", column(nodes, nodeNumber))
+}
+
+// nodeNumber returns the number of a node on its BMC.
+func nodeNumber(n *bos.Node) *int64 {
+	if !n.IsXname {
+		return nil
+	}
+	number := int64(n.Xname.Node)
+	return &number
 }
 
 func stateField(states []string) *data.Field {

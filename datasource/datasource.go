@@ -43,6 +43,7 @@ type Datasource struct {
 	client    *bosclient.Client
 	apis      *bosapi.APIs
 	inventory *inventory.OnDemand
+	machine   *machine
 }
 
 var (
@@ -72,7 +73,11 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 	if err != nil {
 		return err
 	}
-	return d.connect(transport)
+	if err := d.connect(transport); err != nil {
+		return err
+	}
+	d.machine = newMachine(d.apis, d.inventory)
+	return nil
 }
 
 // connect has the instance read BOS, as its settings say, through a transport.
@@ -144,8 +149,13 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	var frames data.Frames
-	v, err := d.answer(ctx, q, dq.TimeRange, alert, func(v *view) (err error) {
-		frames, err = queryTypes[q.QueryType].run(v)
+	known := queryTypes[q.QueryType]
+	answer := d.answer
+	if known.ofMachine {
+		answer = d.answerOfMachine
+	}
+	v, err := answer(ctx, q, dq.TimeRange, alert, func(v *view) (err error) {
+		frames, err = known.run(v)
 		return err
 	})
 	if err != nil {
@@ -158,12 +168,8 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 	if err != nil {
 		return nil, err
 	}
-	var lists []string
-	for _, api := range d.apis.Served() {
-		lists = append(lists, "GET "+api.Address(bos.Key{}))
-	}
 	for i, f := range frames {
-		f.Meta.ExecutedQueryString = fmt.Sprintf("%s ... as of %s\n%s", strings.Join(lists, ", "), v.snapshot.LastGood.UTC().Format(time.RFC3339), asked)
+		f.Meta.ExecutedQueryString = fmt.Sprintf("%s as of %s\n%s", v.source, v.asOf.UTC().Format(time.RFC3339), asked)
 		if i == 0 {
 			f.Meta.Notices = v.notices
 		}
@@ -195,6 +201,24 @@ func (d *Datasource) answer(ctx context.Context, q Query, within backend.TimeRan
 	return v, v.conclude(alert)
 }
 
+// lists names the requests for the lists of sessions.
+func (d *Datasource) lists() string {
+	var lists []string
+	for _, api := range d.apis.Served() {
+		lists = append(lists, "GET "+api.Address(bos.Key{}))
+	}
+	return strings.Join(lists, ", ")
+}
+
+// newView returns a view of nothing yet.
+func (d *Datasource) newView(ctx context.Context, q Query) *view {
+	v := &view{ctx: ctx, query: q, uid: d.settings.uid, max: d.settings.maxRows}
+	if q.Limit > 0 {
+		v.max = min(v.max, q.Limit)
+	}
+	return v
+}
+
 // view returns a view of a snapshot that is fresh enough, or of an older one with a
 // notice that says how old and why.
 func (d *Datasource) view(ctx context.Context, q Query, cache time.Duration) (*view, error) {
@@ -208,13 +232,9 @@ func (d *Datasource) view(ctx context.Context, q Query, cache time.Duration) (*v
 		}
 		return nil, waited
 	}
-	v := &view{
-		ctx: ctx, query: q, uid: d.settings.uid, max: d.settings.maxRows, maxAge: d.settings.maxAge,
-		inventory: d.inventory, snapshot: s, now: s.Time,
-	}
-	if q.Limit > 0 {
-		v.max = min(v.max, q.Limit)
-	}
+	v := d.newView(ctx, q)
+	v.inventory, v.snapshot, v.now, v.maxAge = d.inventory, s, s.Time, d.settings.maxAge
+	v.source, v.asOf = d.lists()+" ...", s.LastGood
 	switch {
 	case !s.Up:
 		v.warn("This data is %s old: %s", age(time.Since(s.LastGood)), s.Err)

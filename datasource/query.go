@@ -40,8 +40,10 @@ type Query struct {
 	Category  list   `json:"category,omitempty"`
 	Template  list   `json:"template,omitempty"`
 	Operation list   `json:"operation,omitempty"`
-	State     list   `json:"state,omitempty"`
-	Node      string `json:"node,omitempty"` // comma-separated glob patterns
+	State     list   `json:"state,omitempty"` // of sessions; of nodes in a components query
+	Node      string `json:"node,omitempty"`  // comma-separated glob patterns
+	// Enabled narrows components to those that BOS acts on, true, or does not, false.
+	Enabled list `json:"enabled,omitempty"`
 	// Search holds words that each value of a values query must contain.
 	Search string `json:"search,omitempty"`
 	// Limit is the maximum number of rows; 0 leaves it to the settings.
@@ -75,22 +77,25 @@ type queryType struct {
 	filters []string
 	// fields are the values that field may have; nil if the type has no field.
 	fields []string
+	// ofMachine is set if the type is about the machine as it is now, not about sessions.
+	ofMachine bool
 }
 
 // queryTypes holds every query type by its name. The frontend reads the filters and
 // fields from a copy of this table, src/queryTypes.json, which a test keeps current.
 var queryTypes = map[string]queryType{
-	"sessions":  {run: sessions, filters: filters("session", "bootset", "phase", "category", "node")},
-	"bootsets":  {run: bootsets, filters: filters("session", "bootset")},
-	"phases":    {run: phases, filters: filters("session", "bootset", "phase")},
-	"nodes":     {run: nodes, filters: filters("session", "bootset", "phase", "category", "node")},
-	"counts":    {run: counts, filters: filters("session", "bootset", "phase", "category", "node")},
-	"errors":    {run: errorTexts, filters: filters("session", "bootset", "phase", "node")},
-	"retry":     {run: retry, filters: filters("session", "bootset", "phase", "node")},
-	"offenders": {run: offenders, filters: filters("session", "bootset", "phase", "node")},
-	"overlaps":  {run: overlaps, filters: filters("session", "bootset", "node")},
-	"timeline":  {run: timeline, filters: filters("session", "bootset", "phase"), fields: timelineFields},
-	"values":    {run: values, filters: append(filters("session", "bootset", "phase", "category", "node"), "search"), fields: valueFields},
+	"sessions":   {run: sessions, filters: filters("session", "bootset", "phase", "category", "node")},
+	"bootsets":   {run: bootsets, filters: filters("session", "bootset")},
+	"phases":     {run: phases, filters: filters("session", "bootset", "phase")},
+	"nodes":      {run: nodes, filters: filters("session", "bootset", "phase", "category", "node")},
+	"counts":     {run: counts, filters: filters("session", "bootset", "phase", "category", "node")},
+	"errors":     {run: errorTexts, filters: filters("session", "bootset", "phase", "node")},
+	"retry":      {run: retry, filters: filters("session", "bootset", "phase", "node")},
+	"offenders":  {run: offenders, filters: filters("session", "bootset", "phase", "node")},
+	"overlaps":   {run: overlaps, filters: filters("session", "bootset", "node")},
+	"timeline":   {run: timeline, filters: filters("session", "bootset", "phase"), fields: timelineFields},
+	"components": {run: components, filters: []string{"session", "node", "state", "enabled"}, ofMachine: true},
+	"values":     {run: values, filters: append(filters("session", "bootset", "phase", "category", "node"), "search"), fields: valueFields},
 }
 
 // alertType is the only query type with frames that alert rules can evaluate: labels
@@ -123,6 +128,8 @@ func (q *Query) entries(name string) list {
 		return q.State
 	case "node":
 		return list{q.Node}
+	case "enabled":
+		return q.Enabled
 	case "search":
 		return list{q.Search}
 	default:
@@ -131,7 +138,7 @@ func (q *Query) entries(name string) list {
 }
 
 // allFilters lists the filters of all query types.
-var allFilters = []string{"session", "bootset", "phase", "category", "node", "tenant", "template", "operation", "state", "search"}
+var allFilters = []string{"session", "bootset", "phase", "category", "node", "tenant", "template", "operation", "state", "enabled", "search"}
 
 // parseQuery reads and checks a query; its type may be given apart from it. The errors
 // are for the person who wrote the query.
@@ -202,7 +209,7 @@ func (q *Query) checkField(known queryType) error {
 }
 
 // checkValues refuses values that no filter can match.
-func (q *Query) checkValues(queryType) error {
+func (q *Query) checkValues(known queryType) error {
 	if q.Limit < 0 {
 		return badRequest("the limit is %d: it must be 1 or more, or left out", q.Limit)
 	}
@@ -211,9 +218,28 @@ func (q *Query) checkValues(queryType) error {
 			return badRequest("the node pattern %q is incomplete: close its [ with ], or write \\[ for the character itself", glob)
 		}
 	}
+	for _, e := range q.Enabled {
+		if e != "" && e != "true" && e != "false" {
+			return badRequest("unknown value %q of the filter enabled: choose true or false", e)
+		}
+	}
+	if known.ofMachine {
+		return q.checkOfMachine()
+	}
 	for _, s := range q.State {
 		if s != "" && !slices.Contains(bos.States, bos.State(strings.ToLower(s))) {
 			return badRequest("unknown state %q: choose from %s", s, joinStates())
+		}
+	}
+	return nil
+}
+
+// checkOfMachine refuses sessions that BOS does not name in what it says of nodes. What
+// their states are called is up to BOS.
+func (q *Query) checkOfMachine() error {
+	for _, s := range q.Session {
+		if slices.Contains(selectors, s) {
+			return badRequest("a %s query takes the names of sessions, which BOS notes down for each node, and no selector: replace %s", q.QueryType, s)
 		}
 	}
 	return nil

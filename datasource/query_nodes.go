@@ -57,17 +57,14 @@ func nodes(v *view) (data.Frames, error) {
 	}) {
 		rows = append(rows, found[category][:min(len(found[category]), v.max-len(rows))]...)
 	}
+	cabinet, chassis, slot, bmc, number := placeFields(column(rows, func(r row) *bos.Node { return r.Node }))
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.session.ID })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
 		categoryField("How far the node is in the phase", column(rows, func(r row) string { return r.category })),
 		v.nodeField(column(rows, func(r row) string { return r.Name })),
-		field("cabinet", "Cabinet", "Xname of the cabinet", column(rows, func(r row) string { return r.Place.Cabinet })),
-		field("chassis", "Chassis", "Xname of the chassis", column(rows, func(r row) string { return r.Place.Chassis })),
-		field("slot", "Slot", "Xname of the slot or blade", column(rows, func(r row) string { return r.Place.Slot })),
-		field("bmc", "BMC", "Xname of the BMC", column(rows, func(r row) string { return r.Place.BMC })),
-		field("node_number", "Node number", "Number of the node on its BMC", column(rows, func(r row) *int64 { return nodeNumber(r.Node) })),
+		cabinet, chassis, slot, bmc, number,
 		field("also_in", "Also in", "Other categories that the node is also in: in boot, a node that never became ready is in both succeeded and failed", column(rows, func(r row) string { return r.alsoIn })),
 		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
 		apiField(column(rows, func(r row) string { return r.session.API })),
@@ -115,15 +112,6 @@ func errorText(messages []string) string {
 		}
 	}
 	return b.String()
-}
-
-// nodeNumber returns the number of a node on its BMC.
-func nodeNumber(n *bos.Node) *int64 {
-	if !n.IsXname {
-		return nil
-	}
-	number := int64(n.Xname.Node)
-	return &number
 }
 
 // noMessage is shown where a node failed, or was given up, and BOS gives no error for it.

@@ -170,7 +170,7 @@ var badQueries = []struct {
 	status backend.Status
 	says   string
 }{
-	{`{"queryType":"everything"}`, 400, "choose one of bootsets, counts"},
+	{`{"queryType":"everything"}`, 400, "choose one of bootsets, components, counts"},
 	{`{"queryType":""}`, 400, "choose one of"},
 	{`{"queryType":`, 400, "not valid JSON"},
 	{`{"queryType":"nodes","session":7}`, 400, "list of strings"},
@@ -181,6 +181,11 @@ var badQueries = []struct {
 	{`{"queryType":"nodes","bootset":["${bootset:csv}"]}`, 400, "${bootset:csv}"},
 	{`{"queryType":"nodes","phase":["[[phase]]"]}`, 400, "[[phase]]"},
 	{`{"queryType":"sessions","state":["broken"]}`, 400, "choose from pending"},
+	{`{"queryType":"sessions","enabled":["true"]}`, 400, "no filter enabled"},
+	{`{"queryType":"components","enabled":["yes"]}`, 400, "choose true or false"},
+	{`{"queryType":"components","session":["latest"]}`, 400, "no selector: replace latest"},
+	{`{"queryType":"components","tenant":["blue"]}`, 400, "no filter tenant"},
+	{`{"queryType":"components"}`, 404, "only BOS v2 knows what each node does now"},
 	{`{"queryType":"values"}`, 400, "choose one of session, bootset"},
 	{`{"queryType":"values","field":"xname"}`, 400, `"xname"`},
 	{`{"queryType":"timeline","field":"node"}`, 400, "choose one of session, phase"},
@@ -482,7 +487,7 @@ func TestLinksLeadOn(t *testing.T) {
 // Panels show their sentence for no value only where there are no columns.
 func TestNoRowsHaveNoColumns(t *testing.T) {
 	w := newWorld(t, bossim.Scripted())
-	for name := range queryTypes {
+	for name := range goldenQueries() {
 		f := w.query(`{"queryType":"` + name + `","field":"session"}`)
 		if f.Error != nil {
 			f = w.query(`{"queryType":"` + name + `"}`)

@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosapi"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
@@ -21,7 +23,11 @@ import (
 type heldAPI struct {
 	sessions []bos.Session
 	nodes    func(s *bos.Session, r *bos.Recorder)
+	// components is what it says of every node.
+	components func(context.Context) ([]bos.Component, error)
 }
+
+func (a heldAPI) Components(ctx context.Context) ([]bos.Component, error) { return a.components(ctx) }
 
 func (a heldAPI) Name() string           { return bos.APIv2 }
 func (a heldAPI) Open() inventory.Reader { return a }
@@ -50,11 +56,19 @@ func (a heldAPI) Nodes(_ context.Context, s *bos.Session, _ inventory.Reading, r
 // newHeldWorld is a world over an API that holds these sessions.
 func newHeldWorld(t *testing.T, api heldAPI) *world {
 	t.Helper()
-	ds := &Datasource{settings: settings{uid: "bos-uid", maxRows: defaultMaxRows}, api: api}
+	client, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Timeout: time.Second, Concurrency: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	ds := &Datasource{settings: settings{uid: "bos-uid", maxRows: defaultMaxRows, cache: defaultCache}}
+	if ds.apis, err = bosapi.New(client, bosapi.Auto); err != nil {
+		t.Fatal(err)
+	}
 	ds.inventory = inventory.NewOnDemand(inventory.Config{
 		APIs: []inventory.API{api}, URL: "http://bos.test", Limits: bos.DefaultLimits, Concurrency: 1,
 		Now: func() time.Time { return bossim.GalleryTime }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
 	})
+	ds.machine = newMachine(api, ds.inventory)
 	t.Cleanup(ds.inventory.Close)
 	return &world{t: t, ds: ds, ask: ds.QueryData}
 }

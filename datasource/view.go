@@ -16,18 +16,21 @@ import (
 // view is what a query looks at: the sessions that it selects, and the notices that go
 // with the rows.
 type view struct {
-	ctx       context.Context
-	query     Query
-	uid       string        // of the datasource, for links
-	max       int           // maximum number of rows
-	maxAge    time.Duration // of sessions that are followed; 0 follows all
-	inventory *inventory.OnDemand
-	snapshot  *inventory.Snapshot
-	now       time.Time            // by the clock of BOS
-	pattern   *bos.NodeSet         // the nodes that match the query's patterns; nil until asked for
-	sessions  []*inventory.Session // newest first
-	notices   []data.Notice
-	cut       string // how many rows were left out; empty if none were
+	ctx        context.Context
+	query      Query
+	uid        string        // of the datasource, for links
+	max        int           // maximum number of rows
+	maxAge     time.Duration // of sessions that are followed; 0 follows all
+	inventory  *inventory.OnDemand
+	snapshot   *inventory.Snapshot
+	now        time.Time            // by the clock of BOS
+	pattern    *bos.NodeSet         // the nodes that match the query's patterns; nil until asked for
+	sessions   []*inventory.Session // newest first
+	components []component          // in a query about the machine
+	notices    []data.Notice
+	cut        string    // how many rows were left out; empty if none were
+	source     string    // what was read, for people
+	asOf       time.Time // when, by our clock
 
 	known    int                  // sessions in question whose description could be read
 	selected []*inventory.Session // what sessions were at first, before a query type dropped some

@@ -80,6 +80,12 @@ func (d *OnDemand) Follow(ctx context.Context, key bos.Key) error {
 	})
 }
 
+// Do does work that outlives ctx, once for all who ask for it under the same key at the same
+// time. The context that the work is given ends with Close.
+func (d *OnDemand) Do(ctx context.Context, key string, work func(context.Context) error) error {
+	return d.together(ctx, "do "+key, func() error { return work(d.life) })
+}
+
 // together does work that outlives ctx, once for all who ask for it at the same time.
 func (d *OnDemand) together(ctx context.Context, key string, work func() error) error {
 	result := d.flights.DoChan(key, func() (_ any, err error) {
