@@ -67,12 +67,13 @@ export function ConfigEditor({
         <InlineField
           label="API version"
           {...row}
-          tooltip="Version of the BOS API to use. Both choices use v1 for now, which BOS serves up to CSM 1.5."
+          tooltip="Version of the BOS API to use. Automatic finds out which ones BOS serves, and shows the sessions of both: v1 up to CSM 1.5, v2 since CSM 1.3."
         >
           <RadioButtonGroup
             options={[
               { value: 'auto' as const, label: 'Automatic' },
               { value: 'v1' as const, label: 'v1' },
+              { value: 'v2' as const, label: 'v2' },
             ]}
             value={jsonData.api ?? 'auto'}
             onChange={(api) => change({ api })}
@@ -81,7 +82,7 @@ export function ConfigEditor({
         <InlineField
           label="Tenant"
           {...row}
-          tooltip="Sent as Cray-Tenant-Name. BOS v1 does not support tenants, and CSM 1.5 refuses the header: leave this empty."
+          tooltip="Sent as Cray-Tenant-Name, so that only the sessions of this tenant are shown. Empty shows those of all tenants. BOS v1 does not support tenants, and CSM 1.5 refuses the header."
         >
           <Input id="bos-tenant" placeholder="none" {...text(jsonData.tenant, (tenant) => change({ tenant }))} />
         </InlineField>

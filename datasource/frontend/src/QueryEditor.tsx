@@ -14,6 +14,7 @@ import React, { useEffect, useState } from 'react';
 import { type BosDatasource } from './datasource';
 import {
   listFilters,
+  machineFilters,
   queryTypes,
   textFilters,
   type BosQuery,
@@ -191,7 +192,10 @@ interface PickListProps {
 }
 
 function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListProps) {
-  const { label, help, options, resource } = listFilters[name];
+  const { label, help, options, resource } = {
+    ...listFilters[name],
+    ...(query.queryType === 'components' && machineFilters[name]),
+  };
   const [typed, setTyped] = useState<string>(); // undefined while the list is closed
   const [found, setFound] = useState<Array<SelectableValue<string>>>([]);
   const [loading, setLoading] = useState(false);

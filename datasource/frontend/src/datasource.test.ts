@@ -47,6 +47,7 @@ describe('variables', () => {
         { name: 'all', current: { value: ['$__all'] }, options: ['a', 'b'] },
         { name: 'allOfNone', current: { value: ['$__all'] }, options: [] },
         { name: 'custom', current: { value: '$__all' }, options: ['a'], allValue: 'unfinished' },
+        { name: 'promql', current: { value: ['$__all'] }, options: ['a'], allValue: '.*' },
         { name: 'empty', current: { value: '' } },
         { name: 'none', current: { value: [] } },
         { name: 'field', current: { value: 'node' } },
@@ -73,6 +74,11 @@ describe('variables', () => {
     ['without values select no session', { session: ['$none', '$empty'] }, { session: [''] }],
     ['that stand on All of no values select no session', { session: ['$allOfNone'] }, { session: [''] }],
     ['that are empty add nothing to other sessions', { session: ['$empty', 's'] }, { session: ['s'] }],
+    ['that are empty select the sessions without a tenant', { tenant: ['$empty'] }, { tenant: [''] }],
+    ['without values select the sessions without a tenant', { tenant: ['$none'] }, { tenant: [''] }],
+    ['leave an empty tenant among others', { tenant: ['', '$one'] }, { tenant: ['', 'a'] }],
+    ['that stand on All take every tenant', { tenant: ['$all'] }, { tenant: [] }],
+    ['that stand on the All of PromQL take every tenant', { tenant: ['$promql'] }, { tenant: [] }],
     ['that are empty do not filter by anything else', { category: ['$empty'] }, { category: [] }],
     ['that are unknown are left to the backend', { session: ['$unknown'] }, { session: ['$unknown'] }],
     ['make a list of node patterns', { node: '$two*' }, { node: 'x*,y*' }],
@@ -146,13 +152,14 @@ describe('pick lists', () => {
       refId: 'A',
       queryType: 'nodes',
       session: ['$s'],
+      tenant: ['blue'],
       template: ['t'],
       bootset: ['own'],
       phase: ['boot'],
     });
     expect(getResource).toHaveBeenCalledWith(
       'bootsets',
-      { q: 'comp', session: ['1', '2'], template: ['t'] },
+      { q: 'comp', session: ['1', '2'], tenant: ['blue'], template: ['t'] },
       { showErrorAlert: false },
     );
   });

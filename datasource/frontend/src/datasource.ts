@@ -58,7 +58,7 @@ export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> 
   /** The values that a list filter can have, given the other filters of the query. */
   async getOptions(name: ListFilter, typed: string, query: BosQuery): Promise<Array<SelectableValue<string>>> {
     const params: Record<string, string | string[]> = { q: typed };
-    for (const other of ['session', 'template', 'bootset'] as const) {
+    for (const other of ['session', 'tenant', 'template', 'bootset'] as const) {
       if (other !== name && query[other]?.length && queryTypes[query.queryType!].filters.includes(other)) {
         params[other] = fillList(other, query[other], {});
       }
@@ -82,9 +82,15 @@ function fillList(name: ListFilter, entries: string | string[], scopedVars: Scop
   if (filled.includes(undefined)) {
     return [];
   }
-  const values = filled.flatMap((list) => list!).filter((value) => value !== '');
+  // PromQL needs a custom All of variables that it shares with queries of this datasource.
+  const all = filled.flatMap((list) => list!);
+  if (all.includes('.*')) {
+    return [];
+  }
+  // An empty tenant is that of sessions without one.
+  const values = all.filter((value) => value !== '' || name === 'tenant');
   // An empty list would take every session, where an empty variable means none.
-  return name === 'session' && entries.length > 0 && values.length === 0 ? [''] : values;
+  return ['session', 'tenant'].includes(name) && entries.length > 0 && values.length === 0 ? [''] : values;
 }
 
 /**

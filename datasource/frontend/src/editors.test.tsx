@@ -29,12 +29,14 @@ const everything: BosQuery = {
   queryType: 'nodes',
   hide: true,
   session: ['latest'],
+  tenant: ['blue'],
   bootset: ['compute'],
   phase: ['boot'],
   category: ['failed'],
   template: ['t'],
   operation: ['boot'],
   state: ['failed'],
+  enabled: ['true'],
   node: 'x1*',
   search: 's',
   limit: 5,
@@ -43,17 +45,18 @@ const everything: BosQuery = {
 
 describe('a change of the query type', () => {
   it.each<[QueryType, string]>([
-    ['sessions', 'session,bootset,phase,category,template,operation,state,node'],
-    ['bootsets', 'session,bootset,template,operation,state'],
-    ['phases', 'session,bootset,phase,template,operation,state'],
-    ['nodes', 'session,bootset,phase,category,template,operation,state,node'],
-    ['counts', 'session,bootset,phase,category,template,operation,state,node'],
-    ['errors', 'session,bootset,phase,template,operation,state,node'],
-    ['retry', 'session,bootset,phase,template,operation,state,node'],
-    ['offenders', 'session,bootset,phase,template,operation,state,node'],
-    ['timeline', 'session,bootset,phase,template,operation,state'],
-    ['overlaps', 'session,bootset,template,operation,state,node'],
-    ['values', 'session,bootset,phase,category,template,operation,state,node,search'],
+    ['sessions', 'session,tenant,bootset,phase,category,template,operation,state,node'],
+    ['bootsets', 'session,tenant,bootset,template,operation,state'],
+    ['phases', 'session,tenant,bootset,phase,template,operation,state'],
+    ['nodes', 'session,tenant,bootset,phase,category,template,operation,state,node'],
+    ['counts', 'session,tenant,bootset,phase,category,template,operation,state,node'],
+    ['errors', 'session,tenant,bootset,phase,template,operation,state,node'],
+    ['retry', 'session,tenant,bootset,phase,template,operation,state,node'],
+    ['offenders', 'session,tenant,bootset,phase,template,operation,state,node'],
+    ['timeline', 'session,tenant,bootset,phase,template,operation,state'],
+    ['overlaps', 'session,tenant,bootset,template,operation,state,node'],
+    ['components', 'session,state,enabled,node'],
+    ['values', 'session,tenant,bootset,phase,category,template,operation,state,node,search'],
   ])('to %s keeps %s', (queryType, kept) => {
     const changed = withType(everything, queryType);
     const filters = [...Object.keys(listFilters), ...Object.keys(textFilters)] as Filter[];
@@ -159,6 +162,18 @@ describe('the query editor', () => {
     expect(query).toEqual({ refId: 'A', queryType: 'bootsets', limit: 5 });
   });
 
+  it('offers for components the statuses of nodes, and no selectors', async () => {
+    render(<Edit app={CoreApp.Explore} start={{ queryType: 'components' }} />);
+    await user.click(screen.getByLabelText('State'));
+    await user.click(await screen.findByText('on hold'));
+    await user.click(screen.getByLabelText('Enabled'));
+    await user.click(await screen.findByText('false'));
+    await user.click(screen.getByLabelText('Session'));
+    await screen.findByText(/boot compute, running/);
+    expect(screen.queryByText('latest')).toBeNull();
+    expect(query).toMatchObject({ state: ['on_hold'], enabled: ['false'] });
+  });
+
   it('takes words to search values for', async () => {
     render(<Edit app={CoreApp.Explore} start={{ queryType: 'values', field: 'node' }} />);
     await user.type(screen.getByLabelText('Search'), 'b1');
@@ -198,6 +213,12 @@ describe('the config editor', () => {
     });
     await user.clear(screen.getByLabelText('Cache seconds'));
     expect(settings.jsonData.cacheSeconds).toBeUndefined();
+  });
+
+  it('chooses the API', async () => {
+    render(<Configure start={{}} />);
+    await user.click(screen.getByLabelText('v2'));
+    expect(settings.jsonData.api).toBe('v2');
   });
 
   it('takes durations', async () => {

@@ -3,10 +3,11 @@ import type { DataQuery, DataSourceJsonData, SelectableValue } from '@grafana/da
 // What the backend knows; a test of the backend keeps it current.
 import known from './queryTypes.json';
 
-export type ListFilter = 'session' | 'bootset' | 'phase' | 'category' | 'template' | 'operation' | 'state';
+export type ListFilter =
+  'session' | 'tenant' | 'bootset' | 'phase' | 'category' | 'template' | 'operation' | 'state' | 'enabled';
 export type TextFilter = 'node' | 'search';
 export type Filter = ListFilter | TextFilter;
-export type Field = 'session' | 'bootset' | 'phase' | 'category' | 'template' | 'node';
+export type Field = 'session' | 'bootset' | 'phase' | 'category' | 'template' | 'node' | 'tenant';
 export type QueryType = keyof typeof known;
 
 /**
@@ -67,6 +68,10 @@ const texts: Record<QueryType, { label: string; description: string }> = {
     label: 'Timeline',
     description: 'Start and stop of sessions and phases, for annotations and state timelines',
   },
+  components: {
+    label: 'Components',
+    description: 'The machine as it is now, node by node: what BOS v2 is doing to each',
+  },
   values: {
     label: 'Values',
     description: 'The values of one field, for dashboard variables',
@@ -80,6 +85,7 @@ const fieldLabels: Record<Field, string> = {
   category: 'Categories',
   template: 'Templates',
   node: 'Nodes',
+  tenant: 'Tenants',
 };
 
 interface QueryTypeInfo {
@@ -103,7 +109,7 @@ export const queryTypes = Object.fromEntries(
 ) as Record<QueryType, QueryTypeInfo>;
 
 const fixed = (...values: string[]): Array<SelectableValue<string>> =>
-  values.map((value) => ({ value, label: value.replace('_', ' ') }));
+  values.map((value) => ({ value, label: value.replaceAll('_', ' ') }));
 
 /** How the editor offers a list filter: values that are always there, and the resource that has more. */
 export const listFilters: Record<
@@ -112,7 +118,7 @@ export const listFilters: Record<
     label: string;
     help: string;
     options: Array<SelectableValue<string>>;
-    resource?: 'sessions' | 'bootsets' | 'phases' | 'categories' | 'templates';
+    resource?: 'sessions' | 'tenants' | 'bootsets' | 'phases' | 'categories' | 'templates';
   }
 > = {
   session: {
@@ -124,6 +130,12 @@ export const listFilters: Record<
       { value: 'unfinished', label: 'unfinished', description: 'Sessions that have not ended, including stuck ones' },
     ],
     resource: 'sessions',
+  },
+  tenant: {
+    label: 'Tenant',
+    help: 'Tenants that own the sessions. BOS v1 has none.',
+    options: [],
+    resource: 'tenants',
   },
   bootset: {
     label: 'Boot set',
@@ -140,7 +152,7 @@ export const listFilters: Record<
   category: {
     label: 'Category',
     help: 'How far nodes are in a phase. A node can be in two categories at once.',
-    options: fixed('not_started', 'in_progress', 'succeeded', 'failed', 'excluded'),
+    options: fixed('not_started', 'in_progress', 'succeeded', 'failed', 'excluded', 'on_hold', 'superseded'),
     resource: 'categories',
   },
   template: {
@@ -159,6 +171,30 @@ export const listFilters: Record<
     help: 'The effective state, which allows for sessions that BOS leaves unfinished forever.',
     options: fixed('pending', 'running', 'stuck', 'succeeded', 'partial', 'failed', 'abandoned', 'unknown'),
   },
+  enabled: {
+    label: 'Enabled',
+    help: 'Whether BOS acts on the node. It disables a node that is done, or that it has given up.',
+    options: fixed('true', 'false'),
+  },
+};
+
+/** What a query about the machine offers in place of that: it knows names of sessions, and statuses of nodes. */
+export const machineFilters: Partial<Record<ListFilter, Partial<(typeof listFilters)[ListFilter]>>> = {
+  session: { help: 'Sessions that act on the node, have acted on it last, or are staged for it.', options: [] },
+  state: {
+    help: 'What BOS is doing to the node, or what has become of it.',
+    options: fixed(
+      'failed',
+      'on_hold',
+      'stable',
+      'configuring',
+      'power_on_pending',
+      'power_on_called',
+      'power_off_pending',
+      'power_off_gracefully_called',
+      'power_off_forcefully_called',
+    ),
+  },
 };
 
 /** How the editor offers a filter that is a text. */
@@ -175,7 +211,7 @@ export const textFilters: Record<TextFilter, { label: string; help: string }> = 
 
 /** The settings of an instance, in addition to Grafana's own HTTP settings. */
 export interface BosSettings extends DataSourceJsonData {
-  api?: 'auto' | 'v1';
+  api?: 'auto' | 'v1' | 'v2';
   tenant?: string;
   cacheSeconds?: number;
   maxRows?: number;
