@@ -224,7 +224,7 @@ try {
   await step('settings are filled in', async () => {
     await edit('ConfigEditor', stored);
     await page.getByPlaceholder('http://cray-bos.services.svc.cluster.local').fill('https://gateway/apis/bos');
-    await open('v1');
+    await open('v2');
     await field('Tenant').fill('red');
     await page.getByRole('button', { name: 'Reset' }).click();
     await field('OAuth2 token URL').fill('https://gateway/token');
@@ -240,7 +240,7 @@ try {
       ...stored,
       url: 'https://gateway/apis/bos',
       jsonData: {
-        api: 'v1',
+        api: 'v2',
         tenant: 'red',
         oauth2: { tokenUrl: 'https://gateway/token', clientId: 'grafana', scopes: ['openid'] },
         cacheSeconds: 30,
