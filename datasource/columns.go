@@ -221,11 +221,12 @@ func column[R, T any](rows []R, get func(R) T) []T {
 	return values
 }
 
-// optionalTime returns a time as a value that may be absent.
+// optionalTime returns a time, to the second, as a value that may be absent.
 func optionalTime(t time.Time) *time.Time {
 	if t.IsZero() {
 		return nil
 	}
+	t = t.Truncate(time.Second)
 	return &t
 }
 

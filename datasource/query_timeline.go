@@ -36,7 +36,7 @@ func timeline(v *view) (data.Frames, error) {
 				undated++
 				continue
 			}
-			lanes = append(lanes, lane{s, fmt.Sprintf("%s %s %s", s.Operation, s.Template, short(s.ID)), "", "",
+			lanes = append(lanes, lane{s, fmt.Sprintf("%s %s %s", s.Operation, s.Template, shortName(s)), "", "",
 				s.Verdict.State, s.Nodes, s.Began(), v.ending(s)})
 		}
 		if undated > 0 {
@@ -53,7 +53,7 @@ func timeline(v *view) (data.Frames, error) {
 				end = v.endedBy(s, b, p)
 			}
 			if !p.StartTime.IsZero() {
-				lanes = append(lanes, lane{s, fmt.Sprintf("%s / %s %s", b.Name, p.Name, short(s.ID)), b.Name, p.Name,
+				lanes = append(lanes, lane{s, fmt.Sprintf("%s / %s %s", b.Name, p.Name, shortName(s)), b.Name, p.Name,
 					state, p.Nodes, p.StartTime, end})
 			}
 		})
@@ -107,6 +107,14 @@ func (v *view) endedBy(s *inventory.Session, b *bos.BootSet, p *bos.Phase) time.
 func aside(f *data.Field) *data.Field {
 	f.Config.Custom = map[string]any{"hideFrom": map[string]bool{"viz": true, "legend": true, "tooltip": true}}
 	return f
+}
+
+// shortName names a session for people, apart from its namesakes in other tenants.
+func shortName(s *inventory.Session) string {
+	if s.Tenant == "" {
+		return short(s.ID)
+	}
+	return short(s.ID) + ", tenant " + s.Tenant
 }
 
 // short returns the part of an id that people use: the beginning of a UUID, and all of a

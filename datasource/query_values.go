@@ -112,9 +112,5 @@ func sessionLabel(s *inventory.Session) string {
 	if t := s.Began(); !t.IsZero() {
 		began = t.UTC().Format("2006-01-02 15:04")
 	}
-	name := short(s.ID)
-	if s.Tenant != "" {
-		name += ", tenant " + s.Tenant
-	}
-	return fmt.Sprintf("%s %s %s, %s (%s)", began, s.Operation, s.Template, s.Verdict.State, name)
+	return fmt.Sprintf("%s %s %s, %s (%s)", began, s.Operation, s.Template, s.Verdict.State, shortName(s))
 }

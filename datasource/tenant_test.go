@@ -162,6 +162,9 @@ func TestTenantsOfOtherQueryTypes(t *testing.T) {
 	if f, _ := frames[0].FieldByName("tenant"); len(frames) != 1 || f == nil || f.At(0) != "red" {
 		t.Errorf("%d regions, the tenant is in %v", len(frames), f)
 	}
+	if got, want := frames[0].Name, "reboot compute-25.3 night, tenant red"; got != want {
+		t.Errorf("the lane is %q, want %q", got, want)
+	}
 }
 
 func TestPickListsAreOfTenants(t *testing.T) {
