@@ -50,7 +50,6 @@ func snapshot() *inventory.Snapshot {
 			{Session: ended, Verdict: bos.Verdict{State: bos.StateUnknown}, Exposed: true, Err: &bos.Error{Reason: bos.NotFound}},
 			{Session: &bos.Session{ID: "lingered out", API: bos.APIv1, Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateSucceeded}},
 			{Session: &bos.Session{ID: "never read", API: bos.APIv1}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bos.Error{Reason: bos.Malformed}},
-			{Session: staged, Verdict: bos.Verdict{State: bos.StatePending}, Exposed: true},
 			{Session: running, Verdict: bos.Verdict{State: bos.StateRunning}, Exposed: true, Err: errors.New("anything else")},
 			{Session: &bos.Session{ID: "old", API: bos.APIv1, Operation: "diagnose"}, Verdict: bos.Verdict{State: bos.StateAbandoned}},
 		},
@@ -163,6 +162,32 @@ func TestLabels(t *testing.T) {
 				}
 			}
 		}
+	}
+}
+
+// The database that is about to fill up is that of BOS v1.
+func TestStoredBytesCountOnlyV1(t *testing.T) {
+	session := func(id, api string) inventory.Session {
+		return inventory.Session{Session: &bos.Session{ID: id, API: api, BootSets: []bos.BootSet{{Name: "compute", Reported: true,
+			Phases: []bos.Phase{{Name: bos.Boot, Categories: []bos.Category{{Name: bos.Succeeded, Count: 100}}}}}}}}
+	}
+	for _, tt := range []struct {
+		name     string
+		sessions []inventory.Session
+		want     string
+	}{
+		{"both APIs", []inventory.Session{session("a", bos.APIv1), session("b", bos.APIv2)}, "bos_sessions_stored_bytes 4000\n"},
+		{"v2 alone", []inventory.Session{session("b", bos.APIv2)}, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			families, err := Collect(&inventory.Snapshot{Swept: t0, Listed: bos.Some(len(tt.sessions)), Sessions: tt.sessions}, []Collector{sweep})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if got := text(t, families); !strings.Contains(got, tt.want) || tt.want == "" && strings.Contains(got, "stored_bytes") {
+				t.Errorf("got\n%s\nwant %q of the stored bytes", got, tt.want)
+			}
+		})
 	}
 }
 

@@ -13,7 +13,7 @@ var (
 	sessionsListed = gauge("bos_sessions_listed",
 		"Number of sessions in the last list that BOS returned.")
 	sessionsStored = gauge("bos_sessions_stored_bytes",
-		"Estimated size in bytes of the data that BOS stores for sessions of its v1 API: 2400 for each session and 16 for each of its nodes in each phase. A session whose nodes are unknown counts as the average of the others. Beyond 4 MiB the list of sessions hangs.")
+		"Estimated size in bytes of the session data that BOS v1 stores: 2400 for each session and 16 for each of its nodes in each phase. A session whose nodes are unknown counts as the average of the others. Beyond 4 MiB the list of sessions hangs. Absent if there are no v1 sessions: BOS v2 has no such limit.")
 	sweepDuration = gauge("bos_exporter_sweep_duration_seconds",
 		"Duration of the last sweep in seconds.")
 	lastSweep = gauge("bos_exporter_last_sweep_timestamp_seconds",
@@ -35,8 +35,8 @@ var sweep = Collector{
 		}
 		if s.Listed.Present {
 			out.add(sessionsListed, float64(s.Listed.Value))
-			if !s.Swept.IsZero() {
-				out.add(sessionsStored, storedBytes(s))
+			if stored, ok := storedBytes(s); ok && !s.Swept.IsZero() {
+				out.add(sessionsStored, stored)
 			}
 		}
 		if !s.Swept.IsZero() {
@@ -63,15 +63,15 @@ var sweep = Collector{
 	},
 }
 
-// storedBytes estimates the size of the data that BOS stores for sessions of v1 (docs/bos.md,
-// The list that hangs).
-func storedBytes(s *inventory.Snapshot) float64 {
-	sessions, known, nodes := 0, 0, 0
+// storedBytes estimates the size of the session data that BOS v1 stores (docs/bos.md,
+// The list that hangs). It reports false if there are no sessions of v1.
+func storedBytes(s *inventory.Snapshot) (size float64, ok bool) {
+	listed, known, nodes := 0, 0, 0
 	for i := range s.Sessions {
 		if s.Sessions[i].API != bos.APIv1 {
-			continue // it is stored in another way, and listed without trouble
+			continue
 		}
-		sessions++
+		listed++
 		reported := false
 		for _, b := range s.Sessions[i].BootSets {
 			reported = reported || b.Reported
@@ -85,8 +85,9 @@ func storedBytes(s *inventory.Snapshot) float64 {
 			known++
 		}
 	}
-	if known == 0 {
-		return 2400 * float64(sessions)
+	perSession := 2400.0
+	if known > 0 {
+		perSession += 16 * float64(nodes) / float64(known)
 	}
-	return float64(sessions) * (2400 + 16*float64(nodes)/float64(known))
+	return float64(listed) * perSession, listed > 0
 }
