@@ -1,6 +1,7 @@
 package dashboards
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
 	"maps"
@@ -9,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -17,6 +19,7 @@ import (
 	"github.com/prometheus/prometheus/promql/parser"
 	"go.yaml.in/yaml/v3"
 
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -60,22 +63,65 @@ type metrics struct {
 	values map[string]map[string]bool // of labels with few values
 }
 
-// served returns what an exporter serves for busy machines of an early and a late release.
-var served = func() func(*testing.T) metrics {
-	var found metrics
-	return func(t *testing.T) metrics {
-		t.Helper()
-		if found.labels == nil {
-			found = metrics{map[string][]string{"up": targetLabels}, map[string]map[string]bool{
-				"state": {}, "category": {}, "phase": {}, "operation": {}, "reason": {}, "resource": {}, "collector": {}}}
-			for _, era := range []bossim.Era{bossim.EraA, bossim.EraC} {
-				watch(t, func(start time.Time) bossim.Scenario { return bossim.Live(start, 1) }, era, nil, 90, nil,
-					func(_ time.Duration, families map[string]*dto.MetricFamily) { found.add(families) })
-			}
+func newMetrics() metrics {
+	return metrics{map[string][]string{"up": targetLabels}, map[string]map[string]bool{
+		"state": {}, "category": {}, "phase": {}, "operation": {}, "reason": {}, "resource": {}, "collector": {}, "api": {}}}
+}
+
+// served returns what an exporter serves for busy machines of releases that have the
+// APIs, by default both.
+func served(t *testing.T, apis ...string) metrics {
+	t.Helper()
+	all := newMetrics()
+	for _, s := range servers {
+		if len(apis) > 0 && !slices.Contains(apis, s.api) {
+			continue
 		}
-		return found
+		once := servedBy[s.api]
+		once.do.Do(func() {
+			once.found = newMetrics()
+			for _, w := range once.watched {
+				watch(t, w.scenario, w.era, nil, w.minutes, nil,
+					func(_ time.Duration, families map[string]*dto.MetricFamily) { once.found.add(families) })
+			}
+		})
+		maps.Copy(all.labels, once.found.labels)
+		for label, values := range once.found.values {
+			maps.Copy(all.values[label], values)
+		}
 	}
-}()
+	return all
+}
+
+type watched struct {
+	scenario func(start time.Time) bossim.Scenario
+	era      bossim.Era
+	minutes  int
+}
+
+type servedOnce struct {
+	do      sync.Once
+	found   metrics
+	watched []watched
+}
+
+// servedBy is what has been watched of each API.
+var servedBy = map[string]*servedOnce{
+	bos.APIv1: {watched: []watched{{busy, bossim.EraA, 90}, {busy, bossim.EraC, 90}}},
+	bos.APIv2: {watched: []watched{{busy, bossim.EraD2, 90}, {staged, bossim.EraD2, 10}}},
+}
+
+func busy(start time.Time) bossim.Scenario { return bossim.Live(start, 1) }
+
+// staged has a session that waits to be applied, and one that could not be set up.
+func staged(start time.Time) bossim.Scenario {
+	sets := func(from int) []bossim.BootSetSpec {
+		return []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(16)[from : from+8]}}
+	}
+	return bossim.Scripted(
+		bossim.Spec{ID: "staged", Tenant: "blue", Operation: bos.Reboot, Template: "blue", Created: start, Stage: true, BootSets: sets(0)},
+		bossim.Spec{ID: "typo", Operation: bos.Boot, Template: "compute", Created: start, SetupError: "No nodes were found to act upon.", BootSets: sets(8)})
+}
 
 func (found metrics) add(families map[string]*dto.MetricFamily) {
 	for name, f := range families {
@@ -226,6 +272,44 @@ func TestPromQL(t *testing.T) {
 	}
 }
 
+// What one API alone tells is known to be so, and a panel that shows nothing else says
+// which API that is in place of an empty box.
+func TestWhatOneAPIAloneTells(t *testing.T) {
+	by := make(map[string][]string) // the APIs that serve a metric
+	for _, s := range servers {
+		for name := range served(t, s.api).labels {
+			by[name] = append(by[name], s.api)
+		}
+	}
+	for name, apis := range by {
+		if got, want := strings.Join(apis, " "), cmp.Or(servedOnlyBy[name], "v1 v2"); got != want {
+			t.Errorf("%s is served by %s, want %s", name, got, want)
+		}
+	}
+	for name := range servedOnlyBy {
+		if by[name] == nil {
+			t.Errorf("%s is not served", name)
+		}
+	}
+	found := 0
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			for _, s := range servers {
+				if !s.lacks(p) {
+					continue
+				}
+				found++
+				if says := p.FieldConfig.Defaults.NoValue; !regexp.MustCompile(`\bv[12]\b`).MatchString(says) {
+					t.Errorf("%s: %s has no value on %s, and says only %q", d.file, p.Title, s.api, says)
+				}
+			}
+		}
+	}
+	if found < 4 {
+		t.Errorf("only %d panels of one API were found", found)
+	}
+}
+
 // Each alert has a severity, a summary with a number, a description of what to do next,
 // and a link to a dashboard.
 func TestAlerts(t *testing.T) {
@@ -256,7 +340,7 @@ func TestAlerts(t *testing.T) {
 		}
 		want := "{{ $externalLabels.grafana }}/d/bos-overview"
 		if strings.HasPrefix(r.Alert, "BOSSession") && r.Alert != "BOSSessionsDropped" {
-			want = "{{ $externalLabels.grafana }}/d/bos-session?var-session={{ $labels.session | urlquery }}&"
+			want = "{{ $externalLabels.grafana }}/d/bos-session?var-session={{ $labels.session | urlquery }}{{ with $labels.tenant }}&var-tenant={{ . | urlquery }}{{ end }}&"
 		}
 		if !strings.HasPrefix(r.Annotations["dashboard"], want) {
 			t.Errorf("%s: dashboard %q", r.Alert, r.Annotations["dashboard"])
