@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"regexp"
 	"slices"
+	"testing"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -56,6 +57,57 @@ func (s server) lacks(p panel) bool {
 		}
 		return only == "" || only == s.api
 	})
+}
+
+// rowsOnlyIn lists the situations of the end-to-end test in which a panel has rows. All
+// other panels always do.
+var rowsOnlyIn = map[string][]string{
+	"BOS overview: Running sessions":                {"running", "failing", "stuck"},
+	"BOS overview: Sessions with errors":            {"failing"},
+	"BOS overview: Error counts over time":          {"failing"},
+	"BOS overview: Stuck and abandoned sessions":    {"stuck"},
+	"BOS overview: Ended sessions by outcome":       {"quiet"},
+	"BOS overview: Duration of ended sessions":      {"quiet"},
+	"BOS session: Idle":                             {"running", "failing", "stuck"},
+	"BOS session: Retry":                            {"failing"},
+	"BOS session: Errors":                           {"failing"},
+	"BOS session: Failed nodes by cabinet":          {"failing"},
+	"BOS session: Failed nodes by chassis":          {"failing"},
+	"BOS session: Failed nodes by slot":             {"failing"},
+	"BOS nodes: Nodes held by two sessions at once": {"stuck"},
+	"BOS nodes: Repeat offenders":                   {"failing"},
+	"BOS nodes: Repeated errors":                    {"failing"},
+}
+
+// rowsOnlyInOnV2 lists them for the panels that differ on BOS v2.
+var rowsOnlyInOnV2 = map[string][]string{
+	"BOS nodes: Nodes held by two sessions at once": {}, // a node belongs to the session that took it last
+}
+
+// rowsIn reports whether a panel has rows in a situation of the end-to-end test.
+func (s server) rowsIn(panel, situation string) bool {
+	only, some := rowsOnlyIn[panel]
+	if differs, some := rowsOnlyInOnV2[panel]; some && s.api == bos.APIv2 {
+		only = differs
+	}
+	return !some || slices.Contains(only, situation)
+}
+
+// Every panel that the end-to-end test treats apart exists.
+func TestRowsOnlyIn(t *testing.T) {
+	panels := make(map[string]bool)
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			panels[d.Title+": "+p.Title] = true
+		}
+	}
+	for _, list := range []map[string][]string{rowsOnlyIn, rowsOnlyInOnV2} {
+		for panel := range list {
+			if !panels[panel] {
+				t.Errorf("there is no panel %q", panel)
+			}
+		}
+	}
 }
 
 // alertsDiffer says why a story of alerts is another one on BOS v2.

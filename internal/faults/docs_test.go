@@ -6,8 +6,6 @@ import (
 	"slices"
 	"strings"
 	"testing"
-
-	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
 // The table in the documentation has a row for each fault, in order, with what the
@@ -23,7 +21,7 @@ func TestDocumentedFaults(t *testing.T) {
 			got = append(got, strings.Join(cells[:3], " | ")+" |")
 		}
 	}
-	for i, f := range bossim.Faults {
+	for i, f := range allFaults {
 		reason, known := seenAs[f]
 		if !known {
 			t.Errorf("the matrix does not know how %s is seen", f)
@@ -33,7 +31,7 @@ func TestDocumentedFaults(t *testing.T) {
 			t.Errorf("row %d of the table in docs/reliability.md is\n%s\nwant\n%s", i+1, slices.Concat(got, make([]string, i+1))[i], want)
 		}
 	}
-	if len(got) > len(bossim.Faults) {
-		t.Errorf("%d rows are more than the %d faults", len(got), len(bossim.Faults))
+	if len(got) > len(allFaults) {
+		t.Errorf("%d rows are more than the %d faults", len(got), len(allFaults))
 	}
 }

@@ -1,9 +1,14 @@
 package faults
 
 import (
+	"slices"
+
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
+
+// allFaults lists those that can befall v1, then those that were added for v2.
+var allFaults = slices.Concat(bossim.Faults, bossim.V2Faults)
 
 // seenAs is the reason that the exporter gives for what a fault keeps from it; "" for
 // faults that leave an answer which can be read whole.
@@ -49,6 +54,17 @@ var seenAs = map[bossim.Fault]bos.Reason{
 	bossim.NoDate:        "",
 	bossim.Orphans:       "",
 	bossim.Repeated:      "",
+
+	bossim.IgnoresPaging: "",
+	bossim.NoComponents:  bos.Malformed,
+	bossim.LateStatus:    "",
+	bossim.WipedErrors:   "",
+	bossim.CutLists:      "",
+	bossim.MissingKeys:   bos.Malformed,
+	bossim.Killed:        bos.Unavailable,
+	bossim.TAPMSDown:     bos.Unavailable,
+	bossim.RedisDown:     bos.Unavailable,
+	bossim.NeitherAPI:    bos.NotFound,
 }
 
 func harmless(f bossim.Fault) bool { return seenAs[f] == "" }

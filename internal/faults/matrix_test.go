@@ -3,10 +3,12 @@
 package faults
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"net/url"
 	"os"
 	"slices"
 	"strings"
@@ -76,30 +78,67 @@ type rig struct {
 
 	mu       sync.Mutex
 	requests []request
-	next     []func()        // to be called, one at a time, when the list is asked for
+	listed   time.Time       // when the list was last asked for
+	next     []func()        // to be called, one at a time, when a sweep asks for the list
 	failed   map[string]bool // invariants that have been reported
 }
 
 type request struct {
 	at           time.Time
 	method, path string
+	asked
+}
+
+// asked is what a request is for.
+type asked struct {
+	resource bossim.Resource // Everything for what is not about sessions
+	session  string
+}
+
+// readURL tells what a request is for.
+func readURL(u *url.URL) asked {
+	parts := strings.Split(strings.TrimPrefix(u.EscapedPath(), "/"), "/")
+	for i := range parts {
+		parts[i], _ = url.PathUnescape(parts[i])
+	}
+	parts = append(parts, "", "", "", "")
+	switch {
+	case parts[1] == "sessiontemplate", parts[1] == "sessiontemplates":
+		return asked{resource: bossim.Template}
+	case parts[1] == "components":
+		return asked{bossim.Components, cmp.Or(u.Query().Get("session"), u.Query().Get("staged_session"))}
+	case parts[1] != "session" && parts[1] != "sessions":
+		return asked{resource: bossim.Everything}
+	case parts[2] == "":
+		return asked{resource: bossim.List}
+	case parts[3] == "":
+		return asked{bossim.Describe, parts[2]}
+	case parts[4] == "":
+		return asked{bossim.Status, parts[2]}
+	default:
+		return asked{bossim.BootSet, parts[2]}
+	}
 }
 
 func newRig(t *testing.T, c cell) *rig {
 	base := time.Now().Truncate(time.Second).Add(-c.moment.at)
 	r := &rig{cell: c, t: t, clock: bossim.NewSteppedClock(base.Add(c.moment.at)), state: c.moment.states[0], failed: make(map[string]bool)}
 	scenario := bossim.Scripted(c.moment.specs(base)...)
-	r.sim = bossim.New(scenario, bossim.EraC, r.clock.Now)
-	r.oracle = oracle{t: t, sim: bossim.New(scenario, bossim.EraC, r.clock.Now), clock: r.clock}
+	r.sim = bossim.New(scenario, c.moment.era(), r.clock.Now)
+	r.oracle = oracle{t: t, v2: c.moment.v2, sim: bossim.New(scenario, c.moment.era(), r.clock.Now), clock: r.clock}
 	r.sim.Observe(func(req *http.Request) {
-		q := request{time.Now(), req.Method, req.URL.EscapedPath()}
+		q := request{time.Now(), req.Method, req.URL.EscapedPath(), readURL(req.URL)}
 		r.mu.Lock()
 		defer r.mu.Unlock()
 		r.requests = append(r.requests, q)
-		if q.path == listPath && len(r.next) > 0 {
+		if q.resource != bossim.List {
+			return
+		}
+		if q.at.Sub(r.listed) > sameSweep && len(r.next) > 0 {
 			r.next[0]()
 			r.next = r.next[1:]
 		}
+		r.listed = q.at
 	})
 	server := httptest.NewServer(r.sim)
 	t.Cleanup(func() {
@@ -158,17 +197,16 @@ func (r *rig) asked(since time.Time) []request {
 	return slices.Clone(r.requests[i:])
 }
 
-const listPath = "/v1/session"
-
 // sameSweep is the time within which requests for the same thing belong to one sweep.
 const sameSweep = interval / 2
 
-// lists counts the sweeps that have asked for the list. One may ask several times: Go
-// repeats a request when a connection that was kept is closed without an answer.
+// lists counts the sweeps that have asked for the list. One may ask several times: v2 has
+// a list for each state of a session, and Go repeats a request when a connection that was
+// kept is closed without an answer.
 func lists(requests []request) (n int) {
 	var last time.Time
 	for _, q := range requests {
-		if q.path == listPath {
+		if q.resource == bossim.List {
 			if q.at.Sub(last) > sameSweep {
 				n++
 			}
@@ -361,10 +399,7 @@ func (r *exporterRig) reported(s scrape, times []map[string]session) {
 		if _, there := times[len(times)-1][id]; !there || id == extra && r.moment.reused() {
 			continue
 		}
-		describe, bootSet := r.hits(id)
-		if r.fault.Befalls(bossim.Describe) && describe && !(r.moment.unknown && r.fault == bossim.Undated) ||
-			r.fault.Befalls(bossim.BootSet) && bootSet && b.reported && !(r.moment.unknown && slices.Contains(absence, r.fault)) ||
-			r.reach == template {
+		if r.loses(asked{bossim.Describe, id}, b) || r.loses(asked{r.moment.nodes(), id}, b) || r.reach == template {
 			hit++
 		}
 	}
@@ -377,15 +412,34 @@ func (r *exporterRig) reported(s scrape, times []map[string]session) {
 	}
 }
 
-// hits reports which parts of a session the fault befalls.
-func (r *rig) hits(id string) (describe, bootSet bool) {
-	switch {
-	case r.reach == everything:
-		return true, true
-	case r.reach != sessions:
-		return false, false
+// hits reports whether the fault befalls requests for a part of a session.
+func (r *rig) hits(q asked) bool {
+	switch r.reach {
+	case everything:
+		return true
+	case sessions:
+		return q.session == allHit || q.session == describeHit && q.resource == r.moment.description() ||
+			q.session == bootSetHit && q.resource == r.moment.nodes()
+	default:
+		return false
 	}
-	return id == describeHit || id == allHit, id == bootSetHit || id == allHit
+}
+
+// loses reports whether the fault keeps a part of a session from the programs.
+func (r *rig) loses(q asked, b session) bool {
+	if !r.hits(q) || !r.fault.Befalls(q.resource) || r.fault == bossim.TAPMSDown && b.tenant == "" {
+		return false
+	}
+	switch {
+	case r.moment.v2:
+		return q.resource == bossim.Components && !r.moment.resting && b.reported
+	case q.resource == bossim.Describe:
+		return !(r.moment.unknown && r.fault == bossim.Undated)
+	case q.resource == bossim.BootSet:
+		return b.reported && !(r.moment.unknown && slices.Contains(absence, r.fault))
+	default:
+		return false
+	}
 }
 
 // polite checks the requests since the fault began, some of them only until it was
@@ -400,10 +454,10 @@ func (r *rig) polite(since, healed time.Time) {
 			r.fail("redirects are not followed", q.path, "no such request")
 		}
 	}
-	// One list, and of each session the description and two boot sets; at the first
-	// reading the status and the template, too.
+	// One list, and of each session the description and two boot sets, or its components,
+	// description and status; at the first reading the status and the template, too.
 	each := 1 + 2
-	if r.moment.unknown || r.moment.extras != nil {
+	if r.moment.unknown || r.moment.extras != nil || r.moment.v2 {
 		each += 2
 	}
 	most := 1 + each*len(r.moment.specs(since))
@@ -415,7 +469,7 @@ func (r *rig) polite(since, healed time.Time) {
 	}
 	last, n, refused := since, 0, 0
 	for _, q := range asked {
-		if q.path == listPath {
+		if q.resource == bossim.List {
 			last, n = q.at, 0
 			refused++
 		}
@@ -424,7 +478,7 @@ func (r *rig) polite(since, healed time.Time) {
 		if may := most * (1 + int(q.at.Sub(last)/interval)); n > may {
 			r.fail("requests of a sweep", fmt.Sprint(n), fmt.Sprintf("%d at most", may))
 		}
-		if refused > 0 && q.path != listPath && q.at.Before(healed) && r.reach == everything && (r.fault == bossim.Unauthorized || r.fault == bossim.Forbidden) {
+		if refused > 0 && q.resource != bossim.List && q.at.Before(healed) && r.reach == everything && (r.fault == bossim.Unauthorized || r.fault == bossim.Forbidden) {
 			r.fail("nothing is asked after a refused list", q.path, "no request")
 		}
 	}
@@ -445,17 +499,15 @@ func (r *rig) polite(since, healed time.Time) {
 
 // strikes reports whether the fault befalls a request.
 func (r *rig) strikes(q request) bool {
-	parts := strings.Split(strings.TrimPrefix(q.path, "/v1/"), "/")
 	switch {
 	case r.reach == everything:
 		return true
-	case parts[0] == "sessiontemplate":
+	case q.resource == bossim.Template:
 		return r.reach == template
-	case len(parts) == 1:
+	case q.resource == bossim.List:
 		return r.reach == list
 	}
-	describe, bootSet := r.hits(parts[1])
-	return describe && (len(parts) == 2 || bootSet) || bootSet && len(parts) == 4
+	return r.hits(q.asked)
 }
 
 // recovery is how long it may take until all is right again after a fault that has
@@ -581,7 +633,7 @@ func (r *table) print(title string) {
 	}
 	fmt.Fprintln(w, "healed within")
 	bad := 0
-	for _, f := range bossim.Faults {
+	for _, f := range allFaults {
 		fmt.Fprintf(w, "%s\t", f)
 		for i := range moments {
 			for _, reach := range []reach{sessions, template, list, everything} {

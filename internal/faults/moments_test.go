@@ -44,6 +44,8 @@ type moment struct {
 	// resting is set if nothing is to be read but the list: a fault of sessions
 	// strikes no request then.
 	resting bool
+	// v2 is set if BOS speaks its v2 API, and v1 otherwise.
+	v2 bool
 	// extras are further sessions, that began so long after the others.
 	extras  []bossim.Spec
 	reaches []reach
@@ -74,6 +76,37 @@ var moments = []moment{
 			{Created: after(0), Deleted: after(9*time.Minute + 10*time.Second)},
 			{Created: after(9*time.Minute + 10*time.Second), Template: "other", BootSets: []bossim.BootSetSpec{{Name: "service", Nodes: bossim.LoginNodes(3)}}},
 		}},
+
+	// A few moments in the life of the same sessions on BOS v2.
+	{name: "v2: before the first list", v2: true, at: 5 * time.Minute, unknown: true, states: []bos.State{bos.StateRunning}, reaches: []reach{list, everything}},
+	{name: "v2: first sweep", v2: true, at: 5 * time.Minute, unknown: true, states: []bos.State{bos.StateRunning}, reaches: []reach{sessions, template}},
+	{name: "v2: boot in progress", v2: true, at: 5 * time.Minute, step: 20 * time.Second, states: []bos.State{bos.StateRunning}, reaches: known},
+	{name: "v2: at the end", v2: true, at: 17*time.Minute + 15*time.Second, step: time.Minute, states: []bos.State{bos.StateRunning, bos.StatePartial}, reaches: known},
+}
+
+// era is the release of BOS in which the sessions live.
+func (m *moment) era() bossim.Era {
+	if m.v2 {
+		return bossim.EraD2
+	}
+	return bossim.EraC
+}
+
+// description is the resource that describes a session: v2 does so in the list, so that
+// only its status is left to be asked for.
+func (m *moment) description() bossim.Resource {
+	if m.v2 {
+		return bossim.Status
+	}
+	return bossim.Describe
+}
+
+// nodes is the resource that tells of the nodes of a session.
+func (m *moment) nodes() bossim.Resource {
+	if m.v2 {
+		return bossim.Components
+	}
+	return bossim.BootSet
 }
 
 // reused reports whether an id is used again in the moment.
@@ -99,8 +132,17 @@ func (m *moment) specs(base time.Time) []bossim.Spec {
 		return s
 	}
 	var all []bossim.Spec
-	for _, id := range []string{describeHit, bootSetHit, allHit, untouched} {
-		all = append(all, whole(bossim.Spec{ID: id, Created: base}))
+	for i, id := range []string{describeHit, bootSetHit, allHit, untouched} {
+		s := whole(bossim.Spec{ID: id, Created: base})
+		if m.v2 { // where a node belongs to one session, and boot sets of one image cannot be told apart
+			nodes := bossim.Nodes(32)[8*i : 8*i+8]
+			s.BootSets = []bossim.BootSetSpec{{Name: "compute", Nodes: nodes,
+				Troubles: []bossim.Trouble{{Kind: bossim.PowerOnRefused, Nodes: nodes[:2], Message: "BMC is unreachable"}}}}
+			if id == bootSetHit {
+				s.Tenant = "blue"
+			}
+		}
+		all = append(all, s)
 	}
 	for _, s := range m.extras {
 		s.ID = extra
@@ -128,8 +170,8 @@ func (c cell) rules() []bossim.Rule {
 	}
 	all := map[reach][]bossim.Rule{
 		sessions: {
-			{Session: describeHit, Resource: bossim.Describe},
-			{Session: bootSetHit, Resource: bossim.BootSet},
+			{Session: describeHit, Resource: c.moment.description()},
+			{Session: bootSetHit, Resource: c.moment.nodes()},
 			{Session: allHit},
 		},
 		template:   {{Resource: bossim.Template}},
@@ -144,11 +186,11 @@ func (c cell) rules() []bossim.Rule {
 
 // cells are all cells that make sense.
 func cells() (all []cell) {
-	for _, f := range bossim.Faults {
+	for _, f := range allFaults {
 		for i := range moments {
 			m := &moments[i]
 			for _, r := range m.reaches {
-				if c := (cell{f, m, r}); c.sensible() {
+				if c := (cell{f, m, r}); c.sensible() && (m.v2 || slices.Contains(bossim.Faults, f)) {
 					all = append(all, c)
 				}
 			}
@@ -158,14 +200,14 @@ func cells() (all []cell) {
 }
 
 func (c cell) sensible() bool {
-	if slices.Contains(costly, c.fault) && !slices.Contains([]string{"first sweep", "boot in progress", "last reading"}, c.moment.name) {
+	if slices.Contains(costly, c.fault) && !slices.Contains([]string{"first sweep", "boot in progress", "last reading", "v2: boot in progress"}, c.moment.name) {
 		return false
 	}
 	hits := map[reach][]bossim.Resource{
-		sessions:   {bossim.Describe, bossim.BootSet},
+		sessions:   {c.moment.description(), c.moment.nodes()},
 		template:   {bossim.Template},
 		list:       {bossim.List},
-		everything: {bossim.List, bossim.Describe, bossim.BootSet},
+		everything: {bossim.List, c.moment.description(), c.moment.nodes()},
 	}[c.reach]
 	switch {
 	case c.fault == bossim.AbsurdDate && c.reach == sessions,

@@ -26,7 +26,8 @@ import (
 const pluginInterval = 10 * time.Second
 
 // pluginMoments are those at which the datasource is asked.
-var pluginMoments = []string{"before the first list", "first sweep", "first sweep after the end", "boot in progress", "settled", "session deleted"}
+var pluginMoments = []string{"before the first list", "first sweep", "first sweep after the end", "boot in progress", "settled", "session deleted",
+	"v2: first sweep", "v2: boot in progress"}
 
 // slow faults are those after which the list is left alone for a while.
 var slow = []bossim.Fault{bossim.Hang, bossim.DeadConnections, bossim.Crawl, bossim.GatewayTimeout, bossim.LongString, bossim.Huge, bossim.Bulky}
@@ -153,7 +154,7 @@ func (r *pluginRig) wrong(row map[string]string, times []map[string]session) str
 	}
 	for column, family := range map[string]string{"nodes": "bos_session_nodes", "failed": "bos_session_failed_nodes"} {
 		got, ok := row[column]
-		series := fmt.Sprintf("%s{session=%q,tenant=\"\"}", family, id)
+		series := fmt.Sprintf("%s{session=%q,tenant=%q}", family, id, row["tenant"])
 		if ok && !slices.ContainsFunc(held, func(h map[string]float64) bool { return format(h, series) == got }) {
 			return fmt.Sprintf("%s of %s is %s instead of %s", column, id, got, format(held[0], series))
 		}
@@ -242,23 +243,14 @@ func (r *pluginRig) truthful(queryType string, times []map[string]session, since
 func (r *pluginRig) missing(times []map[string]session, since time.Time) bool {
 	now := times[len(times)-1]
 	return slices.ContainsFunc(r.asked(since), func(q request) bool {
-		parts := strings.Split(strings.TrimPrefix(q.path, "/v1/"), "/")
-		switch {
-		case parts[0] == "sessiontemplate":
+		switch q.resource {
+		case bossim.Template:
 			return r.reach == template
-		case len(parts) == 1:
+		case bossim.List:
 			return r.fault.Befalls(bossim.List) && (r.reach == list || r.reach == everything)
 		}
-		describe, bootSet := r.hits(parts[1])
-		switch b, there := now[parts[1]]; {
-		case !there:
-			return false
-		case len(parts) == 2:
-			return describe && r.fault.Befalls(bossim.Describe) && !(r.moment.unknown && r.fault == bossim.Undated)
-		case len(parts) == 4:
-			return bootSet && r.fault.Befalls(bossim.BootSet) && b.reported && !(r.moment.unknown && slices.Contains(absence, r.fault))
-		}
-		return false
+		b, there := now[q.session]
+		return there && r.loses(q.asked, b)
 	})
 }
 

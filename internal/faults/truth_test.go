@@ -23,6 +23,7 @@ import (
 // decoder of its own.
 type oracle struct {
 	t     testing.TB
+	v2    bool
 	sim   *bossim.Server
 	clock *bossim.SteppedClock
 
@@ -52,18 +53,27 @@ type bootSetDocument struct {
 	}
 }
 
-// get reads a document, and reports whether there is one.
+// get reads a document of v1, and reports whether there is one.
 func (o *oracle) get(v any, segments ...string) bool {
 	for i, s := range segments {
 		segments[i] = url.PathEscape(s)
 	}
+	return o.read(v, "", "/v1/"+strings.Join(segments, "/"))
+}
+
+// read reads a document as a tenant, and reports whether there is one.
+func (o *oracle) read(v any, tenant, path string) bool {
 	w := httptest.NewRecorder()
-	o.sim.ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/v1/"+strings.Join(segments, "/"), nil))
+	r := httptest.NewRequest(http.MethodGet, path, nil)
+	if tenant != "" {
+		r.Header.Set("Cray-Tenant-Name", tenant)
+	}
+	o.sim.ServeHTTP(w, r)
 	if w.Code/100 != 2 {
 		return false
 	}
 	if err := json.Unmarshal(w.Body.Bytes(), v); err != nil {
-		o.t.Fatalf("%v: %v", segments, err)
+		o.t.Fatalf("%s: %v", path, err)
 	}
 	return true
 }
@@ -74,11 +84,14 @@ type session struct {
 	// rows are the nodes as "boot set/phase/category/node".
 	rows     map[string]bool
 	reported bool // whether all boot sets are
+	tenant   string
 }
 
 // now reads all sessions, by id.
 func (o *oracle) now() map[string]session {
-	if now := o.clock.Now(); o.held == nil || !now.Equal(o.at) {
+	if now := o.clock.Now(); o.v2 && (o.held == nil || !now.Equal(o.at)) {
+		o.at, o.held = now, o.nowV2()
+	} else if o.held == nil || !now.Equal(o.at) {
 		var ids []string
 		o.get(&ids, "session")
 		o.at, o.held = now, make(map[string]session, len(ids))
@@ -136,6 +149,86 @@ func (o *oracle) session(id string) session {
 		s.series[fmt.Sprintf("bos_session_failed_nodes{%s}", labels)] = float64(len(failed))
 	}
 	return s
+}
+
+// nowV2 reads all sessions over v2. The nodes of its scenarios go straight through the
+// phases, so where each stands follows from what BOS says of it now.
+func (o *oracle) nowV2() map[string]session {
+	var list []struct {
+		Name, Tenant, Operation string
+		Template                string `json:"template_name"`
+		Status                  struct {
+			Status string
+			Start  string `json:"start_time"`
+			End    string `json:"end_time"`
+		}
+	}
+	o.read(&list, "", "/v2/sessions")
+	all := make(map[string]session, len(list))
+	for _, d := range list {
+		s := session{series: make(map[string]float64), rows: make(map[string]bool), reported: true, tenant: d.Tenant}
+		labels := fmt.Sprintf("session=%q,tenant=%q", d.Name, d.Tenant)
+		s.series[fmt.Sprintf("bos_session_info{%s,operation=%q,template=%q,boa_job=\"\",api=\"v2\"}", labels, d.Operation, d.Template)] = 1
+		nodes := o.nodesV2(d.Name, d.Tenant)
+		counts := make(map[[2]string]float64)
+		failed := 0.0
+		for node, standing := range nodes {
+			for i, phase := range []string{"shutdown", "boot", "configure"} {
+				counts[[2]string{phase, standing[i]}]++
+				s.rows[strings.Join([]string{"compute", phase, standing[i], node}, "/")] = true
+				if standing[i] == "failed" {
+					failed++
+				}
+			}
+		}
+		s.add("bos_session", labels, metadata{InProgress: d.Status.Status == "running", Complete: d.Status.Status == "complete",
+			ErrorCount: failed, StartTime: d.Status.Start, StopTime: d.Status.End})
+		s.series[fmt.Sprintf("bos_bootset_error_count{%s,bootset=\"compute\"}", labels)] = failed
+		for at, n := range counts {
+			s.series[fmt.Sprintf("bos_category_nodes{%s,bootset=\"compute\",phase=%q,category=%q}", labels, at[0], at[1])] = n
+		}
+		s.series[fmt.Sprintf("bos_session_nodes{%s}", labels)] = float64(len(nodes))
+		s.series[fmt.Sprintf("bos_session_failed_nodes{%s}", labels)] = failed
+		all[d.Name] = s
+	}
+	return all
+}
+
+// nodesV2 reads the nodes of a reboot, and tells in which category of each phase they are.
+func (o *oracle) nodesV2(name, tenant string) map[string][3]string {
+	var components []struct {
+		ID     string
+		Status struct{ Phase, Status string }
+		Last   struct{ Action string } `json:"last_action"`
+		Events struct {
+			On int `json:"power_on_attempts"`
+		} `json:"event_stats"`
+	}
+	o.read(&components, tenant, "/v2/components?session="+url.QueryEscape(name))
+	nodes := make(map[string][3]string, len(components))
+	for _, c := range components {
+		phase := map[string]int{"powering_off": 0, "powering_on": 1, "configuring": 2}[c.Status.Phase]
+		if phase == 0 && c.Events.On > 0 {
+			phase = 1
+		}
+		now := "in_progress"
+		switch {
+		case c.Status.Status == "stable":
+			nodes[c.ID] = [3]string{"succeeded", "succeeded", "succeeded"}
+			continue
+		case c.Status.Status == "failed":
+			now = "failed"
+		case strings.HasSuffix(c.Status.Status, "_pending") && c.Events.On == 0 && (phase == 1 || c.Last.Action == "session_setup"):
+			now = "not_started"
+		}
+		standing := [3]string{"not_started", "not_started", "not_started"}
+		for i := range phase {
+			standing[i] = "succeeded"
+		}
+		standing[phase] = now
+		nodes[c.ID] = standing
+	}
+	return nodes
 }
 
 func (s *session) add(prefix, labels string, m metadata) {
