@@ -111,4 +111,18 @@ func TestRowsOnlyIn(t *testing.T) {
 }
 
 // alertsDiffer says why a story of alerts is another one on BOS v2.
-var alertsDiffer = map[string]string{}
+var alertsDiffer = map[string]string{
+	"some nodes are left unfinished":                              "a node that is still ready fails, while others go on",
+	"a session ends without touching a node":                      "BOS says that it could not set the session up",
+	"the agent ends before it reports a boot set":                 "no agent reports boot sets",
+	"the agent ends before it reports the other boot set":         "no agent reports boot sets",
+	"the template is gone, so nothing is known about the session": "the nodes are known without the template",
+	"the agent is killed":                                         "nodes move at other times, and BOS says how long it waits",
+	"the agent is killed after nodes have failed":                 "nodes move at other times",
+	"far slower than before":                                      "a reboot takes 18 minutes in place of 25",
+	"slow, and then stuck":                                        "a reboot takes 18 minutes in place of 25",
+	"the list nears its limit":                                    "the list has no such limit",
+	"the list is below its limit":                                 "the list has no such limit",
+	"a staged session of a tenant waits":                          "v1 has neither tenants nor staged sessions",
+	"a session of a tenant fails in part":                         "v1 has no tenants",
+}

@@ -34,8 +34,11 @@ type alertCase struct {
 	scraped  func(at time.Duration) scraped
 	want     []moment
 	// onV2 is what is wanted on BOS v2, where that differs: the differences are listed in
-	// alertsDiffer. It is empty for a story that v2 cannot tell.
+	// alertsDiffer. It is empty for a story that v2 cannot tell, as want is for one that v1
+	// cannot.
 	onV2 []moment
+	// sessionsOnV2 are the sessions on BOS v2, where they have to differ as well.
+	sessionsOnV2 []bossim.Spec
 }
 
 // wanted returns the moments of the case on a server, or none if it cannot be told there.
@@ -77,6 +80,12 @@ func ofSession(name, session, operation, template, summary string) firing {
 		"session": session, "operation": operation, "template": template}}
 }
 
+// ofTenant returns the alert about a session of a tenant.
+func ofTenant(tenant string, f firing) firing {
+	f.labels["tenant"] = tenant
+	return f
+}
+
 // ofExporter returns an alert about BOS or the exporter. More labels are given in pairs.
 func ofExporter(name, summary string, more ...string) firing {
 	labels := map[string]string{"job": "bos", "instance": "exporter:9936"}
@@ -101,6 +110,19 @@ func several(n int, spec bossim.Spec) (all []bossim.Spec) {
 		all = append(all, with(spec, func(s *bossim.Spec) { s.ID += strconv.Itoa(i) }))
 	}
 	return all
+}
+
+// apart gives each session nodes of its own, as BOS v2 has a node act for one session only.
+func apart(specs []bossim.Spec) []bossim.Spec {
+	from := 0
+	for i := range specs {
+		b := &specs[i].BootSets[0]
+		n := len(b.Nodes)
+		b = &bossim.BootSetSpec{Name: b.Name, Nodes: bossim.Nodes(from + n)[from:]}
+		specs[i].BootSets = []bossim.BootSetSpec{*b}
+		from += n
+	}
+	return specs
 }
 
 // once calls do at the given time.
@@ -148,19 +170,19 @@ var alertCases = []alertCase{
 		want:     []moment{at(5 * minute), at(12 * minute), at(24 * minute), at(39 * minute)}},
 
 	{name: "one node fails, and the session goes on", minutes: 40,
-		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 8, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1), Message: "NodeBMC Communication Error"})},
+		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 8, bossim.Trouble{Kind: bossim.PowerOnRefused, Nodes: bossim.Nodes(1), Message: "NodeBMC Communication Error"})},
 		want: []moment{
-			at(9 * minute),
+			at(6 * minute),
 			at(11*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
-			at(24*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
+			at(16*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
 			at(35*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 1 of 8 nodes failed")),
 		}},
 
-	{name: "no node succeeds", minutes: 30,
+	{name: "no node succeeds", minutes: 40,
 		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Message: "NodeBMC Communication Error"})},
 		want: []moment{
 			at(5 * minute),
-			at(20*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes succeeded")),
+			at(35*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes succeeded")),
 		}},
 
 	{name: "some nodes are left unfinished", minutes: 30,
@@ -170,14 +192,26 @@ var alertCases = []alertCase{
 		want: []moment{
 			at(20 * minute),
 			at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 0 of 6 nodes failed, others were left unfinished")),
-		}},
+		},
+		onV2: []moment{at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 1 of 6 nodes failed"))}},
 
 	{name: "a session ends without touching a node", minutes: 30,
 		sessions: []bossim.Spec{session("s", bos.Boot, 0, 0)},
 		want: []moment{
 			at(3 * minute),
 			at(20*minute, ofSession("BOSSessionOutcomeUnknown", "s", "boot", "compute", "BOS boot of compute ended without touching a node")),
-		}},
+		},
+		onV2: []moment{at(20*minute, firing{name: "BOSSessionFailed", summary: "BOS boot of compute failed: it could not be set up, and acted on 0 nodes",
+			labels: ofSession("", "s", "boot", "compute", "").labels})}},
+
+	{name: "a staged session of a tenant waits", minutes: 4 * 60,
+		sessionsOnV2: []bossim.Spec{with(session("s", bos.Reboot, 0, 4), func(s *bossim.Spec) { s.Tenant, s.Stage = "blue", true })},
+		onV2:         []moment{at(minute), at(60 * minute), at(239 * minute)}},
+
+	{name: "a session of a tenant fails in part", minutes: 40,
+		sessionsOnV2: []bossim.Spec{with(session("s", bos.Reboot, 0, 8, bossim.Trouble{Kind: bossim.PowerOnRefused, Nodes: bossim.Nodes(1)}), func(s *bossim.Spec) { s.Tenant = "blue" })},
+		onV2: []moment{at(35*minute, ofTenant("blue", ofSession("BOSSessionPartial", "s", "reboot", "compute",
+			"BOS reboot of compute succeeded only in part: 1 of 8 nodes failed")))}},
 
 	{name: "the agent ends before it reports a boot set", minutes: 60,
 		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4)},
@@ -211,18 +245,28 @@ var alertCases = []alertCase{
 			at(60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no progress for 45m 10s")),
 			at(24*60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no progress for 23h 45m 10s")),
 			at(25*60*minute + 30*minute),
+		},
+		onV2: []moment{
+			at(30 * minute),
+			at(60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no progress for 47m 40s")),
+			at(24*60*minute, ofSession("BOSSessionStuck", "s", "boot", "compute", "BOS boot of compute is stuck: no progress for 23h 47m 40s")),
+			at(25*60*minute + 30*minute),
 		}},
 
 	{name: "the agent is killed after nodes have failed", minutes: 90,
-		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1)}), func(s *bossim.Spec) { s.Agent.Killed = 18 * minute })},
+		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.PowerOnRefused, Nodes: bossim.Nodes(1)}), func(s *bossim.Spec) { s.Agent.Killed = 15 * minute })},
 		want: []moment{
-			at(17*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
+			at(14*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
+			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 13m 10s, 1 failed")),
+		},
+		onV2: []moment{
+			at(14*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
 			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 8m 40s, 1 failed")),
 		}},
 
 	{name: "nodes fail in two boot sets", minutes: 20,
-		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(2)}), func(s *bossim.Spec) {
-			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.ShutdownFails, Nodes: bossim.LoginNodes(1)}}})
+		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.PowerOnRefused, Nodes: bossim.Nodes(2)}), func(s *bossim.Spec) {
+			s.BootSets = append(s.BootSets, bossim.BootSetSpec{Name: "other", Nodes: bossim.LoginNodes(2), Troubles: []bossim.Trouble{{Kind: bossim.PowerOnRefused, Nodes: bossim.LoginNodes(1)}}})
 		})},
 		want: []moment{at(15*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 3 and is still running"))}},
 
@@ -243,6 +287,16 @@ var alertCases = []alertCase{
 			at(78 * minute),
 			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has been running for 58m 0s, more than twice as long as any in the past week")),
 			at(149 * minute),
+		},
+		sessionsOnV2: apart([]bossim.Spec{
+			session("before", bos.Reboot, 0, 8),
+			with(session("s", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace = 0.4 }),
+			with(session("new", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Template = 0.4, "without history" }),
+		}),
+		onV2: []moment{
+			at(64 * minute),
+			at(70*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has been running for 40m 0s, more than twice as long as any in the past week")),
+			at(149 * minute),
 		}},
 
 	{name: "slow, and then stuck", minutes: 140,
@@ -253,10 +307,18 @@ var alertCases = []alertCase{
 		want: []moment{
 			at(88*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has been running for 58m 0s, more than twice as long as any in the past week")),
 			at(130*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 47m 10s")),
+		},
+		sessionsOnV2: apart([]bossim.Spec{
+			session("before", bos.Reboot, 0, 8),
+			with(session("s", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Agent.Killed = 0.4, 15*minute }),
+		}),
+		onV2: []moment{
+			at(68*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has been running for 38m 0s, more than twice as long as any in the past week")),
+			at(130*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 3m 0s")),
 		}},
 
 	{name: "BOS is down", minutes: 30,
-		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Nodes: bossim.Nodes(1)})},
+		sessions: []bossim.Spec{session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.PowerOnRefused, Nodes: bossim.Nodes(1)})},
 		act: func(sim *bossim.Server, now time.Duration) {
 			once(3*minute, fail(bossim.Everything, bossim.Unavailable))(sim, now)
 			once(14*minute, (*bossim.Server).Heal)(sim, now)
@@ -287,7 +349,7 @@ var alertCases = []alertCase{
 		}},
 
 	{name: "BOS is so slow that a sweep takes long", minutes: 30,
-		sessions: several(100, session("s", bos.Reboot, 0, 2)),
+		sessions: apart(several(100, session("s", bos.Reboot, 0, 2))),
 		act:      once(5*minute, slow(9*time.Second)),
 		want: []moment{
 			at(9 * minute),
@@ -295,7 +357,7 @@ var alertCases = []alertCase{
 		}},
 
 	{name: "BOS is slow, but sweeps end in time", minutes: 30,
-		sessions: several(100, session("s", bos.Reboot, 0, 2)),
+		sessions: apart(several(100, session("s", bos.Reboot, 0, 2))),
 		act:      once(5*minute, slow(3*time.Second)),
 		want:     []moment{at(9 * minute), at(12 * minute), at(20 * minute)}},
 
@@ -321,7 +383,7 @@ var alertCases = []alertCase{
 		want:     []moment{at(20 * minute)}},
 
 	{name: "sessions are dropped", minutes: 20,
-		sessions: several(3, session("s", bos.Reboot, 0, 2)),
+		sessions: apart(several(3, session("s", bos.Reboot, 0, 2))),
 		change:   func(c *exporter.Config) { c.MaxSessions = 1 },
 		want: []moment{
 			at(3 * minute),
@@ -329,7 +391,7 @@ var alertCases = []alertCase{
 		}},
 
 	{name: "the budget is just enough", minutes: 20,
-		sessions: several(3, session("s", bos.Reboot, 0, 2)),
+		sessions: apart(several(3, session("s", bos.Reboot, 0, 2))),
 		change:   func(c *exporter.Config) { c.MaxSessions = 3 },
 		want:     []moment{at(10 * minute)}},
 }
@@ -492,6 +554,9 @@ func (c *alertCase) series(t *testing.T, era bossim.Era) (all []inputSeries) {
 	watch(t, func(now time.Time) bossim.Scenario {
 		start = now
 		specs := slices.Clone(c.sessions)
+		if era.ServesV2() && c.sessionsOnV2 != nil {
+			specs = slices.Clone(c.sessionsOnV2)
+		}
 		for i := range specs {
 			specs[i].Created = now.Add(specs[i].Created.Sub(time.Time{}))
 		}
