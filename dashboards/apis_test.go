@@ -31,12 +31,25 @@ var servers = []server{
 // servedOnlyBy holds the metrics that one API alone gives.
 var servedOnlyBy = map[string]string{
 	"bos_sessions_stored_bytes": bos.APIv1, // the list of v2 has no such limit
-	"bos_phase_retried_nodes":   bos.APIv2, // v1 does not count attempts
-	"bos_session_staged_nodes":  bos.APIv2, // v1 stages nothing
+
+	// v2 says of boot sets and phases only what becomes of their nodes.
+	"bos_bootset_in_progress":        bos.APIv1,
+	"bos_bootset_complete":           bos.APIv1,
+	"bos_bootset_start_time_seconds": bos.APIv1,
+	"bos_bootset_stop_time_seconds":  bos.APIv1,
+	"bos_phase_in_progress":          bos.APIv1,
+	"bos_phase_complete":             bos.APIv1,
+	"bos_phase_start_time_seconds":   bos.APIv1,
+	"bos_phase_stop_time_seconds":    bos.APIv1,
+
+	"bos_phase_retried_nodes":  bos.APIv2, // v1 does not count attempts
+	"bos_session_staged_nodes": bos.APIv2, // v1 stages nothing
 }
 
 // componentsType is the query type that is about the components of BOS v2.
 const componentsType = "components"
+
+var metricName = regexp.MustCompile(`\bbos_\w+`)
 
 // lacks reports whether a panel has nothing to show on the server, whatever happens there:
 // all its queries are about what only the other API tells.
@@ -46,16 +59,14 @@ func (s server) lacks(p panel) bool {
 		if json.Unmarshal(target, &q) != nil {
 			return true
 		}
-		only := ""
-		for name, api := range servedOnlyBy {
-			if regexp.MustCompile(`\b` + name + `\b`).MatchString(q.Expr) {
-				only = api
-			}
-		}
 		if q.QueryType == componentsType {
-			only = bos.APIv2
+			return s.api == bos.APIv2
 		}
-		return only == "" || only == s.api
+		names := metricName.FindAllString(q.Expr, -1)
+		return len(names) == 0 || slices.ContainsFunc(names, func(name string) bool {
+			only := servedOnlyBy[name]
+			return only == s.api || only == ""
+		})
 	})
 }
 

@@ -380,7 +380,7 @@ func TestQueries(t *testing.T) {
 
 func checkQueries(t *testing.T, s server) {
 	vars := map[string]chosen{
-		"session": {values: []string{bossim.GalleryID("never-ready")}}, "template": {values: []string{"compute-sles15sp4"}},
+		"session": {values: []string{bossim.GalleryID("running")}}, "template": {values: []string{"compute-sles15sp4"}},
 		"bootset": {many: true, all: true}, "phase": {many: true, all: true}, "category": {many: true, values: []string{"failed"}}, "node": {}, "tenant": {many: true, all: true, allValue: ".*"},
 	}
 	ds, ask := gallery(t, s.era)
@@ -425,11 +425,12 @@ func checkQueries(t *testing.T, s server) {
 	}
 }
 
-// gallery returns an instance of the datasource that sees a session of each kind, and a
-// function that queries it.
+// gallery returns an instance of the datasource that has seen a session of each kind run,
+// and a function that queries it.
 func gallery(t *testing.T, era bossim.Era) (backend.QueryDataHandler, func(backend.QueryDataHandler, string) backend.DataResponse) {
 	t.Helper()
-	clock := bossim.NewSteppedClock(bossim.GalleryTime)
+	const seen, every = 3 * time.Hour, 5 * time.Minute
+	clock := bossim.NewSteppedClock(bossim.GalleryTime.Add(-seen))
 	server := httptest.NewServer(bossim.New(bossim.Gallery(), era, clock.Now))
 	t.Cleanup(server.Close)
 	instance, err := datasource.New(t.Context(), backend.DataSourceInstanceSettings{UID: "bos", URL: server.URL, JSONData: json.RawMessage(`{}`)})
@@ -437,7 +438,7 @@ func gallery(t *testing.T, era bossim.Era) (backend.QueryDataHandler, func(backe
 		t.Fatal(err)
 	}
 	t.Cleanup(instance.(interface{ Dispose() }).Dispose)
-	return instance.(backend.QueryDataHandler), func(h backend.QueryDataHandler, query string) backend.DataResponse {
+	ask := func(h backend.QueryDataHandler, query string) backend.DataResponse {
 		resp, err := h.QueryData(t.Context(), &backend.QueryDataRequest{Queries: []backend.DataQuery{{RefID: "A",
 			TimeRange: backend.TimeRange{From: bossim.GalleryTime.Add(-24 * time.Hour), To: bossim.GalleryTime}, JSON: json.RawMessage(query)}}})
 		if err != nil {
@@ -445,6 +446,13 @@ func gallery(t *testing.T, era bossim.Era) (backend.QueryDataHandler, func(backe
 		}
 		return resp.Responses["A"]
 	}
+	handler := instance.(backend.QueryDataHandler)
+	for clock.Now().Before(bossim.GalleryTime) {
+		ask(handler, `{"queryType":"sessions","fresh":true}`)
+		clock.Advance(every)
+	}
+	ask(handler, `{"queryType":"sessions","fresh":true}`)
+	return handler, ask
 }
 
 // The plugin includes the dashboards.
