@@ -210,6 +210,8 @@ func (c cell) sensible() bool {
 		everything: {bossim.List, c.moment.description(), c.moment.nodes()},
 	}[c.reach]
 	switch {
+	case c.moment.v2 && c.fault == bossim.Orphans:
+		return false // v2 lists whole sessions, of which nobody can tell that they do not exist
 	case c.fault == bossim.AbsurdDate && c.reach == sessions,
 		c.fault == bossim.DeadConnections && c.reach != everything:
 		return false // it befalls whatever comes next

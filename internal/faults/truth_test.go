@@ -172,8 +172,11 @@ func (o *oracle) nowV2() map[string]session {
 		nodes := o.nodesV2(d.Name, d.Tenant)
 		counts := make(map[[2]string]float64)
 		failed := 0.0
-		for node, standing := range nodes {
-			for i, phase := range []string{"shutdown", "boot", "configure"} {
+		for i, phase := range []string{"shutdown", "boot", "configure"} {
+			for _, category := range []string{"not_started", "in_progress", "succeeded", "failed", "excluded", "on_hold", "superseded"} {
+				counts[[2]string{phase, category}] = 0
+			}
+			for node, standing := range nodes {
 				counts[[2]string{phase, standing[i]}]++
 				s.rows[strings.Join([]string{"compute", phase, standing[i], node}, "/")] = true
 				if standing[i] == "failed" {
@@ -185,6 +188,9 @@ func (o *oracle) nowV2() map[string]session {
 			ErrorCount: failed, StartTime: d.Status.Start, StopTime: d.Status.End})
 		s.series[fmt.Sprintf("bos_bootset_error_count{%s,bootset=\"compute\"}", labels)] = failed
 		for at, n := range counts {
+			if at[1] == "failed" {
+				s.series[fmt.Sprintf("bos_phase_error_count{%s,bootset=\"compute\",phase=%q}", labels, at[0])] = n
+			}
 			s.series[fmt.Sprintf("bos_category_nodes{%s,bootset=\"compute\",phase=%q,category=%q}", labels, at[0], at[1])] = n
 		}
 		s.series[fmt.Sprintf("bos_session_nodes{%s}", labels)] = float64(len(nodes))
