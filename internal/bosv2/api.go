@@ -5,7 +5,6 @@ package bosv2
 
 import (
 	"context"
-	"sync"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -17,13 +16,15 @@ import (
 type API struct {
 	client client
 
-	mu      sync.Mutex
+	// turn is held by whoever reads or asks for the limits. It is a channel so that those
+	// who wait for BOS to answer another heed their contexts.
+	turn    chan struct{}
 	limits  bos.Limits // from the options of BOS
 	limitAt time.Time  // when those were last asked for, by our clock
 }
 
 // New returns an API that sends its requests through a client.
-func New(c *bosclient.Client) *API { return &API{client: client{c}, limits: waits{}.limits()} }
+func New(c *bosclient.Client) *API { return &API{client: client{c}, turn: make(chan struct{}, 1), limits: waits{}.limits()} }
 
 // Name implements inventory.API.
 func (a *API) Name() string { return bos.APIv2 }
@@ -117,8 +118,12 @@ func (w waits) limits() bos.Limits {
 // currentLimits returns the limits, those that were known before if BOS does not say: the
 // gateway refuses its options to tenants.
 func (a *API) currentLimits(ctx context.Context) bos.Limits {
-	a.mu.Lock()
-	defer a.mu.Unlock()
+	select {
+	case a.turn <- struct{}{}:
+		defer func() { <-a.turn }()
+	case <-ctx.Done():
+		return bos.Limits{} // the session cannot be read any more
+	}
 	if time.Since(a.limitAt) >= optionsEvery {
 		w, err := a.client.options(ctx)
 		if err == nil {
