@@ -257,11 +257,11 @@ var alertCases = []alertCase{
 		sessions: []bossim.Spec{with(session("s", bos.Reboot, 0, 4, bossim.Trouble{Kind: bossim.PowerOnRefused, Nodes: bossim.Nodes(1)}), func(s *bossim.Spec) { s.Agent.Killed = 15 * minute })},
 		want: []moment{
 			at(14*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
-			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 13m 10s, 1 failed")),
+			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 12m 40s, 1 failed")),
 		},
 		onV2: []moment{
 			at(14*minute, ofSession("BOSSessionErrors", "s", "reboot", "compute", "BOS reboot of compute has an error count of 1 and is still running")),
-			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 8m 40s, 1 failed")),
+			at(80*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 6m 10s, 1 failed")),
 		}},
 
 	{name: "nodes fail in two boot sets", minutes: 20,
@@ -281,7 +281,7 @@ var alertCases = []alertCase{
 		sessions: []bossim.Spec{
 			session("before", bos.Reboot, 0, 8),
 			with(session("s", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace = 0.4 }),
-			with(session("new", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Template = 0.4, "without history" }),
+			with(session("new", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Template = 0.4, "without-history" }),
 		},
 		want: []moment{
 			at(78 * minute),
@@ -291,7 +291,7 @@ var alertCases = []alertCase{
 		sessionsOnV2: apart([]bossim.Spec{
 			session("before", bos.Reboot, 0, 8),
 			with(session("s", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace = 0.4 }),
-			with(session("new", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Template = 0.4, "without history" }),
+			with(session("new", bos.Reboot, 30*minute, 8), func(s *bossim.Spec) { s.Pace, s.Template = 0.4, "without-history" }),
 		}),
 		onV2: []moment{
 			at(64 * minute),
@@ -314,7 +314,7 @@ var alertCases = []alertCase{
 		}),
 		onV2: []moment{
 			at(68*minute, ofSession("BOSSessionSlow", "s", "reboot", "compute", "BOS reboot of compute has been running for 38m 0s, more than twice as long as any in the past week")),
-			at(130*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 3m 0s")),
+			at(130*minute, ofSession("BOSSessionStuck", "s", "reboot", "compute", "BOS reboot of compute is stuck: no progress for 1h 6m 10s")),
 		}},
 
 	{name: "BOS is down", minutes: 30,
@@ -349,7 +349,7 @@ var alertCases = []alertCase{
 		}},
 
 	{name: "BOS is so slow that a sweep takes long", minutes: 30,
-		sessions: apart(several(100, session("s", bos.Reboot, 0, 2))),
+		sessions: apart(several(200, session("s", bos.Reboot, 0, 2))),
 		act:      once(5*minute, slow(9*time.Second)),
 		want: []moment{
 			at(9 * minute),

@@ -24,7 +24,9 @@ type API struct {
 }
 
 // New returns an API that sends its requests through a client.
-func New(c *bosclient.Client) *API { return &API{client: client{c}, turn: make(chan struct{}, 1), limits: waits{}.limits()} }
+func New(c *bosclient.Client) *API {
+	return &API{client: client{c}, turn: make(chan struct{}, 1), limits: waits{}.limits()}
+}
 
 // Name implements inventory.API.
 func (a *API) Name() string { return bos.APIv2 }

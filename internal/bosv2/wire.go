@@ -442,13 +442,12 @@ type bootSet struct {
 // through them.
 func (c client) template(ctx context.Context, tenant, name string) (sets []bootSet, err error) {
 	err = c.get(ctx, template, tenant, nil, func(d decoder) error {
-		return d.Members(func(name []byte) error {
-			if string(name) != "boot_sets" {
+		some := false
+		err := d.Members(func(name []byte) error {
+			if string(name) != "boot_sets" || d.PeekKind() == 'n' {
 				return d.SkipValue()
 			}
-			if d.PeekKind() == 'n' {
-				return d.SkipValue()
-			}
+			some = true
 			return d.Object(func(name string) error {
 				if err := d.CheckName([]byte(name)); err != nil {
 					return err
@@ -461,6 +460,10 @@ func (c client) template(ctx context.Context, tenant, name string) (sets []bootS
 				return err
 			})
 		})
+		if err == nil && !some {
+			return errors.New("the template has no boot_sets")
+		}
+		return err
 	}, "sessiontemplates", name)
 	return sets, err
 }

@@ -212,6 +212,10 @@ func (c cell) sensible() bool {
 	switch {
 	case c.moment.v2 && c.fault == bossim.Orphans:
 		return false // v2 lists whole sessions, of which nobody can tell that they do not exist
+	case c.moment.v2 && c.reach == sessions && c.moment.step > 30*time.Second && slices.Contains(absence, c.fault):
+		return false // one that leaves the list of running sessions and is not found has been deleted
+	case c.moment.v2 && (c.fault == bossim.Bulky || c.fault == bossim.Huge):
+		return false // answers of this size are in order on v2: see internal/bosv2
 	case c.fault == bossim.AbsurdDate && c.reach == sessions,
 		c.fault == bossim.DeadConnections && c.reach != everything:
 		return false // it befalls whatever comes next
@@ -228,4 +232,9 @@ var costly = []bossim.Fault{bossim.Bulky, bossim.LongString, bossim.Huge}
 
 // absence faults say that a thing is not there, which for a boot set that was never
 // read is the truth of a session that has just begun.
-var absence = []bossim.Fault{bossim.NotFound, bossim.Gone}
+// On v2 it is the truth of a template, too, that was deleted: boot sets are concluded
+// without it.
+var absence = []bossim.Fault{bossim.NotFound, bossim.Gone, bossim.NeitherAPI}
+
+// thin faults leave out what BOS v2 may leave out: such an answer is used as far as it goes.
+var thin = []bossim.Fault{bossim.NoComponents, bossim.MissingKeys}

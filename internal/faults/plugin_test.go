@@ -198,7 +198,7 @@ func (r *pluginRig) truthful(queryType string, times []map[string]session, since
 		}
 		return
 	}
-	if struck && !harmless(r.fault) && len(warnings(a)) == 0 {
+	if struck && !harmless(r.fault) && !(r.moment.v2 && slices.Contains(thin, r.fault)) && len(warnings(a)) == 0 {
 		r.fail("stale or missing data is reported", queryType+": "+say(a), "a warning or an error")
 	}
 	switch queryType {
@@ -210,7 +210,7 @@ func (r *pluginRig) truthful(queryType string, times []map[string]session, since
 				r.fail("values are true", amiss, "what BOS holds, or held when it was last read")
 			}
 			ok := slices.Contains(r.moment.states, bos.State(row["state"])) || row["session"] == extra ||
-				r.moment.unknown && (row["state"] == string(bos.StateUnknown) || slices.Contains(absence, r.fault))
+				r.moment.unknown && (row["state"] == string(bos.StateUnknown) || slices.Contains(absence, r.fault) || slices.Contains(thin, r.fault))
 			if !ok {
 				r.fail("states are true", fmt.Sprintf("%s is %q", row["session"], row["state"]), fmt.Sprint(r.moment.states))
 			}
@@ -245,7 +245,7 @@ func (r *pluginRig) missing(times []map[string]session, since time.Time) bool {
 	return slices.ContainsFunc(r.asked(since), func(q request) bool {
 		switch q.resource {
 		case bossim.Template:
-			return r.reach == template
+			return r.reach == template && !(r.moment.v2 && slices.Contains(absence, r.fault))
 		case bossim.List:
 			return r.fault.Befalls(bossim.List) && (r.reach == list || r.reach == everything)
 		}

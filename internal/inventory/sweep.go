@@ -66,6 +66,7 @@ func (v *Inventory) relist(ctx context.Context, src *source) {
 	}
 	if err != nil {
 		src.err = err
+		v.outdate(src)
 		if bos.IsTimeout(err) || time.Since(start) >= hangAfter {
 			src.backOff.failed(2*v.cfg.Interval, maxHangWait)
 		} else {
@@ -86,6 +87,16 @@ func (v *Inventory) relist(ctx context.Context, src *source) {
 		src.wholeAt = src.at
 	}
 	v.take(src, listing)
+}
+
+// outdate drops what the last list told about its sessions: without a new one, each is to
+// be described by itself.
+func (v *Inventory) outdate(src *source) {
+	for key, r := range v.records {
+		if key.API == src.api.Name() {
+			r.listed.Description = nil
+		}
+	}
 }
 
 // take enters the sessions of a list into the records.
