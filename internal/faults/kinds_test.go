@@ -66,5 +66,3 @@ var seenAs = map[bossim.Fault]bos.Reason{
 	bossim.RedisDown:     bos.Unavailable,
 	bossim.NeitherAPI:    bos.NotFound,
 }
-
-func harmless(f bossim.Fault) bool { return seenAs[f] == "" }

@@ -381,7 +381,7 @@ func (r *exporterRig) plausible(states map[string]string) {
 
 // reported checks that stale or missing data is reported as such.
 func (r *exporterRig) reported(s scrape, times []map[string]session) {
-	if harmless(r.fault) || r.moment.v2 && (slices.Contains(thin, r.fault) || r.reach == template && slices.Contains(absence, r.fault)) {
+	if r.harmless() || r.moment.v2 && (slices.Contains(thin, r.fault) || r.reach == template && slices.Contains(absence, r.fault)) {
 		return
 	}
 	if r.reach != sessions && r.fault.Befalls(bossim.List) && r.reach != template {
@@ -405,12 +405,12 @@ func (r *exporterRig) reported(s scrape, times []map[string]session) {
 			hit++
 		}
 	}
-	got := s.errors(seenAs[r.fault])
+	got := s.errors(r.reason())
 	if slices.Contains(costly, r.fault) {
 		got = s.errors() // their time may be up before they are too long
 	}
 	if got < hit {
-		r.fail("stale data is reported", fmt.Sprintf("bos_exporter_session_errors{reason=%q} %g", seenAs[r.fault], got), fmt.Sprintf("%g or more", hit))
+		r.fail("stale data is reported", fmt.Sprintf("bos_exporter_session_errors{reason=%q} %g", r.reason(), got), fmt.Sprintf("%g or more", hit))
 	}
 }
 
@@ -564,7 +564,7 @@ func (c cell) runExporter(t *testing.T) {
 	s := r.scrape()
 	r.truthful(s, times)
 	r.reported(s, times)
-	if harmless(r.fault) && r.fault != bossim.Orphans {
+	if r.harmless() && r.fault != bossim.Orphans {
 		if amiss := r.mismatch(s); amiss != "" {
 			r.fail("a harmless fault changes nothing", amiss, "what BOS holds")
 		}

@@ -162,6 +162,16 @@ type cell struct {
 	reach  reach
 }
 
+// reason is the one that the exporter gives.
+func (c cell) reason() bos.Reason {
+	if c.moment.v2 && c.fault == bossim.OddNodes {
+		return bos.Malformed // a component of v2 without an id is none
+	}
+	return seenAs[c.fault]
+}
+
+func (c cell) harmless() bool { return c.reason() == "" }
+
 // rules are how the fault comes about.
 func (c cell) rules() []bossim.Rule {
 	times := 0

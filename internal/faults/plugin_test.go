@@ -193,12 +193,12 @@ func (r *pluginRig) truthful(queryType string, times []map[string]session, since
 		if a.Error.Error() == "" || a.Status < 400 {
 			r.fail("errors are plain", say(a), "a status and what to do")
 		}
-		if r.reach == sessions || harmless(r.fault) {
+		if r.reach == sessions || r.harmless() {
 			r.fail("some bad sessions are no error", queryType+": "+say(a), "the rows of the others")
 		}
 		return
 	}
-	if struck && !harmless(r.fault) && !(r.moment.v2 && slices.Contains(thin, r.fault)) && len(warnings(a)) == 0 {
+	if struck && !r.harmless() && !(r.moment.v2 && slices.Contains(thin, r.fault)) && len(warnings(a)) == 0 {
 		r.fail("stale or missing data is reported", queryType+": "+say(a), "a warning or an error")
 	}
 	switch queryType {

@@ -1,0 +1,68 @@
+package dashboards
+
+import (
+	"fmt"
+	"os"
+	"regexp"
+	"strings"
+	"testing"
+
+	"github.com/bos-exporter/bos-exporter/collectors"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+)
+
+// The documentation says where every metric and every column comes from on each API, and
+// which ones only one of them has.
+func TestDocumentedSources(t *testing.T) {
+	text, err := os.ReadFile("../docs/bos.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, table, found := strings.Cut(string(text), "\n## Where metrics and columns come from\n")
+	if !found {
+		t.Fatal("docs/bos.md has no section about where metrics and columns come from")
+	}
+	only := make(map[string]string) // the API that alone knows a metric or column, or "" for both
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if len(cells) != 3 {
+			continue
+		}
+		for _, name := range regexp.MustCompile("`(\\w+)`").FindAllStringSubmatch(cells[0], -1) {
+			switch {
+			case strings.TrimSpace(cells[1]) == "–":
+				only[name[1]] = bos.APIv2
+			case strings.TrimSpace(cells[2]) == "–":
+				only[name[1]] = bos.APIv1
+			default:
+				only[name[1]] = ""
+			}
+		}
+	}
+	for _, c := range collectors.All {
+		for _, m := range c.Metrics {
+			api, documented := only[m.Name]
+			if !documented {
+				t.Errorf("docs/bos.md does not say where %s comes from", m.Name)
+			} else if c.Name != collectors.Components.Name && api != servedOnlyBy[m.Name] {
+				t.Errorf("docs/bos.md says that %s is known to %q alone, want %q", m.Name, api, servedOnlyBy[m.Name])
+			}
+		}
+	}
+	ds, ask := gallery(t, bossim.EraD2)
+	columns := 0
+	for _, queryType := range []string{"sessions", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "timeline", componentsType} {
+		for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames {
+			for _, field := range f.Fields {
+				columns++
+				if _, documented := only[field.Name]; !documented {
+					t.Errorf("docs/bos.md does not say where the column %s of %s comes from", field.Name, queryType)
+				}
+			}
+		}
+	}
+	if columns < 80 {
+		t.Errorf("only %d columns were found", columns)
+	}
+}
