@@ -50,6 +50,7 @@ func snapshot() *inventory.Snapshot {
 			{Session: ended, Verdict: bos.Verdict{State: bos.StateUnknown}, Exposed: true, Err: &bos.Error{Reason: bos.NotFound}},
 			{Session: &bos.Session{ID: "lingered out", API: bos.APIv1, Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateSucceeded}},
 			{Session: &bos.Session{ID: "never read", API: bos.APIv1}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bos.Error{Reason: bos.Malformed}},
+			{Session: staged, Verdict: bos.Verdict{State: bos.StatePending}, Exposed: true},
 			{Session: running, Verdict: bos.Verdict{State: bos.StateRunning}, Exposed: true, Err: errors.New("anything else")},
 			{Session: &bos.Session{ID: "old", API: bos.APIv1, Operation: "diagnose"}, Verdict: bos.Verdict{State: bos.StateAbandoned}},
 		},
