@@ -3,7 +3,6 @@ package datasource
 import (
 	"context"
 	"fmt"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -66,7 +65,7 @@ func newHeldWorld(t *testing.T, api heldAPI) *world {
 	}
 	ds.inventory = inventory.NewOnDemand(inventory.Config{
 		APIs: []inventory.API{api}, URL: "http://bos.test", Limits: bos.DefaultLimits, Concurrency: 1,
-		Now: func() time.Time { return bossim.GalleryTime }, Logger: slog.New(slog.NewTextHandler(io.Discard, nil)),
+		Now: func() time.Time { return bossim.GalleryTime }, Logger: slog.New(slog.DiscardHandler),
 	})
 	ds.machine = newMachine(api, ds.inventory)
 	t.Cleanup(ds.inventory.Close)
