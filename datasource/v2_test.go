@@ -1,0 +1,149 @@
+package datasource
+
+import (
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
+	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/bosv2"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
+)
+
+// newV2World is a world of an era that has v2, at a time.
+func newV2World(t *testing.T, scenario bossim.Scenario, era bossim.Era, now time.Time) *world {
+	t.Helper()
+	w := &world{t: t, clock: bossim.NewSteppedClock(now), asked: make(map[string]int)}
+	w.sim = bossim.New(scenario, era, w.clock.Now)
+	w.sim.Observe(func(r *http.Request) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		w.asked[strings.TrimPrefix(r.URL.EscapedPath(), "/apis/bos/v2/")]++
+	})
+	server := httptest.NewServer(w.sim)
+	transport := &http.Transport{}
+	client, err := bosclient.New(bosclient.Config{
+		URL: server.URL + "/apis/bos", Transport: transport, Timeout: bosclient.DefaultTimeout, Concurrency: bosclient.DefaultConcurrency,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	api := bosv2.New(client)
+	w.ds = &Datasource{settings: settings{uid: "bos-uid", maxRows: defaultMaxRows, cache: defaultCache, maxAge: inventory.DefaultMaxAge}, client: client, api: api}
+	w.ds.inventory = inventory.NewOnDemand(inventory.Config{
+		APIs: []inventory.API{api}, URL: client.URL(), Now: w.clock.Now, Concurrency: bosclient.DefaultConcurrency,
+		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Interval: defaultCache, MaxAge: inventory.DefaultMaxAge, Limits: bos.DefaultLimits,
+	})
+	w.ds.machine = newMachine(api, w.ds.inventory)
+	w.ask = w.ds.QueryData
+	t.Cleanup(func() {
+		w.ds.Dispose()
+		transport.CloseIdleConnections()
+		w.sim.Close()
+		server.Close()
+	})
+	return w
+}
+
+// watchedGallery is the gallery over v2, watched from before its first session.
+func watchedGallery(t *testing.T, era bossim.Era) *world {
+	t.Helper()
+	w := newV2World(t, bossim.Gallery(), era, bossim.GalleryTime.Add(-4*time.Hour))
+	for w.clock.Now().Before(bossim.GalleryTime) {
+		w.clock.Advance(time.Minute)
+		if r := w.query(`{"queryType":"sessions","fresh":true}`); r.Error != nil {
+			t.Fatal(r.Error)
+		}
+	}
+	return w
+}
+
+func TestGoldenOfV2(t *testing.T) {
+	w := watchedGallery(t, bossim.EraD2)
+	queries := goldenQueries()
+	queries["components"] = `{"queryType":"components"}`
+	for name, query := range queries {
+		t.Run(name, func(t *testing.T) { checkGolden(t, w, "v2/"+name, query) })
+	}
+}
+
+// With pages and without, v2 tells the same.
+func TestComponentsOfEveryEra(t *testing.T) {
+	for _, era := range []bossim.Era{bossim.EraD1, bossim.EraD2} {
+		t.Run(era.String(), func(t *testing.T) {
+			w := newV2World(t, bossim.Gallery(), era, bossim.GalleryTime)
+			got := rows(t, w.query(`{"queryType":"components","node":"x1000c0s2*","state":["Configuring"],"enabled":["true"]}`))
+			if joined(got, "node") != "x1000c0s2b1n1" || joined(got, "session") != stuck {
+				t.Errorf("got %v", got)
+			}
+		})
+	}
+}
+
+// The same story is told by both APIs in the same columns.
+func TestFramesOfV2HaveTheColumnsOfV1(t *testing.T) {
+	v1, v2 := newWorld(t, bossim.Gallery()), watchedGallery(t, bossim.EraD2)
+	for name, query := range goldenQueries() {
+		t.Run(name, func(t *testing.T) {
+			columns := func(w *world) (all []string) {
+				for _, f := range w.query(query).Frames[0].Fields {
+					all = append(all, f.Name+" "+f.Type().String())
+				}
+				return all
+			}
+			if got, want := columns(v2), columns(v1); !slices.Equal(got, want) {
+				t.Errorf("got  %s\nwant %s", got, want)
+			}
+		})
+	}
+}
+
+// differences are all that sessions of the gallery tell differently over v2.
+var differences = map[string]struct{ why, v1, v2 string }{
+	pending: {"v1 learns the nodes from the boot agent, v2 as soon as they are taken",
+		"shutdown compute-sles15sp4, pending: <nil> nodes, <nil> succeeded, <nil> failed, <nil> unfinished",
+		"shutdown compute-sles15sp4, pending: 4 nodes, 0 succeeded, 0 failed, 4 unfinished"},
+	running: {"a node of v2 goes on without waiting for the others",
+		"reboot full-sles15sp4, running: 10 nodes, 3 succeeded, 0 failed, 7 unfinished",
+		"reboot full-sles15sp4, running: 10 nodes, 9 succeeded, 0 failed, 1 unfinished"},
+	stuck: {"nodes that are on when v1 boots them stay in progress; v2 powers them off first",
+		"boot gpu-cos-2.5, stuck: 4 nodes, 1 succeeded, 0 failed, 3 unfinished",
+		"boot gpu-cos-2.5, stuck: 4 nodes, 3 succeeded, 0 failed, 1 unfinished"},
+	stillReady: {"a node that stays ready ends the boot set of v1; in v2 it fails, and others go on",
+		"reboot compute-sles15sp4, failed: 4 nodes, 0 succeeded, 0 failed, 4 unfinished",
+		"reboot compute-sles15sp4, partial: 4 nodes, 3 succeeded, 1 failed, 0 unfinished"},
+	configured: {"v2 has no operation configure, and no node that fails to be configured holds up others",
+		"configure compute-sles15sp4, partial: 4 nodes, 1 succeeded, 1 failed, 2 unfinished",
+		"boot compute-sles15sp4, partial: 4 nodes, 3 succeeded, 1 failed, 0 unfinished"},
+}
+
+// Which nodes fail and which succeed is the same over both APIs, but for differences.
+func TestDifferencesOfV2(t *testing.T) {
+	v1, v2 := newWorld(t, bossim.Gallery()), watchedGallery(t, bossim.EraD2)
+	tell := func(w *world) map[string]string {
+		told := make(map[string]string)
+		for _, row := range rows(t, w.query(`{"queryType":"sessions"}`)) {
+			told[row["session"].(string)] = fmt.Sprint(row["operation"], " ", row["template"], ", ", row["state"], ": ", row["nodes"], " nodes, ",
+				row["succeeded"], " succeeded, ", row["failed"], " failed, ", row["unfinished"], " unfinished")
+		}
+		return told
+	}
+	got, want := tell(v2), tell(v1)
+	for id := range want {
+		d, differs := differences[id]
+		if !differs {
+			d.v1, d.v2 = want[id], want[id]
+		}
+		if want[id] != d.v1 || got[id] != d.v2 {
+			t.Errorf("%s (%s)\nv1 tells %s\nand not  %s\nv2 tells %s\nand not  %s", id, d.why, want[id], d.v1, got[id], d.v2)
+		}
+	}
+}
