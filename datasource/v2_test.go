@@ -147,3 +147,43 @@ func TestDifferencesOfV2(t *testing.T) {
 		}
 	}
 }
+
+// A BOS with both APIs, whose sessions have namesakes.
+func TestSessionsOfBothAPIs(t *testing.T) {
+	now := bossim.GalleryTime
+	spec := func(api bossim.API, tenant, id string, nodes ...string) bossim.Spec {
+		return bossim.Spec{API: api, Tenant: tenant, ID: id, Operation: "boot", Template: "compute", Created: now.Add(-time.Minute),
+			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: nodes}}}
+	}
+	staged, broken := spec(bossim.V2, "", "staged", "x1000c0s3b0n0"), spec(bossim.V2, "", "broken", "x1000c0s4b0n0")
+	staged.Stage, staged.Limit = true, "x1000c0s3b0n0"
+	broken.SetupError = "No nodes were found to act upon."
+	w := newV2World(t, bossim.Scripted(
+		spec(bossim.V1, "", "night", "x1000c0s0b0n0"), spec(bossim.V2, "blue", "night", "x1000c0s1b0n0"), spec(bossim.V2, "red", "night", "x1000c0s2b0n0"),
+		staged, broken,
+	), bossim.EraBoth, now)
+	for _, tt := range []struct{ name, query, field, want string }{
+		{"namesakes", `{"queryType":"sessions","session":["night"]}`, "api", "v1 v2 v2"},
+		{"their tenants", `{"queryType":"sessions","session":["night"]}`, "tenant", " blue red"},
+		{"one of them", `{"queryType":"bootsets","session":["night"],"tenant":["red"]}`, "tenant", "red"},
+		{"those without a tenant", `{"queryType":"sessions","session":["night"],"tenant":[""]}`, "api", "v1"},
+		{"values of tenants", `{"queryType":"values","field":"tenant"}`, "value", "blue red"},
+		{"nodes of one", `{"queryType":"values","field":"node","session":["night"],"tenant":["blue"]}`, "value", "x1000c0s1b0n0"},
+		{"a staged session", `{"queryType":"sessions","session":["staged"]}`, "stage", "true"},
+		{"its limit", `{"queryType":"sessions","session":["staged"]}`, "limit", "x1000c0s3b0n0"},
+		{"its nodes", `{"queryType":"nodes","session":["staged"],"phase":["boot"]}`, "category", "not_started"},
+		{"staged for a node", `{"queryType":"components","session":["staged"]}`, "node", "x1000c0s3b0n0"},
+		{"a session that could not be set up", `{"queryType":"sessions","session":["broken"]}`, "setup_error", "No nodes were found to act upon."},
+		{"its state", `{"queryType":"sessions","session":["broken"]}`, "state", "failed"},
+		{"no nodes are claimed of it", `{"queryType":"sessions","session":["broken"]}`, "nodes", "<nil>"},
+		{"node of two namesakes", `{"queryType":"components","session":["night"]}`, "node", "x1000c0s1b0n0 x1000c0s2b0n0"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			r := w.query(tt.query)
+			got := rows(t, r)
+			if text := joined(got, tt.field); text != tt.want {
+				t.Errorf("%s is %q, want %q; notices %q", tt.field, text, tt.want, notices(r))
+			}
+		})
+	}
+}
