@@ -39,8 +39,8 @@ func (a *API) Address(k bos.Key) string {
 	return a.client.Address("v2", "sessions", k.ID)
 }
 
-// List implements inventory.API. Unless all sessions are wanted, those that are pending come
-// first, so that none is missed that begins to run meanwhile.
+// List implements inventory.API. Pending sessions are listed before running ones, so that
+// none is missed that begins to run in between.
 func (a *API) List(ctx context.Context, all bool) (inventory.Listing, error) {
 	states := []string{statePending, stateRunning}
 	if all {
@@ -102,7 +102,7 @@ const (
 	defaultPoll = 15 * time.Second
 )
 
-// limits are the limits that follow from the options of BOS.
+// limits returns the limits that follow from the options of BOS.
 func (w waits) limits() bos.Limits {
 	poll := time.Duration(w.poll) * time.Second
 	if w.poll == 0 {
@@ -117,8 +117,8 @@ func (w waits) limits() bos.Limits {
 	return bos.Limits{Report: reportLimit, Shutdown: wait(w.powerOff), Boot: wait(w.boot), Closing: 3 * poll}
 }
 
-// currentLimits returns the limits, those that were known before if BOS does not say: the
-// gateway refuses its options to tenants.
+// currentLimits returns the limits, and keeps the previous ones if the options cannot be
+// read: the gateway refuses them to tenants.
 func (a *API) currentLimits(ctx context.Context) bos.Limits {
 	select {
 	case a.turn <- struct{}{}:

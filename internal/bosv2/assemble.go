@@ -7,7 +7,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// assemble makes boot sets of the nodes.
+// assemble turns the nodes into boot sets.
 func (g *reading) assemble() {
 	s := g.session
 	s.ErrorCount = bos.Some(0)

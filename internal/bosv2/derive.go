@@ -55,10 +55,10 @@ func final(category string) bool {
 	}
 }
 
-// Derive tells where a node stands in a session, given what BOS says of the node now and
-// where it stood when it was last seen (nobody if it never was). It is the one place
-// that maps components of v2 to the phases and categories of v1 (bos-v2.md, What is shown of v2);
-// the first rule that fits decides.
+// Derive returns where a node stands in a session, given what BOS says of the node now and
+// where it stood when it was last seen (nobody if it never was). It is the only place that
+// maps components of v2 to the phases and categories of v1 (bos-v2.md, What is shown of
+// v2); the first matching rule decides.
 func Derive(c *bos.Component, session, operation string, last Standing) Standing {
 	phases := phasesOf(c, operation, last)
 	now := current(c)
@@ -124,7 +124,7 @@ func current(c *bos.Component) int {
 	}
 }
 
-// goesThrough tells for each phase whether a node goes through it.
+// goesThrough holds for each phase whether a node goes through it.
 type goesThrough [phaseCount]bool
 
 func phasesOf(c *bos.Component, operation string, last Standing) goesThrough {

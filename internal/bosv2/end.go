@@ -41,14 +41,13 @@ func (g *reading) end(ctx context.Context) error {
 		return nil
 	}
 	g.decideLost(status)
-	g.assemble()
 	g.memo.exact = g.agrees(status)
 	finish()
 	return nil
 }
 
-// countAlone tells what has become of the nodes by the numbers of BOS alone: most of them
-// have been taken over by other sessions.
+// countAlone shows the numbers of BOS without the names of nodes: other sessions have taken
+// over some of them, and nobody can say how those ended.
 func (g *reading) countAlone(status counts) {
 	s := g.session
 	p := placeOf(&bos.Component{}, s, g.memo.sets)
@@ -66,9 +65,10 @@ func (g *reading) countAlone(status counts) {
 	g.memo.exact = true
 }
 
-// decideLost tells what has become of nodes that other sessions have taken over since they
-// were last seen: before the end of the session, which they then did not see, or after it.
-// The numbers of BOS decide, where they leave only one possibility.
+// decideLost adds the nodes that other sessions have taken over since they were last seen.
+// That may have been before the end of the session, so that they were superseded, or after
+// it. The numbers of BOS decide where they leave only one possibility; otherwise the nodes
+// stay as they were last seen.
 func (g *reading) decideLost(status counts) {
 	lost := g.lost()
 	var open, succeeded, failed int // of those that are lost
@@ -82,32 +82,45 @@ func (g *reading) decideLost(status counts) {
 			failed++
 		}
 	}
-	after := status.known && status.managed-g.found.managed >= len(lost) // all of them
+	after := status.managed - g.found.managed // how many were taken over after the end
 	category := ""
 	switch {
-	case after && status.stable-g.found.stable-succeeded == open:
+	case status.known && after <= 0:
+		category = bos.Superseded
+	case status.known && after >= len(lost) && status.stable-g.found.stable-succeeded == open:
 		category = bos.Succeeded
-	case after && status.failed-g.found.failed-failed == open:
+	case status.known && after >= len(lost) && status.failed-g.found.failed-failed == open:
 		category = bos.Failed
 	}
 	for _, id := range lost {
 		g.addLost(id, func(before nodeBefore) Standing {
-			stands := before.standing
+			s := before.standing
 			switch {
-			case stands == nobody || stands.final() || category == "":
+			case s == nobody || category == bos.Superseded:
 				return g.takenOver(before)
+			case s.final() || category == "":
 			case category == bos.Succeeded:
-				for i := range stands {
-					if stands[i] != "" {
-						stands[i] = bos.Succeeded
+				for i := range s {
+					if s[i] != "" {
+						s[i] = bos.Succeeded
 					}
 				}
-				return stands
 			default:
-				stands[stands.at()] = category
-				return stands
+				s[s.at()] = category
 			}
+			return s
 		})
+	}
+	g.assemble()
+	if t := &g.session.Nodes; category == "" && status.known && after >= len(lost) && len(lost) > 0 {
+		// How many have succeeded and failed is known all the same.
+		held := t.Failed - g.failed()
+		left := t.Failed + t.Succeeded + t.Unfinished
+		t.Succeeded, t.Failed = status.stable, status.failed+held
+		t.Unfinished = max(0, left-t.Succeeded-t.Failed)
+		if b := g.session.BootSets; len(b) == 1 {
+			b[0].Nodes = *t
+		}
 	}
 }
 
@@ -122,14 +135,19 @@ func (g *reading) agrees(status counts) bool {
 	if !status.known {
 		return false
 	}
-	failed := 0
+	return g.session.Nodes.Succeeded == status.stable && g.failed() == status.failed
+}
+
+// failed is the number of nodes that have failed. Those that are on hold are not among them.
+func (g *reading) failed() int {
+	n := 0
 	for i := range g.session.BootSets {
 		var nodes bos.NodeSet
 		b := &g.session.BootSets[i]
 		for j := range b.Phases {
 			nodes = nodes.Union(b.Phases[j].In(bos.Failed))
 		}
-		failed += nodes.Len()
+		n += nodes.Len()
 	}
-	return g.session.Nodes.Succeeded == status.stable && failed == status.failed
+	return n
 }

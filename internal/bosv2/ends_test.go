@@ -62,13 +62,13 @@ func TestNodesTakenOverRightAfterTheEnd(t *testing.T) {
 		name  string
 		kind  []bossim.Trouble
 		until time.Duration // the reading before
-		want  string
-		fate  bos.Tally
+		want  bos.Tally
+		state bos.State
 	}{
-		{"all succeeded", nil, 15 * time.Minute,
-			"shutdown ++++succeeded boot ++++succeeded configure ++++succeeded", bos.Tally{Succeeded: 4}},
-		{"all failed", []bossim.Trouble{{Kind: bossim.ConfigureFails}}, 4 * time.Minute,
-			"shutdown ++++succeeded boot +succeeded +++failed configure ++++not_started", bos.Tally{Failed: 4}},
+		{"all succeeded", nil, 15 * time.Minute, bos.Tally{Succeeded: 4}, bos.StateSucceeded},
+		{"all failed", []bossim.Trouble{{Kind: bossim.ConfigureFails}}, 4 * time.Minute, bos.Tally{Failed: 4}, bos.StateFailed},
+		{"some of each", []bossim.Trouble{{Kind: bossim.ConfigureFails, Nodes: computes[:1]}}, 4 * time.Minute,
+			bos.Tally{Succeeded: 3, Failed: 1}, bos.StatePartial},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			first, second := spec("first", bos.Reboot, tt.kind...), spec("second", bos.Reboot)
@@ -81,8 +81,8 @@ func TestNodesTakenOverRightAfterTheEnd(t *testing.T) {
 			if s.Err != nil || s.StopTime.IsZero() {
 				t.Fatalf("it has not ended: %v", s.Err)
 			}
-			if s.Nodes != tt.fate {
-				t.Errorf("nodes %+v, want %+v\n%s", s.Nodes, tt.fate, line(s))
+			if s.Nodes != tt.want || s.Verdict.State != tt.state {
+				t.Errorf("%s, nodes %+v; want %s, %+v\n%s", s.Verdict.State, s.Nodes, tt.state, tt.want, line(s))
 			}
 		})
 	}

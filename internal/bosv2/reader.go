@@ -26,15 +26,16 @@ type reader struct {
 type memo struct {
 	sets   []bootSet // of the template, as it was when the session was first read
 	placed bool      // sets has been read
-	// closed is set once BOS has said which nodes the session acts on: others that bear
-	// its name are those of a namesake.
+	// closed is set once BOS has listed the nodes that the session acts on: any other that
+	// bears its name belongs to a namesake.
 	closed bool
 	merged bool // the components have been read since the session ended
 	final  bool // its status, too: nothing more is read
 	exact  bool // the numbers of nodes were those of BOS in the end
 }
 
-// Describe implements inventory.Reader. What the list tells will do.
+// Describe implements inventory.Reader. It sends a request only if the list lacks the
+// session.
 func (r *reader) Describe(ctx context.Context, listed inventory.Listed, last inventory.Reading) (*bos.Session, error) {
 	var s *bos.Session
 	if listed.Description != nil {
@@ -135,7 +136,7 @@ type nodeState struct {
 	moved    time.Time // when BOS last did something to it
 }
 
-// prepare learns what is needed to make sense of components.
+// prepare learns what is needed to interpret components.
 func (g *reading) prepare(ctx context.Context) error {
 	s := g.session
 	if !g.memo.placed {
@@ -219,7 +220,7 @@ func (g *reading) readComponents(ctx context.Context) error {
 	return nil
 }
 
-// add takes down a node.
+// add records what BOS says of a node.
 func (g *reading) add(sent *component) error {
 	s := g.session
 	c := sent.as(s.ID)
@@ -305,8 +306,8 @@ func (g *reading) lost() (ids []string) {
 	return ids
 }
 
-// addLost takes down a node that does not bear the name of the session any more: standing
-// tells what has become of it, given what was known.
+// addLost records a node that no longer bears the name of the session. The function returns
+// where it stands, given what was known of it.
 func (g *reading) addLost(id string, standing func(nodeBefore) Standing) {
 	before := g.of(id)
 	n := nodeState{id: id, place: before.place, standing: standing(before), tries: before.tries}
@@ -317,7 +318,7 @@ func (g *reading) addLost(id string, standing func(nodeBefore) Standing) {
 	g.nodes = append(g.nodes, n)
 }
 
-// takenOver is where a node stands that another session has taken over.
+// takenOver returns where a node stands that another session has taken over.
 func (g *reading) takenOver(before nodeBefore) Standing {
 	return Derive(&bos.Component{}, g.session.ID, g.session.Operation, before.standing)
 }
