@@ -407,7 +407,7 @@ func TestUnaskedResponsesAreNotLogged(t *testing.T) {
 		_, _ = io.Copy(io.Discard, conn) // until the client closes the connection
 	}))
 	defer server.Close()
-	p := start(t, "--bos.url="+server.URL, "--bos.interval=50ms")
+	p := start(t, "--bos.url="+server.URL, "--bos.api=v1", "--bos.interval=50ms")
 	p.Ready()
 	programs.Eventually(t, func() string {
 		if asked.Load() < 5 {
