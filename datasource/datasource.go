@@ -41,9 +41,17 @@ type Datasource struct {
 	settings  settings
 	broken    error // why the settings cannot be used; all else is nil then
 	client    *bosclient.Client
-	apis      *bosapi.APIs
+	apis      apis
 	inventory *inventory.OnDemand
 	machine   *machine
+}
+
+// apis are the APIs of a BOS.
+type apis interface {
+	componentSource
+	All() []inventory.API
+	Served() []bosapi.Served
+	Find(ctx context.Context) ([]bosapi.Served, error)
 }
 
 var (
@@ -76,7 +84,7 @@ func (d *Datasource) configure(ctx context.Context, s backend.DataSourceInstance
 	if err := d.connect(transport); err != nil {
 		return err
 	}
-	d.machine = newMachine(d.apis, d.inventory)
+	d.machine = &machine{source: d.apis, do: d.inventory.Do}
 	return nil
 }
 
@@ -201,13 +209,13 @@ func (d *Datasource) answer(ctx context.Context, q Query, within backend.TimeRan
 	return v, v.conclude(alert)
 }
 
-// lists names the requests for the lists of sessions.
+// lists names the lists of sessions that answers begin with.
 func (d *Datasource) lists() string {
 	var lists []string
 	for _, api := range d.apis.Served() {
 		lists = append(lists, "GET "+api.Address(bos.Key{}))
 	}
-	return strings.Join(lists, ", ")
+	return strings.Join(lists, ", ") + " ..."
 }
 
 // newView returns a view of nothing yet.
@@ -234,7 +242,7 @@ func (d *Datasource) view(ctx context.Context, q Query, cache time.Duration) (*v
 	}
 	v := d.newView(ctx, q)
 	v.inventory, v.snapshot, v.now, v.maxAge = d.inventory, s, s.Time, d.settings.maxAge
-	v.source, v.asOf = d.lists()+" ...", s.LastGood
+	v.source, v.asOf = d.lists(), s.LastGood
 	switch {
 	case !s.Up:
 		v.warn("This data is %s old: %s", age(time.Since(s.LastGood)), s.Err)

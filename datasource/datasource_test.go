@@ -40,6 +40,14 @@ type world struct {
 func newWorld(t *testing.T, scenario bossim.Scenario, change ...func(*backend.DataSourceInstanceSettings)) *world {
 	t.Helper()
 	w, settings := newBOS(t, scenario)
+	w.connect(settings, change...)
+	return w
+}
+
+// connect has the world seen by an instance of the datasource.
+func (w *world) connect(settings backend.DataSourceInstanceSettings, change ...func(*backend.DataSourceInstanceSettings)) {
+	t := w.t
+	t.Helper()
 	for _, c := range change {
 		c(&settings)
 	}
@@ -50,14 +58,19 @@ func newWorld(t *testing.T, scenario bossim.Scenario, change ...func(*backend.Da
 	w.ds = instance.(*Datasource)
 	w.ask = w.ds.QueryData
 	t.Cleanup(w.ds.Dispose)
-	return w
 }
 
 // newBOS is a world without a datasource, and the settings for one.
 func newBOS(t testing.TB, scenario bossim.Scenario) (*world, backend.DataSourceInstanceSettings) {
 	t.Helper()
-	w := &world{t: t, clock: bossim.NewSteppedClock(bossim.GalleryTime), asked: make(map[string]int)}
-	w.sim = bossim.New(scenario, bossim.EraC, w.clock.Now)
+	return newBOSAt(t, scenario, bossim.EraC, bossim.GalleryTime)
+}
+
+// newBOSAt is newBOS of an era, at a time.
+func newBOSAt(t testing.TB, scenario bossim.Scenario, era bossim.Era, now time.Time) (*world, backend.DataSourceInstanceSettings) {
+	t.Helper()
+	w := &world{t: t, clock: bossim.NewSteppedClock(now), asked: make(map[string]int)}
+	w.sim = bossim.New(scenario, era, w.clock.Now)
 	w.sim.Observe(func(r *http.Request) {
 		w.mu.Lock()
 		defer w.mu.Unlock()

@@ -11,7 +11,6 @@ import (
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 // components has one row per node as BOS has it now, whichever session acts on it.
@@ -81,11 +80,6 @@ type machine struct {
 
 	mu   sync.Mutex
 	last machineReading
-}
-
-// newMachine returns the machine that has not been read yet.
-func newMachine(source componentSource, on *inventory.OnDemand) *machine {
-	return &machine{source: source, do: on.Do}
 }
 
 // machineReading is the result of a reading, and never changes.

@@ -13,7 +13,6 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bosapi"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
@@ -25,6 +24,12 @@ type heldAPI struct {
 	// components is what it says of every node.
 	components func(context.Context) ([]bos.Component, error)
 }
+
+func (a heldAPI) All() []inventory.API { return []inventory.API{a} }
+
+func (a heldAPI) Served() []bosapi.Served { return []bosapi.Served{{API: a}} }
+
+func (a heldAPI) Find(context.Context) ([]bosapi.Served, error) { return a.Served(), nil }
 
 func (a heldAPI) Components(ctx context.Context) ([]bos.Component, error) { return a.components(ctx) }
 
@@ -55,19 +60,12 @@ func (a heldAPI) Nodes(_ context.Context, s *bos.Session, _ inventory.Reading, r
 // newHeldWorld is a world over an API that holds these sessions.
 func newHeldWorld(t *testing.T, api heldAPI) *world {
 	t.Helper()
-	client, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Timeout: time.Second, Concurrency: 1})
-	if err != nil {
-		t.Fatal(err)
-	}
-	ds := &Datasource{settings: settings{uid: "bos-uid", maxRows: defaultMaxRows, cache: defaultCache}}
-	if ds.apis, err = bosapi.New(client, bosapi.Auto); err != nil {
-		t.Fatal(err)
-	}
+	ds := &Datasource{apis: api, settings: settings{uid: "bos-uid", maxRows: defaultMaxRows, cache: defaultCache}}
 	ds.inventory = inventory.NewOnDemand(inventory.Config{
 		APIs: []inventory.API{api}, URL: "http://bos.test", Limits: bos.DefaultLimits, Concurrency: 1,
 		Now: func() time.Time { return bossim.GalleryTime }, Logger: slog.New(slog.DiscardHandler),
 	})
-	ds.machine = newMachine(api, ds.inventory)
+	ds.machine = &machine{source: api, do: ds.inventory.Do}
 	t.Cleanup(ds.inventory.Close)
 	return &world{t: t, ds: ds, ask: ds.QueryData}
 }

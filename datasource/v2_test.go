@@ -2,54 +2,18 @@ package datasource
 
 import (
 	"fmt"
-	"io"
-	"log/slog"
-	"net/http"
-	"net/http/httptest"
 	"slices"
-	"strings"
 	"testing"
 	"time"
 
-	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
-	"github.com/bos-exporter/bos-exporter/internal/bosv2"
-	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 // newV2World is a world of an era that has v2, at a time.
 func newV2World(t *testing.T, scenario bossim.Scenario, era bossim.Era, now time.Time) *world {
 	t.Helper()
-	w := &world{t: t, clock: bossim.NewSteppedClock(now), asked: make(map[string]int)}
-	w.sim = bossim.New(scenario, era, w.clock.Now)
-	w.sim.Observe(func(r *http.Request) {
-		w.mu.Lock()
-		defer w.mu.Unlock()
-		w.asked[strings.TrimPrefix(r.URL.EscapedPath(), "/apis/bos/v2/")]++
-	})
-	server := httptest.NewServer(w.sim)
-	transport := &http.Transport{}
-	client, err := bosclient.New(bosclient.Config{
-		URL: server.URL + "/apis/bos", Transport: transport, Timeout: bosclient.DefaultTimeout, Concurrency: bosclient.DefaultConcurrency,
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	api := bosv2.New(client)
-	w.ds = &Datasource{settings: settings{uid: "bos-uid", maxRows: defaultMaxRows, cache: defaultCache, maxAge: inventory.DefaultMaxAge}, client: client, api: api}
-	w.ds.inventory = inventory.NewOnDemand(inventory.Config{
-		APIs: []inventory.API{api}, URL: client.URL(), Now: w.clock.Now, Concurrency: bosclient.DefaultConcurrency,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Interval: defaultCache, MaxAge: inventory.DefaultMaxAge, Limits: bos.DefaultLimits,
-	})
-	w.ds.machine = newMachine(api, w.ds.inventory)
-	w.ask = w.ds.QueryData
-	t.Cleanup(func() {
-		w.ds.Dispose()
-		transport.CloseIdleConnections()
-		w.sim.Close()
-		server.Close()
-	})
+	w, settings := newBOSAt(t, scenario, era, now)
+	w.connect(settings)
 	return w
 }
 
