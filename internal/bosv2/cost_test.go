@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -23,6 +24,9 @@ func TestCostOfASweepOnALargeMachine(t *testing.T) {
 			s := spec(fmt.Sprintf("old-%d", i), bos.Reboot)
 			s.Created = began.Add(-time.Duration(i)*5*time.Minute - 24*time.Hour)
 			s.BootSets[0].Nodes = nodes[:6000:6000]
+			if i > 0 {
+				s.BootSets[0].Nodes = nodes[:60:60]
+			}
 			s.NoCFS = true
 			specs = append(specs, s)
 		}
@@ -31,7 +35,7 @@ func TestCostOfASweepOnALargeMachine(t *testing.T) {
 		staged := spec("staged", bos.Reboot)
 		staged.Stage = true
 		staged.BootSets[0].Nodes = nodes[:100]
-		r := newRig(t, bossim.Scripted(append(specs, running, staged)...), bossim.EraD2)
+		r := newRig(t, bossim.Scripted(append(specs, running, staged)...), bossim.EraD2, func(c *bosclient.Config) { c.Timeout = 5 * time.Minute })
 		r.sweep(3 * time.Minute)
 		for range 2 {
 			r.sweep(2 * time.Minute)
