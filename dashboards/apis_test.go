@@ -88,6 +88,8 @@ var rowsOnlyIn = map[string][]string{
 	"BOS nodes: Nodes held by two sessions at once": {"stuck"},
 	"BOS nodes: Repeat offenders":                   {"failing"},
 	"BOS nodes: Repeated errors":                    {"failing"},
+	"BOS nodes: Failed or held now":                 {"failing"}, // of v2 alone
+	"BOS overview: Staged nodes":                    {"running"}, // of v2 alone
 }
 
 // rowsOnlyInOnV2 lists them for the panels that differ on BOS v2.
