@@ -80,7 +80,7 @@ type source struct {
 	err     error // of the last list
 	backOff backOff
 	at      time.Time // of the last good list, by our clock
-	wholeAt time.Time // of the last good list of all sessions, by our clock
+	wholeAt time.Time // of the last list of all sessions that was good or timed out, by our clock
 	since   time.Time // of the first good list, by the clock of BOS; zero before
 	listed  bool      // whether this sweep has a good list
 	asked   bool      // whether this sweep has asked for one

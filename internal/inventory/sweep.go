@@ -60,13 +60,17 @@ func (v *Inventory) relist(ctx context.Context, src *source) {
 		return
 	}
 	src.asked = true
-	listing, err := src.api.List(ctx, start.Sub(src.wholeAt) >= listAllEvery)
+	all := start.Sub(src.wholeAt) >= listAllEvery
+	listing, err := src.api.List(ctx, all)
 	if ctx.Err() != nil {
 		return
 	}
 	if err != nil {
 		src.err = err
 		v.outdate(src)
+		if all && bos.IsTimeout(err) {
+			src.wholeAt = start // a list without ended sessions may be short enough
+		}
 		if bos.IsTimeout(err) || time.Since(start) >= hangAfter {
 			src.backOff.failed(2*v.cfg.Interval, maxHangWait)
 		} else {
