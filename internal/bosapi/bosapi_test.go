@@ -210,7 +210,7 @@ func TestNoticesUpgradesAndDowngrades(t *testing.T) {
 }
 
 func TestBOSIsRarelyAskedWhatItServes(t *testing.T) {
-	inBubble(t, bossim.EraD2, bosapi.Auto, "", func(t *testing.T, r *rig) {
+	inBubble(t, bossim.EraD2, bosapi.Auto, "", func(_ *testing.T, r *rig) {
 		r.list()
 		r.requests()
 		for range 60 {

@@ -1,6 +1,7 @@
 package bosv2
 
 import (
+	"errors"
 	"net/http"
 	"net/http/httptest"
 	"testing"
@@ -85,7 +86,7 @@ func readAll(t *testing.T, api *API) {
 
 func wantBOSError(t *testing.T, err error) {
 	t.Helper()
-	if e, ok := err.(*bos.Error); err != nil && !ok {
-		t.Errorf("error %v is of type %T, want %T", err, err, e)
+	if _, ok := errors.AsType[*bos.Error](err); err != nil && !ok {
+		t.Errorf("error %v is of type %T, want *bos.Error", err, err)
 	}
 }

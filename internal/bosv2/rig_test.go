@@ -104,7 +104,7 @@ func (r *rig) watch(now func() time.Time, cfg bosclient.Config, change []func(*b
 	r.api = bosv2.New(client)
 	r.Inventory = inventory.New(inventory.Config{
 		APIs: []inventory.API{r.api}, URL: client.URL(), Now: now, Concurrency: 4,
-		Logger: slog.New(slog.NewTextHandler(io.Discard, nil)), Interval: 30 * time.Second,
+		Logger: slog.New(slog.DiscardHandler), Interval: 30 * time.Second,
 		MaxAge: 168 * time.Hour, Linger: 24 * time.Hour, MaxSessions: 10_000,
 	})
 }

@@ -56,9 +56,9 @@ func placeOf(c *bos.Component, s *bos.Session, sets []bootSet) place {
 	if len(sets) == 1 {
 		return place{sets[0].name, ""}
 	}
-	for i := len(sets) - 1; i >= 0; i-- {
-		if sets[i].nodes[c.ID] {
-			return place{sets[i].name, fromNodeList}
+	for _, set := range slices.Backward(sets) {
+		if set.nodes[c.ID] {
+			return place{set.name, fromNodeList}
 		}
 	}
 	var found []*bootSet

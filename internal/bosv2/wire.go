@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math"
 	"net/url"
 	"strconv"
@@ -257,9 +258,7 @@ func (c client) components(ctx context.Context, tenant string, query url.Values,
 	after, total := "", 0
 	for {
 		page := url.Values{"page_size": {strconv.Itoa(pageSize)}}
-		for name, values := range query {
-			page[name] = values
-		}
+		maps.Copy(page, query)
 		if after != "" {
 			page.Set("start_after_id", after)
 		}
