@@ -131,6 +131,26 @@ func TestFirstMetAfterItsEnd(t *testing.T) {
 	})
 }
 
+// A session that is not found for a moment, just as it ends, stays.
+func TestNotFoundAtItsEnd(t *testing.T) {
+	r := newRig(t, bossim.Scripted(spec("s1", bos.Reboot)), bossim.EraD2)
+	r.sweep(5 * time.Minute)
+	r.sim.Fail(bossim.Describe, bossim.NotFound)
+	for range 3 {
+		s, there := r.sweep(time.Hour).Session(key("s1"))
+		if !there || s.Err != nil && bos.ReasonOf(s.Err) != bos.NotFound {
+			t.Fatalf("there: %t, error %v", there, s.Err)
+		}
+	}
+	r.sim.Heal()
+	for until := time.Now().Add(10 * time.Second); r.session(key("s1")).Err != nil && time.Now().Before(until); {
+		r.sweep(time.Second)
+	}
+	if s := r.session(key("s1")); s.Verdict.State != bos.StateSucceeded || s.Err != nil {
+		t.Errorf("in the end it is %s, %v", s.Verdict.State, s.Err)
+	}
+}
+
 func TestDeletedWhileRunning(t *testing.T) {
 	s := spec("s1", bos.Reboot)
 	s.Deleted = began.Add(8 * time.Minute)
@@ -139,7 +159,8 @@ func TestDeletedWhileRunning(t *testing.T) {
 	if r.session(key("s1")).Verdict.State != bos.StateRunning {
 		t.Fatal("it does not run")
 	}
-	snapshot := r.sweep(5 * time.Minute)
+	r.sweep(5 * time.Minute) // the list of all sessions, in the next sweep, decides
+	snapshot := r.sweep(time.Second)
 	if _, there := snapshot.Session(key("s1")); there {
 		t.Error("a session that was deleted is still shown")
 	}

@@ -226,7 +226,9 @@ func (v *Inventory) keepAll(due, records []*record) {
 		switch {
 		case r == nil:
 		case r.vanished():
-			v.drop(r, now)
+			// The list of all sessions decides whether it was deleted.
+			v.source(r.session.Key()).wholeAt = time.Time{}
+			v.keep(r, now)
 		default:
 			changes = append(changes, change{old, r})
 			v.keep(r, now)
