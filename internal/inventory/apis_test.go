@@ -74,6 +74,29 @@ func TestAbsentAPI(t *testing.T) {
 	}
 }
 
+// A list counts as answered once every API has answered it, in whichever order they are read:
+// without that, sessions that merely have not been listed yet would be taken to be gone.
+func TestListedOnceEveryAPIHasListed(t *testing.T) {
+	down := &bos.Error{Reason: bos.Unavailable, URL: "http://bos.test"}
+	for _, tt := range []struct {
+		name   string
+		v2, v1 error
+		want   bool
+	}{
+		{"both answer", nil, nil, true},
+		{"v2 is down", down, nil, false},
+		{"v1 is down", nil, down, false},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			v := fakeInventory(&fakeAPI{name: bos.APIv2, err: tt.v2}, &fakeAPI{name: bos.APIv1, err: tt.v1})
+			v.Sweep(t.Context())
+			if at := v.Snapshot().ListedAt; at.IsZero() == tt.want {
+				t.Errorf("listed at %s, want a time: %t", at, tt.want)
+			}
+		})
+	}
+}
+
 func TestSessionsOfAnAPIThatHasGoneLeave(t *testing.T) {
 	v1 := &fakeAPI{name: bos.APIv1, sessions: []*bos.Session{fakeSession(bos.APIv1, "", "old", time.Hour)}}
 	v2 := &fakeAPI{name: bos.APIv2, absent: true}

@@ -34,8 +34,8 @@ type Snapshot struct {
 	// LastGood is the time of the last good response from BOS by the end of the
 	// sweep, by our clock; zero before the first.
 	LastGood time.Time
-	// ListedAt is when BOS last answered the list of sessions, by our clock; zero
-	// before the first answer.
+	// ListedAt is the time since which BOS has answered the lists of all its APIs, by our
+	// clock; zero until it has answered each of them.
 	ListedAt time.Time
 	// Swept is when the sweep ended, well or not, by our clock; zero before the
 	// first has ended.
@@ -125,11 +125,11 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		Dropped:     make(map[string]int),
 		Completions: v.ended.clone(),
 	}
-	for _, src := range v.sources {
+	for i, src := range v.sources {
 		if src.err != nil {
 			s.ListUp, s.Err = false, cmp.Or(s.Err, src.err)
 		}
-		if s.ListedAt.IsZero() || src.at.Before(s.ListedAt) {
+		if i == 0 || src.at.Before(s.ListedAt) {
 			s.ListedAt = src.at
 		}
 		if !src.since.IsZero() {
