@@ -1,9 +1,6 @@
 package collectors
 
 import (
-	"slices"
-
-	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -25,7 +22,7 @@ var nodes = Collector{
 			if e.Staged {
 				out.add(sessionStagedNodes, float64(e.StagedNodes), e.ID, e.Tenant)
 			}
-			if slices.ContainsFunc(e.BootSets, func(b bos.BootSet) bool { return b.Reported }) {
+			if e.Reported() {
 				out.add(sessionNodes, float64(e.Nodes.Nodes()), e.ID, e.Tenant)
 				out.add(sessionFailedNodes, float64(e.Nodes.Failed), e.ID, e.Tenant)
 			}

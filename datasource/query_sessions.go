@@ -1,7 +1,6 @@
 package datasource
 
 import (
-	"slices"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -62,7 +61,7 @@ func (v *view) sessionRows() (rows []sessionRow) {
 		switch {
 		case v.query.Node != "":
 			r.tally, r.errors = v.ofMatching(s)
-		case s.Nodes.Nodes() > 0 || slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return b.Reported }):
+		case s.Nodes.Nodes() > 0 || s.Reported():
 			r.tally = &s.Nodes
 		}
 		rows = append(rows, r)

@@ -211,6 +211,36 @@ func TestLandingPageIsBoundedAndEscaped(t *testing.T) {
 	}
 }
 
+// The page claims neither that a session has no nodes, nor that none has failed, where that
+// is not known, and tells totals from nodes.
+func TestLandingPageShowsNoNumbersOfUnknownNodes(t *testing.T) {
+	server := httptest.NewServer(bossim.New(bossim.DocumentedV2(), bossim.EraD2, bossim.NewSteppedClock(time.Date(2026, 3, 2, 9, 21, 5, 0, time.UTC)).Now))
+	t.Cleanup(server.Close)
+	e, err := New(config(server.URL), slog.New(slog.DiscardHandler), io.Discard)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(e.client.CloseIdleConnections)
+	e.inventory.Sweep(t.Context())
+	rows := strings.Split(landing(t, e), "<tr>")
+	for _, tt := range []struct {
+		name, session, want string
+	}{
+		{"pending", "uan-boot-0302", `<td class="number soft">–</td>`},
+		{"nodes moved on", "compute-boot-0301", "only totals are known"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			i := slices.IndexFunc(rows, func(row string) bool { return strings.Contains(row, tt.session) })
+			if i < 0 {
+				t.Fatalf("the page lacks the session %s", tt.session)
+			}
+			if !strings.Contains(rows[i], tt.want) {
+				t.Errorf("the row lacks %q:\n%s", tt.want, rows[i])
+			}
+		})
+	}
+}
+
 func TestLandingPageShowsUnverifiedTLS(t *testing.T) {
 	s := newServer(t)
 	for _, tt := range []struct {

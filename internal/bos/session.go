@@ -319,6 +319,11 @@ func (s *Session) All() NodeSet {
 	return all
 }
 
+// Reported reports whether BOS has told the nodes of any boot set, if only their number.
+func (s *Session) Reported() bool {
+	return slices.ContainsFunc(s.BootSets, func(b BootSet) bool { return b.Reported })
+}
+
 // Named reports whether any node of the session is known by name.
 func (s *Session) Named() bool {
 	for i := range s.BootSets {
