@@ -88,6 +88,29 @@ func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
 	})
 }
 
+// A list that was never answered has no age.
+func TestAlertRulesRefuseAnAPIThatWasNeverListed(t *testing.T) {
+	for _, list := range []string{"/v1/session", "/v2/sessions"} {
+		t.Run(list, func(t *testing.T) {
+			w, settings := newBOSAt(t, bossim.Gallery(), bossim.EraBoth, bossim.GalleryTime)
+			w.sim.Substitute(func(r *http.Request) http.Handler {
+				if !strings.HasSuffix(r.URL.Path, list) {
+					return nil
+				}
+				return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusServiceUnavailable) })
+			})
+			w.connect(settings)
+			r := w.alert(`{"queryType":"counts","session":["unfinished"]}`)
+			if r.Error == nil || !strings.Contains(r.Error.Error(), list+": status 503") {
+				t.Fatalf("got %v, want the error of the list", r.Error)
+			}
+			if strings.Contains(r.Error.Error(), " old") {
+				t.Errorf("the error gives an age: %v", r.Error)
+			}
+		})
+	}
+}
+
 // What an alert rule evaluates is no older than the exporter's series may be, whatever
 // else BOS still answers.
 func TestAlertRulesRefuseOldData(t *testing.T) {

@@ -111,7 +111,7 @@ func boolOrder(b bool) int {
 }
 
 // outdated returns an error if the data of the selected sessions, or the list that they
-// were selected from, is too old for an alert rule.
+// were selected from, is too old for an alert rule, or was never read.
 func (v *view) outdated() error {
 	asOf, cause := time.Now(), error(nil)
 	older := func(t time.Time, err error) {
@@ -127,8 +127,12 @@ func (v *view) outdated() error {
 			older(s.AsOf, s.Err)
 		}
 	}
+	cause = cmp.Or(cause, errNotReadYet)
+	if asOf.IsZero() { // there never was any
+		return cause
+	}
 	if old := time.Since(asOf); old > inventory.DefaultStaleAfter {
-		return outdatedError{age: old, cause: cmp.Or(cause, errNotReadYet)}
+		return outdatedError{age: old, cause: cause}
 	}
 	return nil
 }
