@@ -95,6 +95,9 @@ func explain(err error) (backend.Status, string) {
 			if reading.Status == http.StatusBadRequest {
 				return backend.StatusBadGateway, "BOS refuses the request: check the tenant in the datasource's settings, and leave it empty for BOS v1, which knows no tenants: " + reading.Error()
 			}
+			if reading.Unusable() {
+				return backend.StatusBadGateway, "BOS gives an answer that cannot be used: try again in a moment: " + reading.Error()
+			}
 			return backend.StatusBadGateway, "What answers is not BOS: check the URL in the datasource's settings: " + reading.Error()
 		default:
 			if reading.Timeout() {

@@ -20,7 +20,7 @@ const (
 	// Unavailable means that BOS, or something on the way to it, did not respond
 	// or reported that it cannot.
 	Unavailable Reason = "unavailable"
-	// Malformed means that the response is not one of the BOS API.
+	// Malformed means that the response is not one of the BOS API, or that BOS cannot mean it.
 	Malformed Reason = "malformed"
 )
 
@@ -57,9 +57,12 @@ func (e *Error) Error() string {
 	case Unavailable:
 		b.WriteString("BOS is unavailable")
 	case Malformed:
-		if e.Status == http.StatusBadRequest {
+		switch {
+		case e.Status == http.StatusBadRequest:
 			b.WriteString("BOS refuses the request")
-		} else {
+		case e.Unusable():
+			b.WriteString("unusable answer from BOS")
+		default:
 			b.WriteString("not an answer of the BOS API, check the URL")
 		}
 	}
@@ -72,6 +75,12 @@ func (e *Error) Error() string {
 }
 
 func (e *Error) Unwrap() error { return e.Err }
+
+// Unusable reports whether the answers are those of BOS, but cannot be true or are incomplete:
+// nothing is wrong with the URL then.
+func (e *Error) Unusable() bool {
+	return e.Reason == Malformed && e.Status == 0 && e.Err == nil
+}
 
 // Timeout reports whether BOS, or a gateway in front of it, did not respond in time.
 func (e *Error) Timeout() bool {

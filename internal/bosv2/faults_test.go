@@ -83,6 +83,9 @@ func TestErrorsOfComponents(t *testing.T) {
 			if got.Err == nil || bos.ReasonOf(got.Err) != tt.reason || !strings.Contains(got.Err.Error(), tt.text) {
 				t.Errorf("error %v, want one that is %s and says %q", got.Err, tt.reason, tt.text)
 			}
+			if tt.text == "BOS lists none of them" && strings.Contains(got.Err.Error(), "check the URL") {
+				t.Errorf("error %v, which blames the URL", got.Err)
+			}
 			if line(got) != before {
 				t.Errorf("phases\n got %s\nwant %s", line(got), before)
 			}

@@ -334,7 +334,7 @@ func (g *reading) running(ctx context.Context) error {
 	lost := g.lost()
 	if len(g.nodes) == 0 && len(lost) > 0 {
 		// A session without nodes would have ended.
-		return g.malformed(g.session, "it acts on %d nodes, but BOS lists none of them: BOS 2.30.7 lists no component at all, and if other sessions have taken them all over, the session is about to end", len(lost))
+		return g.malformed(g.session, "the session acts on nodes (%d), but BOS lists none of them: BOS 2.30.7 lists no component at all, and if other sessions have taken over all of them, the session is about to end", len(lost))
 	}
 	for _, id := range lost {
 		g.addLost(id, g.takenOver)
