@@ -15,7 +15,7 @@ var (
 		"Number of nodes (components) that BOS v2 knows, by its status and by whether BOS acts on them, as of bos_components_last_read_timestamp_seconds.",
 		"status", "enabled")
 	componentsWithoutSession = gauge("bos_components_without_session",
-		"Number of enabled nodes whose session no longer exists. BOS goes on acting on them, although no session shows it.")
+		"Number of enabled nodes whose session no longer exists. BOS goes on acting on them, although no session shows it. Absent if --bos.tenant is set: other sessions cannot be seen then.")
 	componentsLastRead = gauge("bos_components_last_read_timestamp_seconds",
 		"Time at which the nodes were last read successfully, as a Unix timestamp in seconds.")
 )
@@ -37,11 +37,13 @@ var Components = Collector{
 		}) {
 			out.add(componentsByState, float64(m.Nodes[state]), state.Status, strconv.FormatBool(state.Enabled))
 		}
-		sessions := make(map[string]bool)
-		for i := range s.Sessions {
-			sessions[s.Sessions[i].ID] = true
+		if m.Enabled != nil {
+			sessions := make(map[string]bool)
+			for i := range s.Sessions {
+				sessions[s.Sessions[i].ID] = true
+			}
+			out.add(componentsWithoutSession, float64(m.Orphans(func(session string) bool { return sessions[session] })))
 		}
-		out.add(componentsWithoutSession, float64(m.Orphans(func(session string) bool { return sessions[session] })))
 		out.add(componentsLastRead, seconds(m.At))
 	},
 }

@@ -30,7 +30,7 @@ func (e *Exporter) readMachine(ctx context.Context) {
 		case ctx.Err() != nil:
 			return
 		case err == nil:
-			e.machine.Store(bos.NewMachine(at, components))
+			e.takeMachine(at, components)
 			wait = e.cfg.ComponentsInterval
 			if last != nil {
 				e.logger.Info("the nodes can be read again", "nodes", len(components))
@@ -44,6 +44,16 @@ func (e *Exporter) readMachine(ctx context.Context) {
 		last = err
 		pause.Reset(max(wait, retryAfter(err)))
 	}
+}
+
+// takeMachine has what was read of the nodes served. The nodes of a tenant may be in sessions
+// that only others see: whether those still exist is not known then.
+func (e *Exporter) takeMachine(at time.Time, components []bos.Component) {
+	m := bos.NewMachine(at, components)
+	if e.client.Tenant() != "" {
+		m.Enabled = nil
+	}
+	e.machine.Store(m)
 }
 
 // retryAfter is how long the server asks to be left alone, if err says so.

@@ -96,7 +96,7 @@ func TestNodesGoStale(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		e.machine.Store(bos.NewMachine(time.Now(), components))
+		e.takeMachine(time.Now(), components)
 		check("before the sessions are listed again", false)
 		time.Sleep(time.Second)
 		e.inventory.Sweep(t.Context())
@@ -105,6 +105,45 @@ func TestNodesGoStale(t *testing.T) {
 		e.inventory.Sweep(t.Context())
 		check("when the next reading is overdue", false)
 	})
+}
+
+// Nodes of a tenant may be in sessions that it does not see: these are not gone.
+func TestTenantsHaveNoNodesWithoutSession(t *testing.T) {
+	created := bossim.DocumentedTime.Add(-2 * time.Minute)
+	spec := func(id, tenant string, age time.Duration) bossim.Spec {
+		return bossim.Spec{API: bossim.V2, ID: id, Tenant: tenant, Operation: bos.Boot, Template: "compute", Created: created.Add(-age),
+			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(2)}}}
+	}
+	scenario := bossim.Scripted(spec("theirs", "blue", time.Hour), spec("everybodys", "", 0))
+	for _, tt := range []struct{ tenant, want string }{
+		{"", "\nbos_components_without_session 0\n"},
+		{"blue", ""},
+	} {
+		t.Run("tenant "+tt.tenant, func(t *testing.T) {
+			cfg := config("http://bos.test")
+			cfg.Tenant = tt.tenant
+			cfg.Transport = inProcess{bossim.New(scenario, bossim.EraD2, bossim.NewSteppedClock(bossim.DocumentedTime).Now)}
+			e, err := New(cfg, slog.New(slog.DiscardHandler), io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			components, err := e.apis.Components(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			e.takeMachine(time.Now(), components)
+			e.inventory.Sweep(t.Context())
+			w := httptest.NewRecorder()
+			e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, "/metrics", nil))
+			page := w.Body.String()
+			if !strings.Contains(page, "\nbos_components{") {
+				t.Fatal("the nodes are not served")
+			}
+			if tt.want == "" && strings.Contains(page, "\nbos_components_without_session ") || !strings.Contains(page, tt.want) {
+				t.Errorf("want the line %q in\n%s", tt.want, page[strings.Index(page, "# HELP bos_components"):][:900])
+			}
+		})
+	}
 }
 
 func TestOnlyLimitsThatAreSetCount(t *testing.T) {

@@ -10,7 +10,7 @@ type Machine struct {
 	// Nodes is the number of nodes by what BOS says of them.
 	Nodes map[ComponentState]int
 	// Enabled is the number of enabled nodes by the name of their session; BOS acts on
-	// them. It leaves out those that belong to none.
+	// them. It leaves out those that belong to none, and is nil if that is not known.
 	Enabled map[string]int
 }
 
