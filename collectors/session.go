@@ -7,7 +7,7 @@ var (
 		"Constant information about a session; the value is always 1.",
 		"session", "tenant", "operation", "template", "boa_job", "api")
 	sessionMetadata = newMetadataMetrics("bos_session", "session",
-		"sessions", "failed nodes, counted once for each phase in which they failed. Always 0 on CSM 1.0 to 1.5: use bos_bootset_error_count or bos_session_failed_nodes.", "",
+		"sessions", "failed nodes, counted once for each phase in which they failed. Always 0 for v1 sessions on CSM 1.0 to 1.5: use bos_bootset_error_count or bos_session_failed_nodes.", "",
 		"session", "tenant")
 )
 
