@@ -8,7 +8,7 @@ var (
 	sessionNodes = gauge("bos_session_nodes",
 		"Number of distinct nodes of the session that BOS knows: on v1 those that the boot agent has reported.", "session", "tenant")
 	sessionFailedNodes = gauge("bos_session_failed_nodes",
-		"Number of distinct nodes of the session that failed in any phase.", "session", "tenant")
+		"Number of distinct nodes of the session that failed in any phase, or that BOS v2 has given up and put on hold.", "session", "tenant")
 	sessionStagedNodes = gauge("bos_session_staged_nodes",
 		"Number of nodes for which the session is staged and not yet applied. Absent unless the session is a staged one, which only BOS v2 has.", "session", "tenant")
 )
