@@ -292,8 +292,8 @@ func TestHealthNamesTheAPIs(t *testing.T) {
 		return bossim.Spec{ID: id, API: api, Operation: "boot", Template: "compute", Created: bossim.GalleryTime.Add(-time.Minute),
 			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(2)}}}
 	}
-	const neither = "There is no BOS at this URL, or not with the API in the datasource's settings: GET BASE: not found: BOS is not there, " +
-		"for neither BASE/v2/version nor BASE/v1/version exists: check the URL"
+	const neither = "There is no BOS at this URL, or not with the API in the datasource's settings: GET BASE: not found: " +
+		"neither BASE/v2/version nor BASE/v1/version exists: check the URL"
 	for _, tt := range []struct {
 		name, settings string
 		era            bossim.Era

@@ -128,7 +128,7 @@ func TestWhatIsWrongWithTheServerIsLogged(t *testing.T) {
 		flags []string
 		want  string
 	}{
-		{"it is not BOS", bossim.EraD2, bossim.NeitherAPI, nil, "for neither BASE/v2/version nor BASE/v1/version exists: check the URL"},
+		{"it is not BOS", bossim.EraD2, bossim.NeitherAPI, nil, "neither BASE/v2/version nor BASE/v1/version exists: check the URL"},
 		{"the tenant is unknown", bossim.EraD2, bossim.None, []string{"--bos.tenant=nope"}, `the tenant \"nope\" is unknown, so check its name`},
 		{"it has no v1", bossim.EraD2, bossim.None, []string{"--bos.api=v1"}, "there is no BOS v1 API at this address"},
 	} {

@@ -177,7 +177,7 @@ func (a *APIs) none() error {
 		tried = append(tried, d.versionAddress())
 	}
 	return &bos.Error{Reason: bos.NotFound, URL: a.client.URL(), Detail: fmt.Sprintf(
-		"BOS is not there, for neither %s exists: check the URL, which is that of BOS without /v1 or /v2, such as http://cray-bos inside the cluster or https://api-gw-service-nmn.local/apis/bos through the API gateway",
+		"neither %s exists: check the URL, which is that of BOS without /v1 or /v2, such as http://cray-bos inside the cluster or https://api-gw-service-nmn.local/apis/bos through the API gateway",
 		strings.Join(tried, " nor "))}
 }
 

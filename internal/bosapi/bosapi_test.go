@@ -224,7 +224,7 @@ func TestBOSIsRarelyAskedWhatItServes(t *testing.T) {
 func TestServerThatIsNotBOS(t *testing.T) {
 	inBubble(t, bossim.EraD2, bosapi.Auto, "", func(t *testing.T, r *rig) {
 		r.sim.Fail(bossim.Everything, bossim.NeitherAPI)
-		const want = "GET http://bos.test: not found: BOS is not there, for neither http://bos.test/v2/version nor http://bos.test/v1/version exists: check the URL, " +
+		const want = "GET http://bos.test: not found: neither http://bos.test/v2/version nor http://bos.test/v1/version exists: check the URL, " +
 			"which is that of BOS without /v1 or /v2, such as http://cray-bos inside the cluster or https://api-gw-service-nmn.local/apis/bos through the API gateway"
 		_, errs := r.list()
 		_, err := r.Find(t.Context())
