@@ -62,6 +62,9 @@ func (a *API) List(ctx context.Context, all bool) (inventory.Listing, error) {
 				listing.Sessions = append(listing.Sessions, inventory.Listed{})
 			}
 			listing.Sessions[place] = inventory.Listed{Key: key, Description: r.Session}
+			if bare(r.Session) {
+				listing.Partial = true // it may be of any tenant, so that none is missing
+			}
 		}
 	}
 	return listing, nil

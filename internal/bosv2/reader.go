@@ -48,7 +48,7 @@ func (r *reader) Describe(ctx context.Context, listed inventory.Listed, last inv
 		}
 		s = record.Session
 	}
-	if s.Operation == "" && s.Template == "" && s.Metadata == (bos.Metadata{}) {
+	if bare(s) {
 		return nil, r.malformed(s, "the description of the session has neither operation nor template nor status")
 	}
 	s.StopTold = !s.Complete.Value || !s.StopTime.IsZero()
@@ -61,6 +61,11 @@ func (r *reader) Describe(ctx context.Context, listed inventory.Listed, last inv
 		s.ErrorCount = last.Session.ErrorCount // which is not BOS's own
 	}
 	return s, nil
+}
+
+// bare reports whether nothing is told of a session but its name, and perhaps its tenant.
+func bare(s *bos.Session) bool {
+	return s.Operation == "" && s.Template == "" && s.Metadata == (bos.Metadata{})
 }
 
 func (r *reader) malformed(s *bos.Session, format string, args ...any) error {
