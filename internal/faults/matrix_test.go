@@ -463,6 +463,9 @@ func (r *rig) polite(since, healed time.Time) {
 		each += 2
 	}
 	most := 1 + each*len(r.moment.specs(since))
+	if slices.Contains(absence, r.fault) {
+		most += 2 // the versions of BOS are asked for again, once more before the next list
+	}
 	switch r.fault {
 	case bossim.Orphans:
 		most += 5
