@@ -2,7 +2,6 @@ package main
 
 import (
 	"fmt"
-	"os"
 	"regexp"
 	"strings"
 	"testing"
@@ -177,24 +176,12 @@ func TestComponentsCollector(t *testing.T) {
 var firstSeen = regexp.MustCompile(`(?m)^(bos_phase_last_progress_timestamp_seconds\{session="stage-0303".*\}) .*$`)
 
 func TestDocumentedV2(t *testing.T) {
-	const golden = "testdata/documented_v2.prom"
 	w := newWorld(t, bossim.DocumentedV2(), bossim.DocumentedV2Time)
 	w.sim.SetEra(bossim.EraD2)
 	p := start(t, "--bos.url="+w.url)
 	p.Ready()
 	got := firstSeen.ReplaceAllString(withoutVolatile(p.metrics().text), "$1 ...")
-	if *update {
-		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
-			t.Fatal(err)
-		}
-	}
-	want, err := os.ReadFile(golden)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("the metrics differ from %s (-want +got); if they should, run: go test ./cmd/bos_exporter -run TestDocumentedV2 -update\n%s", golden, diff)
-	}
+	checkGolden(t, "testdata/documented_v2.prom", got)
 }
 
 func TestStuckLimitsThatAreSet(t *testing.T) {

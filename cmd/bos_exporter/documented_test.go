@@ -39,9 +39,9 @@ func withoutVolatile(metrics string) string {
 	return volatile.ReplaceAllString(metrics, "$1 ...")
 }
 
-func TestDocumented(t *testing.T) {
-	const golden = "testdata/documented.prom"
-	got := withoutVolatile(documented(t))
+// checkGolden compares metrics with a golden file, or writes it.
+func checkGolden(t *testing.T, golden, got string) {
+	t.Helper()
 	if *update {
 		if err := os.WriteFile(golden, []byte(got), 0o644); err != nil {
 			t.Fatal(err)
@@ -52,8 +52,13 @@ func TestDocumented(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(want), got); diff != "" {
-		t.Errorf("the metrics differ from %s (-want +got); if they should, run: go test ./cmd/bos_exporter -run TestDocumented -update\n%s", golden, diff)
+		t.Errorf("the metrics differ from %s (-want +got); if they should, run: go test ./cmd/bos_exporter -run '^%s$' -update\n%s", golden, t.Name(), diff)
 	}
+}
+
+func TestDocumented(t *testing.T) {
+	got := withoutVolatile(documented(t))
+	checkGolden(t, "testdata/documented.prom", got)
 	const id = `session="f4eebe51-a217-46d0-8733-b9499a092042",tenant=""`
 	for _, line := range []string{
 		`bos_session_info{` + id + `,operation="reboot",template="cle-1.3.0",boa_job="boa-f4eebe51-a217-46d0-8733-b9499a092042",api="v1"} 1`,

@@ -63,7 +63,7 @@ func (a *API) List(ctx context.Context, all bool) (inventory.Listing, error) {
 			}
 			listing.Sessions[place] = inventory.Listed{Key: key, Description: r.Session}
 			if bare(r.Session) {
-				listing.Partial = true // it may be of any tenant, so that none is missing
+				listing.Partial = true // it may be of any tenant: no known session can be said to be missing
 			}
 		}
 	}
