@@ -60,6 +60,7 @@ var stateColours = mapper([]string{
 	string(bos.StateFailed), red,
 	string(bos.StateAbandoned), purple,
 	string(bos.StateUnknown), grey,
+	string(bos.StateWaiting), lightBlue, // of phases
 })
 
 var categoryColours = mapper([]string{

@@ -164,6 +164,16 @@ func TestNodeTruth(t *testing.T) {
 	}
 }
 
+// The boot agent lists nodes as in progress in configure before it shuts them down.
+func TestPhasesThatWait(t *testing.T) {
+	w, settings := newBOSAt(t, bossim.Gallery(), bossim.EraC, bossim.GalleryTime.Add(-16*time.Minute))
+	w.connect(settings)
+	got := rows(t, w.query(`{"queryType":"phases","session":["`+running+`"],"bootset":["compute"]}`))
+	if states := joined(got, "state"); states != "running pending waiting" {
+		t.Errorf("the phases are %s", states)
+	}
+}
+
 // badQueries are queries that cannot be answered, and what their askers are told.
 var badQueries = []struct {
 	query  string

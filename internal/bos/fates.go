@@ -108,6 +108,26 @@ func (s *Session) Fates() Fates {
 	return f
 }
 
+// Begun returns the nodes on which the session has begun to work, as far as they are known
+// by name.
+func (s *Session) Begun() NodeSet {
+	var begun NodeSet
+	for i := range s.BootSets {
+		b := &s.BootSets[i]
+		for j := range b.Phases {
+			if b.waits(j) {
+				continue
+			}
+			for _, c := range b.Phases[j].Categories {
+				if c.Name != NotStarted {
+					begun = begun.Union(c.Nodes)
+				}
+			}
+		}
+	}
+	return begun
+}
+
 // InSeveral returns the nodes that are in more than one category of the phase.
 func (p *Phase) InSeveral() NodeSet {
 	var seen, several NodeSet

@@ -27,9 +27,13 @@ const (
 	StateAbandoned State = "abandoned"
 	// StateUnknown: nothing in BOS reveals the state or the outcome.
 	StateUnknown State = "unknown"
+
+	// StateWaiting is of phases alone: BOS lists nodes as in progress, but an earlier phase
+	// is not done with any of them.
+	StateWaiting State = "waiting"
 )
 
-// States lists every state.
+// States lists every state that a session can have.
 var States = []State{StatePending, StateRunning, StateStuck, StateSucceeded, StatePartial, StateFailed, StateAbandoned, StateUnknown}
 
 // Ended reports whether the state is an outcome, so that nothing more is to be expected.
@@ -102,9 +106,12 @@ const (
 
 // Verdict holds the effective states of a session and of its parts.
 type Verdict struct {
-	State    State
-	Ending   Ending
-	End      time.Time        // zero unless Ending is Ended
+	State  State
+	Ending Ending
+	End    time.Time // zero unless Ending is Ended
+	// Due is when the session counts as stuck unless a node moves first, or since when it
+	// has; zero if it has ended or may wait for any length of time.
+	Due      time.Time
 	BootSets []BootSetVerdict // like Session.BootSets
 }
 
@@ -132,14 +139,18 @@ func Judge(s *Session, now time.Time, l Limits) Verdict {
 	stopped := !s.StopTime.IsZero()
 	l = l.For(s)
 	v := Verdict{BootSets: make([]BootSetVerdict, len(s.BootSets))}
-	count := make(map[State]int)
+	count, due := make(map[State]int), make(map[State]time.Time)
 	unreported := false
 	for i := range s.BootSets {
 		b := &s.BootSets[i]
-		bv := b.judge(stopped, s.StopTold, now.Sub(s.lastProgress(b, now)), l)
+		moved := s.lastProgress(b, now)
+		bv := b.judge(stopped, s.StopTold, now.Sub(moved), l)
 		v.BootSets[i] = bv
 		count[bv.State]++
 		unreported = unreported || !b.Reported
+		if until := moved.Add(b.limit(l)); !bv.State.Ended() && until.After(due[bv.State]) {
+			due[bv.State] = until
+		}
 	}
 	open := count[StatePending] + count[StateRunning] + count[StateStuck] + count[StateAbandoned]
 	switch {
@@ -161,6 +172,7 @@ func Judge(s *Session, now time.Time, l Limits) Verdict {
 		v.State = StatePending
 	case !stopped && len(s.BootSets) == 0:
 		v.State = unfinishedState(StatePending, now.Sub(s.LastProgress(now)), l.Report, l.Abandoned)
+		due[v.State] = s.LastProgress(now).Add(l.Report)
 	case stopped || open == 0:
 		v.State = outcome(s.Nodes)
 		if unreported && v.State == StateSucceeded {
@@ -177,6 +189,12 @@ func Judge(s *Session, now time.Time, l Limits) Verdict {
 	default:
 		v.State = StateAbandoned
 	}
+	if v.Ending == NotEnded && !s.AwaitsApply {
+		v.Due = due[v.State]
+		if v.Due.IsZero() { // some boot sets are done, the others have yet to begin
+			v.Due = due[StatePending]
+		}
+	}
 	return v
 }
 
@@ -184,6 +202,9 @@ func (b *BootSet) judge(stopped, told bool, idle time.Duration, l Limits) BootSe
 	v := BootSetVerdict{State: b.state(stopped, told, idle, l), Phases: make([]State, len(b.Phases))}
 	for i := range b.Phases {
 		v.Phases[i] = b.Phases[i].state(v.State)
+		if !v.State.Ended() && b.waits(i) {
+			v.Phases[i] = StateWaiting
+		}
 	}
 	return v
 }
@@ -192,24 +213,46 @@ func (b *BootSet) state(stopped, told bool, idle time.Duration, l Limits) State 
 	if stopped || !told && (b.ended() || b.halted(idle, l)) {
 		return outcome(b.Nodes)
 	}
-	limit := l.Other
-	switch {
-	case !b.Reported:
-		limit = l.Report
-	case b.inProgress(Shutdown):
-		limit = l.Shutdown
-	case b.Nodes.Unfinished == 0:
-		limit = l.Closing
-	case b.inProgress(Boot):
-		limit = l.Boot
-	}
 	activeState := StatePending
 	for i := range b.Phases {
 		if !b.Phases[i].untouched() {
 			activeState = StateRunning
 		}
 	}
-	return unfinishedState(activeState, idle, limit, l.Abandoned)
+	return unfinishedState(activeState, idle, b.limit(l), l.Abandoned)
+}
+
+// limit is how long no node of the unfinished boot set may move.
+func (b *BootSet) limit(l Limits) time.Duration {
+	switch {
+	case !b.Reported:
+		return l.Report
+	case b.inProgress(Shutdown):
+		return l.Shutdown
+	case b.Nodes.Unfinished == 0:
+		return l.Closing
+	case b.inProgress(Boot):
+		return l.Boot
+	default:
+		return l.Other
+	}
+}
+
+// waits reports whether the nodes in progress in the phase with this index are all still
+// in the hands of an earlier one: the boot agent of v1 lists the nodes of configure as in
+// progress before it begins with the first phase (bos.md, Configure without CFS).
+func (b *BootSet) waits(phase int) bool {
+	var held, failed NodeSet // in earlier phases
+	for i := range phase {
+		p := &b.Phases[i]
+		fates := p.Fates()
+		held, failed = held.Union(fates.Unfinished), failed.Union(fates.Failed)
+		if p.Waiting {
+			held = held.Union(fates.Succeeded)
+		}
+	}
+	work := b.Phases[phase].In(InProgress).Minus(failed)
+	return !work.Empty() && work.Minus(held).Empty()
 }
 
 // inProgress reports whether work is under way in a phase.

@@ -141,7 +141,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  12 * time.Minute,
 			want: StateRunning, sets: []State{StateRunning},
-			phases: []State{StatePending, StatePending, StateRunning},
+			phases: []State{StatePending, StatePending, StateWaiting},
 		},
 		{
 			name: "stuck to the very limit",
@@ -175,7 +175,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  time.Minute,
 			want: StateRunning, sets: []State{StateRunning},
-			phases: []State{StatePending, StatePending, StateRunning},
+			phases: []State{StatePending, StatePending, StateWaiting},
 		},
 		{
 			name: "shutting down",
@@ -185,7 +185,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  9 * time.Minute,
 			want: StateRunning, sets: []State{StateRunning},
-			phases: []State{StateRunning, StatePending, StateRunning},
+			phases: []State{StateRunning, StatePending, StateWaiting},
 		},
 		{
 			name: "killed during shutdown: stuck after that phase's limit",
@@ -195,7 +195,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  11 * time.Minute,
 			want: StateStuck, sets: []State{StateStuck},
-			phases: []State{StateStuck, StatePending, StateStuck},
+			phases: []State{StateStuck, StatePending, StateWaiting},
 		},
 		{
 			name: "boot complete without stop time: waiting for nodes to become ready",
@@ -204,7 +204,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  30 * time.Minute,
 			want: StateRunning, sets: []State{StateRunning},
-			phases: []State{StateRunning, StateRunning},
+			phases: []State{StateRunning, StateWaiting},
 		},
 		{
 			name: "the same without a configuration to come",
@@ -239,7 +239,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  37 * time.Minute,
 			want: StateStuck, sets: []State{StateStuck},
-			phases: []State{StateStuck, StateStuck},
+			phases: []State{StateStuck, StateWaiting},
 		},
 		{
 			name: "killed in the middle of boot, long ago",
@@ -248,7 +248,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  25 * time.Hour,
 			want: StateAbandoned, sets: []State{StateAbandoned},
-			phases: []State{StateAbandoned, StateAbandoned},
+			phases: []State{StateAbandoned, StateWaiting},
 		},
 		{
 			name: "killed between shutdown and boot",
@@ -258,7 +258,7 @@ func TestJudge(t *testing.T) {
 				testPhase{name: Configure, nodes: in{InProgress: all}})),
 			age:  36 * time.Minute,
 			want: StateStuck, sets: []State{StateStuck},
-			phases: []State{StateSucceeded, StatePending, StateStuck},
+			phases: []State{StateSucceeded, StatePending, StateWaiting},
 		},
 		{
 			name: "updates were lost: some nodes moved, the rest did not",
@@ -496,6 +496,7 @@ func TestJudge(t *testing.T) {
 			if got.State != tt.want {
 				t.Errorf("state %s, want %s", got.State, tt.want)
 			}
+			checkDue(t, got, now)
 			for i, set := range got.BootSets {
 				if set.State != tt.sets[i] {
 					t.Errorf("boot set %s: state %s, want %s", tt.session.BootSets[i].Name, set.State, tt.sets[i])
@@ -513,6 +514,65 @@ func TestJudge(t *testing.T) {
 				}
 			}
 		})
+	}
+}
+
+// checkDue checks that an unfinished session is stuck from when it was due.
+func checkDue(t *testing.T, v Verdict, now time.Time) {
+	t.Helper()
+	if v.Ending != NotEnded {
+		if !v.Due.IsZero() {
+			t.Errorf("%s, yet due at %s", v.State, v.Due)
+		}
+		return
+	}
+	stands := v.State == StateStuck || v.State == StateAbandoned
+	if v.Due.IsZero() || now.After(v.Due) != stands {
+		t.Errorf("%s at %s, due at %s", v.State, now, v.Due)
+	}
+}
+
+// A phase whose nodes are listed as in progress too early waits; one that works on some of
+// them does not.
+func TestWaiting(t *testing.T) {
+	for _, tt := range []struct {
+		name   string
+		phases []testPhase
+		want   State // of the last phase
+	}{
+		{"behind shutdown", []testPhase{{name: Shutdown, nodes: in{InProgress: span(1, 4)}}, {name: Configure, nodes: in{InProgress: span(1, 4)}}}, StateWaiting},
+		{"behind a phase that has not begun", []testPhase{{name: Boot, nodes: in{NotStarted: span(1, 4)}}, {name: Configure, nodes: in{InProgress: span(1, 4)}}}, StateWaiting},
+		{"behind nodes that become ready", []testPhase{{name: Boot, nodes: in{Succeeded: span(1, 4)}}, {name: Configure, nodes: in{InProgress: span(1, 4)}}}, StateWaiting},
+		{"ready", []testPhase{{name: Boot, nodes: in{Succeeded: span(1, 4)}, stopped: time.Minute}, {name: Configure, nodes: in{InProgress: span(1, 4)}}}, StateRunning},
+		{"one failed before", []testPhase{{name: Boot, nodes: in{Failed: {1}, Succeeded: span(2, 4)}, stopped: time.Minute}, {name: Configure, nodes: in{InProgress: span(1, 4)}}}, StateRunning},
+		{"all but one failed before, and that one is still booting", []testPhase{{name: Boot, nodes: in{Failed: span(1, 3), InProgress: {4}}}, {name: Configure, nodes: in{InProgress: span(1, 4)}}}, StateWaiting},
+		{"node by node", []testPhase{{name: Boot, nodes: in{InProgress: span(1, 3), Succeeded: {4}}, stopped: time.Minute}, {name: Configure, nodes: in{NotStarted: span(1, 3), InProgress: {4}}}}, StateRunning},
+		{"not begun", []testPhase{{name: Boot, nodes: in{InProgress: span(1, 4)}}, {name: Configure, nodes: in{NotStarted: span(1, 4)}}}, StatePending},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := reading(Boot, 0, reported("a", tt.phases...))
+			s.Observe(nil, start.Add(2*time.Minute))
+			if got := Judge(s, start.Add(2*time.Minute), limits).BootSets[0].Phases; got[len(got)-1] != tt.want {
+				t.Errorf("phases %s, want the last %s", got, tt.want)
+			}
+			nameless := s.Renumber(nil)
+			if got := Judge(nameless, start.Add(2*time.Minute), limits).BootSets[0].Phases; got[len(got)-1] == StateWaiting {
+				t.Errorf("phases %s, although nobody knows which nodes they hold", got)
+			}
+		})
+	}
+}
+
+// The nodes that a session has begun to work on are not those that only wait.
+func TestBegun(t *testing.T) {
+	s := reading(Reboot, 0,
+		reported("a",
+			testPhase{name: Shutdown, nodes: in{Succeeded: {1}, InProgress: {2}, NotStarted: {3}}},
+			testPhase{name: Boot, nodes: in{NotStarted: span(1, 3)}},
+			testPhase{name: Configure, nodes: in{InProgress: span(1, 3)}}),
+		reported("b", testPhase{name: Shutdown, nodes: in{NotStarted: {4}}}))
+	if got := fmt.Sprint(testTable.Names(s.Begun())); got != fmt.Sprint([]string{testNode(1), testNode(2)}) {
+		t.Errorf("begun: %s", got)
 	}
 }
 
@@ -646,6 +706,11 @@ func TestJudgeToldStops(t *testing.T) {
 			v := Judge(tt.session, now, tt.limits)
 			if v.State != tt.want || (v.Ending == Ended) != tt.ended {
 				t.Errorf("%s, ending %d; want %s, ended %t", v.State, v.Ending, tt.want, tt.ended)
+			}
+			if !tt.session.AwaitsApply {
+				checkDue(t, v, now)
+			} else if !v.Due.IsZero() {
+				t.Errorf("staged, yet due at %s", v.Due)
 			}
 		})
 	}
