@@ -259,21 +259,20 @@ func (c *Client) roundTrip(ctx context.Context, resource Resource, tenant, addre
 	}
 	c.setClock(resource, resp.Header.Get("Date"))
 
-	limits := resource.Limits.orDefault()
-	body := newBodyReader(resp.Body, limits)
-	if err := decodeAll(body, limits, decode); err != nil {
-		var limit limitError
-		switch {
-		case errors.As(body.err, &limit):
-			return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: limit.Error()}
-		case body.err != nil:
-			e := c.transportError(address, body.err)
-			return errorCode(e), e
-		default:
-			return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: clip(err.Error()), Err: err}
-		}
+	err, broken := decodeAll(resp.Body, resource.Limits, decode)
+	if err == nil {
+		return code, nil
 	}
-	return code, nil
+	var limit limitError
+	switch {
+	case errors.As(broken, &limit):
+		return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: limit.Error()}
+	case broken != nil:
+		e := c.transportError(address, broken)
+		return errorCode(e), e
+	default:
+		return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: clip(err.Error()), Err: err}
+	}
 }
 
 // setClock adopts the time of a Date header. It has a resolution of a second and

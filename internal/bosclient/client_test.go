@@ -352,3 +352,24 @@ func TestUnaskedUpgradeEndsTheRequest(t *testing.T) {
 		})
 	}
 }
+
+func TestTenantOfARequest(t *testing.T) {
+	for _, tt := range []struct{ name, configured, requested, want string }{
+		{"none", "", "", ""},
+		{"the configured one", "blue", "", "blue"},
+		{"that of the request", "", "red", "red"},
+		{"that of the request before the configured one", "blue", "red", "red"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			c := newClient(t, transport(func(r *http.Request) (*http.Response, error) {
+				got = r.Header.Values("Cray-Tenant-Name")
+				return answer(200, "application/json", "{}")(r)
+			}), func(c *Config) { c.Tenant = tt.configured })
+			err := c.Get(t.Context(), Request{Path: []string{"v2"}, Tenant: tt.requested}, func(d *Decoder) error { return d.SkipValue() })
+			if err != nil || strings.Join(got, ",") != tt.want {
+				t.Errorf("tenant %q, want %q; %v", got, tt.want, err)
+			}
+		})
+	}
+}

@@ -2,98 +2,82 @@ package bosclient
 
 import (
 	"bytes"
-	"cmp"
-	"errors"
 	"fmt"
+	"hash/maphash"
 	"io"
 	"math"
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 // Decoder reads a JSON document in one pass, without holding it in memory.
 type Decoder struct {
-	*jsontext.Decoder
-	scratch []byte
-	limits  Limits
-	names   int // read so far
+	scanner
+	read int      // names so far
+	last struct { // what Time has read
+		text []byte
+		time time.Time
+	}
 }
 
-// decodeAll passes the JSON value of r to decode and refuses anything after it.
-// Text that is not valid Unicode, in the output of some tool perhaps, is no reason
-// to lose the document: each invalid byte or surrogate becomes U+FFFD.
-func decodeAll(r io.Reader, limits Limits, decode func(*Decoder) error) error {
-	d := &Decoder{Decoder: jsontext.NewDecoder(r, jsontext.AllowInvalidUTF8(true)), limits: limits}
-	if err := decode(d); err != nil {
-		return err
+// decodeAll passes the JSON value of a stream to decode and refuses anything after it.
+// Broken is why the document could not be read to its end, if the reason is not what it
+// says: an error of the stream or a limitError.
+func decodeAll(r io.Reader, limits Limits, decode func(*Decoder) error) (err, broken error) {
+	buffer := buffers.Get().(*[bufferSize]byte)
+	defer buffers.Put(buffer)
+	d := &Decoder{scanner: scanner{r: r, limits: limits.orDefault(), buf: buffer[:0]}}
+	d.skipMark()
+	if err = decode(d); err == nil {
+		err = d.end()
 	}
-	if _, err := d.ReadToken(); err != io.EOF {
-		if err == nil {
-			err = errors.New("more than one JSON value")
-		}
-		return err
-	}
-	return nil
+	return err, d.failed
 }
 
-// Object calls member with each name in an object; member reads the value.
+// PeekKind returns what the next value is, and does not read it.
+func (d *Decoder) PeekKind() Kind { return kinds[d.next()] }
+
+// SkipValue reads a value of any kind.
+func (d *Decoder) SkipValue() error { return d.skip() }
+
+// Object calls member with the name of each member of an object; member reads the value.
 func (d *Decoder) Object(member func(name string) error) error {
-	return d.inside('{', '}', func() error {
-		name, err := d.ReadToken()
+	if err := d.begin('{'); err != nil {
+		return err
+	}
+	for {
+		if more, err := d.another(); !more {
+			return err
+		}
+		name, err := d.name()
 		if err != nil {
 			return err
 		}
-		return member(name.String())
-	})
-}
-
-// Members is like Object for objects of which there are many. A name is as it stands in the
-// document, escapes included, and valid until the next read.
-func (d *Decoder) Members(member func(name []byte) error) error {
-	return d.inside('{', '}', func() error {
-		name, err := d.ReadValue()
-		if err != nil {
+		if err := member(name); err != nil {
 			return err
 		}
-		return member(name[1 : len(name)-1])
-	})
-}
-
-// Prose reads a string, or null for "", that may be longer than a name: an error message,
-// or a list of nodes. Beyond most bytes it is cut, which an ellipsis shows.
-func (d *Decoder) Prose(most int) (string, error) {
-	switch d.PeekKind() {
-	case 'n':
-		return "", d.SkipValue()
-	case '"':
-	default:
-		return "", d.unexpected('"')
 	}
-	v, err := d.ReadValue()
-	if err != nil {
-		return "", err
-	}
-	// An error can only be about Unicode that is invalid, and has been replaced.
-	d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], v)
-	text := bytes.TrimSpace(d.scratch)
-	if len(text) <= most {
-		return string(text), nil
-	}
-	return strings.ToValidUTF8(string(text[:most]), "") + "…", nil
 }
 
 // Array calls element for each element of an array; element reads it.
 func (d *Decoder) Array(element func() error) error {
-	return d.inside('[', ']', element)
+	if err := d.begin('['); err != nil {
+		return err
+	}
+	for {
+		if more, err := d.another(); !more {
+			return err
+		}
+		if err := element(); err != nil {
+			return err
+		}
+	}
 }
 
-// List is like array, but accepts null for an empty one.
+// List is like Array, but accepts null for an empty one.
 func (d *Decoder) List(element func() error) error {
 	if d.PeekKind() == 'n' {
 		return d.SkipValue()
@@ -101,58 +85,24 @@ func (d *Decoder) List(element func() error) error {
 	return d.Array(element)
 }
 
-func (d *Decoder) inside(begin, end jsontext.Kind, next func() error) error {
-	if d.PeekKind() != begin {
-		return d.unexpected(begin)
+// Prose reads a string, or null for "", that may be longer than a name: an error message,
+// or a list of nodes. Beyond most bytes it is cut, which an ellipsis shows.
+func (d *Decoder) Prose(most int) (string, error) {
+	if d.PeekKind() == 'n' {
+		return "", d.SkipValue()
 	}
-	if _, err := d.ReadToken(); err != nil {
-		return err
+	if d.PeekKind() != '"' {
+		return "", d.unexpected('"')
 	}
-	for d.PeekKind() != end {
-		if err := next(); err != nil {
-			return err
-		}
+	text, err := d.text()
+	if err != nil {
+		return "", err
 	}
-	_, err := d.ReadToken()
-	return err
-}
-
-// unexpected is the error of a value that is not of the kind that it must be.
-func (d *Decoder) unexpected(want jsontext.Kind) error {
-	got := d.PeekKind()
-	if got == jsontext.KindInvalid {
-		_, err := d.ReadToken() // says why
-		if err == io.EOF {
-			return errors.New("the response is empty")
-		}
-		return err
+	text = bytes.TrimSpace(text)
+	if len(text) <= most {
+		return string(text), nil
 	}
-	return fmt.Errorf("%s: want %s, got %s", d.Place(), kindName(want), kindName(got))
-}
-
-// Place is the position in the document, as a JSON pointer.
-func (d *Decoder) Place() string {
-	if p := d.StackPointer(); p != "" {
-		return clipTo(150, string(p)) // names in it may be long
-	}
-	return "the whole response"
-}
-
-func kindName(k jsontext.Kind) string {
-	switch k {
-	case '{':
-		return "an object"
-	case '[':
-		return "an array"
-	case '"':
-		return "a string"
-	case '0':
-		return "a number"
-	case 'n':
-		return "null"
-	default:
-		return "true or false"
-	}
+	return strings.ToValidUTF8(string(text[:most]), "") + "…", nil
 }
 
 // Text reads a string that is a name. Its bytes are valid until the next read.
@@ -160,26 +110,32 @@ func (d *Decoder) Text() ([]byte, error) {
 	if d.PeekKind() != '"' {
 		return nil, d.unexpected('"')
 	}
-	v, err := d.ReadValue()
+	text, err := d.text()
 	if err != nil {
 		return nil, err
-	}
-	text := v[1 : len(v)-1]
-	if bytes.IndexByte(text, '\\') >= 0 || !utf8.Valid(text) {
-		// An error can only be about Unicode that is invalid, and has been replaced.
-		d.scratch, _ = jsontext.AppendUnquote(d.scratch[:0], v)
-		text = d.scratch
 	}
 	return text, d.CheckName(text)
 }
 
+// OptionalText is like Text, but accepts null for "".
+func (d *Decoder) OptionalText() (string, error) {
+	if d.PeekKind() == 'n' {
+		return "", d.SkipValue()
+	}
+	text, err := d.Text()
+	return d.share(text), err
+}
+
+// share returns a text as a string.
+func (d *Decoder) share(text []byte) string { return d.shared(text, maphash.Bytes(seed, text)) }
+
 // CheckName refuses a name of absurd length, and an absurd number of names.
 func (d *Decoder) CheckName(name []byte) error {
-	d.names++
+	d.read++
 	switch {
 	case len(name) > maxName:
 		return fmt.Errorf("%s: %w", d.Place(), longerThan("a name", maxName))
-	case d.names > d.limits.Names:
+	case d.read > d.limits.Names:
 		return MoreThan(d.limits.Names, "names in the response")
 	default:
 		return nil
@@ -201,24 +157,37 @@ func (d *Decoder) Name() (string, error) {
 
 // Scalar reads a name, number, flag or null as text; null is "".
 func (d *Decoder) Scalar() (string, error) {
+	b, err := d.scalar()
+	return d.share(b), err
+}
+
+func (d *Decoder) scalar() ([]byte, error) {
+	var text []byte
+	var err error
 	switch d.PeekKind() {
 	case '"':
-		text, err := d.Text()
-		return string(text), err
+		return d.Text()
 	case 'n':
-		return "", d.SkipValue()
-	case '0', 't', 'f':
-		v, err := d.ReadValue()
-		return string(v), cmp.Or(err, d.CheckName(v))
+		return nil, d.SkipValue()
+	case '0':
+		text, err = d.number(true)
+	case 't':
+		text, err = []byte("true"), d.word("true")
+	case 'f':
+		text, err = []byte("false"), d.word("false")
 	default:
-		return "", d.unexpected('"')
+		return nil, d.unexpected('"')
 	}
+	if err != nil {
+		return nil, err
+	}
+	return text, d.CheckName(text)
 }
 
 // Word reads a scalar and trims white space.
 func (d *Decoder) Word() (string, error) {
-	s, err := d.Scalar()
-	return strings.TrimSpace(s), err
+	b, err := d.scalar()
+	return d.share(bytes.TrimSpace(b)), err
 }
 
 // Flags, counts and times come as a bool, int or string, "" or null, depending on the
@@ -227,6 +196,13 @@ func (d *Decoder) Word() (string, error) {
 
 // Flag reads true or false.
 func (d *Decoder) Flag() (bos.Optional[bool], error) {
+	switch d.PeekKind() {
+	case 't':
+		return bos.Some(true), d.word("true")
+	case 'f':
+		return bos.Some(false), d.word("false")
+	default:
+	}
 	s, err := d.Word()
 	if err != nil || s == "" {
 		return bos.Optional[bool]{}, err
@@ -253,13 +229,17 @@ func (d *Decoder) Count() (bos.Optional[int], error) {
 
 // Time reads a time, zero if it is absent.
 func (d *Decoder) Time() (time.Time, error) {
-	s, err := d.Word()
-	if err != nil || s == "" {
+	b, err := d.scalar()
+	b = bytes.TrimSpace(b)
+	if err != nil || len(b) == 0 {
 		return time.Time{}, err
 	}
-	t, err := parseTime(s)
-	if err != nil {
-		return time.Time{}, fmt.Errorf("%s: %w", d.Place(), err)
+	if !bytes.Equal(b, d.last.text) { // many are the same
+		t, err := parseTime(string(b))
+		if err != nil {
+			return time.Time{}, fmt.Errorf("%s: %w", d.Place(), err)
+		}
+		d.last.text, d.last.time = append(d.last.text[:0], b...), t
 	}
-	return t, nil
+	return d.last.time, nil
 }

@@ -27,8 +27,6 @@ const (
 	maxSessions = 10_000
 	// maxBootSets is the maximum number of boot sets of a template. Most have one.
 	maxBootSets = 256
-	// maxShared is the maximum number of texts that nodes have in common.
-	maxShared = 1 << 10
 	// maxMessage is how much is kept of an error message, and maxLimit of the limit of a
 	// session, both in bytes.
 	maxMessage = 1 << 10
@@ -58,23 +56,20 @@ var (
 var Resources = []string{list.Name, description.Name, status.Name, components.Name, template.Name, options.Name}
 
 // decoder reads documents of the v2 API. Any member may be missing, null or empty.
-type decoder struct {
-	*bosclient.Decoder
-	texts map[string]string // those that many nodes share
-}
+type decoder struct{ *bosclient.Decoder }
 
 // get reads the resource whose path below /v2 consists of the segments.
 func (c client) get(ctx context.Context, r bosclient.Resource, tenant string, query url.Values, decode func(decoder) error, segments ...string) error {
 	request := bosclient.Request{Resource: r, Path: append([]string{"v2"}, segments...), Query: query, Tenant: tenant}
-	return c.Get(ctx, request, func(d *bosclient.Decoder) error { return decode(decoder{d, nil}) })
+	return c.Get(ctx, request, func(d *bosclient.Decoder) error { return decode(decoder{d}) })
 }
 
-// object is like Members, but accepts null for an empty object.
-func (d decoder) object(member func(name []byte) error) error {
+// object is like Object, but accepts null for an empty object.
+func (d decoder) object(member func(name string) error) error {
 	if d.PeekKind() == 'n' {
 		return d.SkipValue()
 	}
-	return d.Members(member)
+	return d.Object(member)
 }
 
 // record is a session as BOS describes it.
@@ -135,8 +130,8 @@ func (c client) session(ctx context.Context, k bos.Key) (r record, err error) {
 // they are most of it.
 func (d decoder) session(nodes bool) (record, error) {
 	r := record{Session: &bos.Session{API: bos.APIv2}}
-	err := d.Members(func(name []byte) (err error) {
-		switch string(name) {
+	err := d.Object(func(name string) (err error) {
+		switch name {
 		case "name":
 			r.ID, err = d.Scalar()
 		case "tenant":
@@ -153,8 +148,8 @@ func (d decoder) session(nodes bool) (record, error) {
 		case "include_disabled":
 			r.IncludeDisabled, err = d.flag()
 		case "status":
-			err = d.object(func(name []byte) (err error) {
-				switch string(name) {
+			err = d.object(func(name string) (err error) {
+				switch name {
 				case "start_time":
 					r.StartTime, err = d.Time()
 				case "end_time":
@@ -205,8 +200,8 @@ type counts struct {
 func (c client) status(ctx context.Context, k bos.Key) (n counts, err error) {
 	var stable, failed float64
 	err = c.get(ctx, status, k.Tenant, nil, func(d decoder) error {
-		return d.Members(func(name []byte) (err error) {
-			switch string(name) {
+		return d.Object(func(name string) (err error) {
+			switch name {
 			case "status":
 				var state string
 				state, err = d.Word()
@@ -264,7 +259,6 @@ func (c client) components(ctx context.Context, tenant string, query url.Values,
 		}
 		last, n, again := after, 0, false
 		err := c.get(ctx, components, tenant, page, func(d decoder) error {
-			d.texts = make(map[string]string)
 			var node component
 			return d.Array(func() error {
 				node = component{}
@@ -311,8 +305,8 @@ func (c *component) as(session string) *bos.Component {
 
 // component reads what BOS says of a node.
 func (d decoder) component(c *component) error {
-	return d.Members(func(name []byte) (err error) {
-		switch string(name) {
+	return d.Object(func(name string) (err error) {
+		switch name {
 		case "id":
 			c.ID, err = d.Scalar()
 		case "enabled":
@@ -320,26 +314,26 @@ func (d decoder) component(c *component) error {
 		case "error":
 			c.Error, err = d.Prose(maxMessage)
 		case "session":
-			c.Session, err = d.shared()
+			c.Session, err = d.OptionalText()
 		case "retry_policy":
 			c.RetryPolicy, err = d.whole()
 		case "status":
-			err = d.object(func(name []byte) (err error) {
-				switch string(name) {
+			err = d.object(func(name string) (err error) {
+				switch name {
 				case "phase":
-					c.Phase, err = d.shared()
+					c.Phase, err = d.OptionalText()
 				case "status":
-					c.Status, err = d.shared()
+					c.Status, err = d.OptionalText()
 				default:
 					err = d.SkipValue()
 				}
 				return err
 			})
 		case "last_action":
-			err = d.object(func(name []byte) (err error) {
-				switch string(name) {
+			err = d.object(func(name string) (err error) {
+				switch name {
 				case "action":
-					c.Action, err = d.shared()
+					c.Action, err = d.OptionalText()
 				case "last_updated":
 					c.ActionTime, err = d.Time()
 				default:
@@ -348,9 +342,9 @@ func (d decoder) component(c *component) error {
 				return err
 			})
 		case "event_stats":
-			err = d.object(func(name []byte) (err error) {
+			err = d.object(func(name string) (err error) {
 				var n bos.Optional[int]
-				switch string(name) {
+				switch name {
 				case "power_on_attempts":
 					n, err = d.Count()
 					c.PowerOns = n.Value
@@ -375,17 +369,17 @@ func (d decoder) component(c *component) error {
 
 // bootState reads what a node is to run.
 func (d decoder) bootState(configuration *bos.Optional[string], kernel, session *string) error {
-	return d.object(func(name []byte) (err error) {
+	return d.object(func(name string) (err error) {
 		switch {
-		case string(name) == "configuration":
+		case name == "configuration":
 			configuration.Present = d.PeekKind() == '"'
-			configuration.Value, err = d.shared()
-		case string(name) == "session" && session != nil:
-			*session, err = d.shared()
-		case string(name) == "boot_artifacts":
-			err = d.object(func(name []byte) (err error) {
-				if string(name) == "kernel" {
-					*kernel, err = d.shared()
+			configuration.Value, err = d.OptionalText()
+		case name == "session" && session != nil:
+			*session, err = d.OptionalText()
+		case name == "boot_artifacts":
+			err = d.object(func(name string) (err error) {
+				if name == "kernel" {
+					*kernel, err = d.OptionalText()
 					return err
 				}
 				return d.SkipValue()
@@ -395,25 +389,6 @@ func (d decoder) bootState(configuration *bos.Optional[string], kernel, session 
 		}
 		return err
 	})
-}
-
-// shared reads a text that many nodes have in common, or null for "".
-func (d decoder) shared() (string, error) {
-	if d.PeekKind() == 'n' {
-		return "", d.SkipValue()
-	}
-	b, err := d.Text()
-	if err != nil || len(b) == 0 {
-		return "", err
-	}
-	if s, ok := d.texts[string(b)]; ok {
-		return s, nil
-	}
-	s := string(b)
-	if len(d.texts) < maxShared {
-		d.texts[s] = s
-	}
-	return s, nil
 }
 
 // whole reads a whole number, which may be negative.
@@ -442,8 +417,8 @@ type bootSet struct {
 func (c client) template(ctx context.Context, tenant, name string) (sets []bootSet, err error) {
 	err = c.get(ctx, template, tenant, nil, func(d decoder) error {
 		some := false
-		err := d.Members(func(name []byte) error {
-			if string(name) != "boot_sets" || d.PeekKind() == 'n' {
+		err := d.Object(func(name string) error {
+			if name != "boot_sets" || d.PeekKind() == 'n' {
 				return d.SkipValue()
 			}
 			some = true
@@ -468,8 +443,8 @@ func (c client) template(ctx context.Context, tenant, name string) (sets []bootS
 }
 
 func (d decoder) bootSet() (set bootSet, err error) {
-	err = d.object(func(name []byte) (err error) {
-		switch string(name) {
+	err = d.object(func(name string) (err error) {
+		switch name {
 		case "node_list":
 			err = d.List(func() error {
 				node, err := d.Text()
@@ -482,8 +457,8 @@ func (d decoder) bootSet() (set bootSet, err error) {
 		case "path":
 			set.path, err = d.Scalar()
 		case "cfs":
-			err = d.object(func(name []byte) (err error) {
-				if string(name) == "configuration" {
+			err = d.object(func(name string) (err error) {
+				if name == "configuration" {
 					set.configuration, err = d.Scalar()
 					return err
 				}
@@ -503,9 +478,9 @@ type waits struct{ powerOff, boot, poll int }
 // options reads what BOS is set up to do.
 func (c client) options(ctx context.Context) (w waits, err error) {
 	err = c.get(ctx, options, "", nil, func(d decoder) error {
-		return d.Members(func(name []byte) (err error) {
+		return d.Object(func(name string) (err error) {
 			var n bos.Optional[int]
-			switch string(name) {
+			switch name {
 			case "max_power_off_wait_time":
 				n, err = d.Count()
 				w.powerOff = n.Value

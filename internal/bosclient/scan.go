@@ -1,0 +1,597 @@
+package bosclient
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/maphash"
+	"io"
+	"math/bits"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+	"unicode/utf8"
+)
+
+// scanner takes a stream apart into the tokens of one JSON document (RFC 8259), within
+// limits. All of the document is checked, also what is skipped. Two things are tolerated:
+// a byte order mark, and text that is not valid Unicode.
+//
+// Only what stands between pos and the end of buf is in memory: a part of the document, or
+// one string as a whole. Bytes that a method returns are valid
+// until the next read.
+type scanner struct {
+	r      io.Reader
+	limits Limits
+	buf    []byte
+	pos    int   // of what comes next, in buf
+	passed int64 // the bytes before buf
+	// failed is why the document could not be read to its end: it exceeds a limit, or it
+	// did not arrive.
+	failed error
+	ended  bool // the stream has
+
+	members int            // of all objects so far
+	open    []frame        // the objects and arrays around pos, apart from skipped ones
+	names   []uint64       // hashes of the names of all members of the objects in open
+	skipped []byte         // the ends of the objects and arrays around pos in a skipped value
+	texts   [128][2]string // recent ones, the latest first, by their hashes
+}
+
+// frame is an object or array that is being read.
+type frame struct {
+	array bool
+	begun int    // how many of its members or elements have been begun
+	name  string // of the current member
+	names int    // where the names of its members begin in scanner.names
+}
+
+// maxDepth is how many objects and arrays may be nested in each other.
+const maxDepth = 10_000
+
+// bufferSize is how much is read at once. Only a long string takes more.
+const bufferSize = 64 << 10
+
+var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+
+// more reads on, and reports whether there is more of the document. It may move what is in
+// buf from pos on.
+func (s *scanner) more() bool {
+	if s.pos > 0 {
+		s.passed += int64(s.pos)
+		s.buf = s.buf[:copy(s.buf, s.buf[s.pos:])]
+		s.pos = 0
+	}
+	if len(s.buf) == cap(s.buf) {
+		s.buf = slices.Grow(s.buf, len(s.buf))
+	}
+	for range 100 {
+		if s.ended || s.failed != nil {
+			return false
+		}
+		n, err := s.r.Read(s.buf[len(s.buf):cap(s.buf)])
+		s.buf = s.buf[:len(s.buf)+n]
+		switch {
+		case s.passed+int64(len(s.buf)) > s.limits.Bytes:
+			s.failed = longerThan("the response", s.limits.Bytes)
+			return false
+		case err == io.EOF:
+			s.ended = true
+		case err != nil:
+			s.failed = err
+			return false
+		}
+		if n > 0 {
+			return true
+		}
+	}
+	s.failed = io.ErrNoProgress
+	return false
+}
+
+// skipMark skips a byte order mark at the beginning of the document.
+func (s *scanner) skipMark() {
+	if s.have(len(byteOrderMark)) && bytes.HasPrefix(s.buf, []byte(byteOrderMark)) {
+		s.pos = len(byteOrderMark)
+	}
+}
+
+// next skips white space and returns the byte that follows, or 0 at the end of the document.
+func (s *scanner) next() byte {
+	if s.pos < len(s.buf) && s.buf[s.pos] > ' ' {
+		return s.buf[s.pos]
+	}
+	return s.nextBehindSpace()
+}
+
+func (s *scanner) nextBehindSpace() byte {
+	for {
+		for s.pos < len(s.buf) {
+			switch c := s.buf[s.pos]; c {
+			case '\n', ' ', '\t', '\r':
+				s.pos++
+				s.pos += indentation(s.buf[s.pos:])
+			default:
+				return c
+			}
+		}
+		if !s.more() {
+			return 0
+		}
+	}
+}
+
+const (
+	everyByte = 0x0101010101010101
+	highBits  = 0x80 * everyByte
+)
+
+// indentation returns the number of spaces at the beginning of b, eight of which are
+// compared at a time.
+func indentation(b []byte) int {
+	rest := b
+	for ; len(rest) >= 8; rest = rest[8:] {
+		if other := binary.LittleEndian.Uint64(rest) ^ ' '*everyByte; other != 0 {
+			return len(b) - len(rest) + bits.TrailingZeros64(other)/8
+		}
+	}
+	return len(b) - len(rest)
+}
+
+// plain returns how many bytes at the beginning of b are ASCII characters that stand for
+// themselves in a string. It looks at eight at a time: in each byte of a sum below, the
+// highest bit is set if the character is a special one. (A borrow may set it in further
+// bytes, but only behind one where it is rightly set.)
+func plain(b []byte) int {
+	rest := b
+	for ; len(rest) >= 8; rest = rest[8:] {
+		w := binary.LittleEndian.Uint64(rest)
+		control := w - ' '*everyByte
+		quote := w ^ '"'*everyByte - everyByte
+		escape := w ^ '\\'*everyByte - everyByte
+		if special := (w | control | quote | escape) & highBits; special != 0 {
+			return len(b) - len(rest) + bits.TrailingZeros64(special)/8
+		}
+	}
+	for len(rest) > 0 && rest[0] >= ' ' && rest[0] != '"' && rest[0] != '\\' && rest[0] < utf8.RuneSelf {
+		rest = rest[1:]
+	}
+	return len(b) - len(rest)
+}
+
+// str reads a string, and returns it as it stands in the document, with its quotation
+// marks; literal reports whether it means just what stands between these. A string that is
+// not to be kept is not returned and need not fit in memory.
+func (s *scanner) str(keep bool) (quoted []byte, literal bool, err error) {
+	n, gone := 1, 0 // length of what has been read, in buf and before it
+	literal = true
+	for {
+		n += plain(s.buf[s.pos+n:])
+		if gone+n-1 > s.limits.String {
+			return nil, false, s.fail(longerThan("a string in the response", int64(s.limits.String)))
+		}
+		if s.pos+n == len(s.buf) {
+			if !keep {
+				s.pos += n
+				gone, n = gone+n, 0
+			}
+			if !s.more() {
+				return nil, false, s.invalid(n, "in a string")
+			}
+			continue
+		}
+		switch c := s.buf[s.pos+n]; {
+		case c == '"':
+			quoted = s.buf[s.pos : s.pos+n+1]
+			s.pos += n + 1
+			return quoted, literal, nil
+		case c == '\\':
+			literal = false
+			length, err := s.escape(n)
+			if err != nil {
+				return nil, false, err
+			}
+			n += length
+		case c < ' ':
+			return nil, false, s.invalid(n, "in a string")
+		default: // beyond ASCII
+			literal = false
+			n++
+		}
+	}
+}
+
+// escape checks the escape sequence n bytes behind pos and returns its length.
+func (s *scanner) escape(n int) (length int, err error) {
+	if !s.have(n + 2) {
+		return 0, s.invalid(n+1, "in a string")
+	}
+	switch s.buf[s.pos+n+1] {
+	case '"', '\\', '/', 'b', 'f', 'n', 'r', 't':
+		return 2, nil
+	case 'u':
+		for i := 2; i < 6; i++ {
+			if !s.have(n + i + 1) {
+				return 0, s.invalid(n+i, "in a string")
+			}
+			switch c := s.buf[s.pos+n+i]; {
+			case '0' <= c && c <= '9', 'a' <= c && c <= 'f', 'A' <= c && c <= 'F':
+			default:
+				return 0, s.syntax("invalid escape sequence in a string")
+			}
+		}
+		return 6, nil
+	default:
+		return 0, s.syntax("invalid escape sequence in a string")
+	}
+}
+
+// have reports whether n bytes from pos on are in the buffer, after reading on if necessary.
+func (s *scanner) have(n int) bool {
+	for len(s.buf)-s.pos < n {
+		if !s.more() {
+			return false
+		}
+	}
+	return true
+}
+
+// text reads a string and returns what it means. Each invalid byte or surrogate in it
+// becomes U+FFFD.
+func (s *scanner) text() ([]byte, error) {
+	quoted, literal, err := s.str(true)
+	if err != nil {
+		return nil, err
+	}
+	if literal {
+		return quoted[1 : len(quoted)-1], nil
+	}
+	var text string
+	err = json.Unmarshal(quoted, &text)
+	return []byte(text), err
+}
+
+// number reads a number and returns it as it stands in the document. One that is not to be
+// kept is not returned and need not fit in memory.
+func (s *scanner) number(keep bool) ([]byte, error) {
+	n := 0 // bytes behind pos that belong to the number
+	accept := func(any string) bool {
+		accepted := s.have(n+1) && strings.IndexByte(any, s.buf[s.pos+n]) >= 0
+		if accepted {
+			n++
+		}
+		return accepted
+	}
+	digits := func() (some bool) {
+		for accept("0123456789") && n <= s.limits.String {
+			some = true
+			if !keep {
+				s.pos, n = s.pos+n, 0
+			}
+		}
+		return some
+	}
+	accept("-")
+	valid := accept("0") || digits()
+	if valid && accept(".") {
+		valid = digits()
+	}
+	if valid && accept("eE") {
+		accept("+-")
+		valid = digits()
+	}
+	switch {
+	case s.failed != nil:
+		return nil, s.failed
+	case n > s.limits.String:
+		return nil, s.fail(longerThan("a number in the response", int64(s.limits.String)))
+	case !valid:
+		return nil, s.invalid(n, "in a number")
+	}
+	number := s.buf[s.pos : s.pos+n]
+	s.pos += n
+	return number, nil
+}
+
+// word reads true, false or null.
+func (s *scanner) word(want string) error {
+	for i := range len(want) {
+		if !s.have(i+1) || s.buf[s.pos+i] != want[i] {
+			return s.invalid(i, "in "+want)
+		}
+	}
+	s.pos += len(want)
+	return nil
+}
+
+// skip reads a value without keeping it.
+func (s *scanner) skip() error {
+	s.skipped = s.skipped[:0]
+	for {
+		begun, err := s.skipToken()
+		if err != nil {
+			return err
+		}
+		if begun {
+			continue
+		}
+		if done, err := s.skipEnds(); done || err != nil {
+			return err
+		}
+	}
+}
+
+// skipEnds reads what stands behind a value: ends of objects and arrays, and what leads to
+// the next value. It reports whether the outermost value is done.
+func (s *scanner) skipEnds() (done bool, err error) {
+	for {
+		depth := len(s.skipped)
+		if depth == 0 {
+			return true, nil
+		}
+		end := s.skipped[depth-1]
+		switch s.next() {
+		case end:
+			s.pos++
+			s.skipped = s.skipped[:depth-1]
+		case ',':
+			s.pos++
+			if end == '}' {
+				err = s.skipName()
+			}
+			return false, err
+		default:
+			return false, s.invalid(0, "behind a value")
+		}
+	}
+}
+
+// skipToken reads a scalar or an empty object or array. Of others it reads the beginning,
+// as far as the first value in them, and reports so.
+func (s *scanner) skipToken() (begun bool, err error) {
+	switch c := s.next(); kinds[c] {
+	case '{', '[':
+		end := c + 2 // as it is in ASCII
+		s.pos++
+		if len(s.open)+len(s.skipped) == maxDepth {
+			return false, s.tooDeep()
+		}
+		if s.next() == end {
+			s.pos++
+			return false, nil
+		}
+		s.skipped = append(s.skipped, end)
+		if c == '{' {
+			err = s.skipName()
+		}
+		return true, err
+	case '"':
+		_, _, err = s.str(false)
+	case '0':
+		_, err = s.number(false)
+	case 't':
+		err = s.word("true")
+	case 'f':
+		err = s.word("false")
+	case 'n':
+		err = s.word("null")
+	default:
+		err = s.invalid(0, atValue)
+	}
+	return false, err
+}
+
+// skipName reads the name of a member and the colon.
+func (s *scanner) skipName() error {
+	if s.next() != '"' {
+		return s.invalid(0, "at the beginning of a name")
+	}
+	if _, _, err := s.str(false); err != nil {
+		return err
+	}
+	return s.colon()
+}
+
+func (s *scanner) colon() error {
+	if s.members++; s.members > s.limits.Members {
+		return s.fail(MoreThan(s.limits.Members, "members of objects in the response"))
+	}
+	if s.next() != ':' {
+		return s.invalid(0, "behind a name")
+	}
+	s.pos++
+	return nil
+}
+
+// begin reads the beginning of an object or array.
+func (s *scanner) begin(kind Kind) error {
+	switch {
+	case kinds[s.next()] != kind:
+		return s.unexpected(kind)
+	case len(s.open) == maxDepth:
+		return s.tooDeep()
+	}
+	s.pos++
+	s.open = append(s.open, frame{array: kind == '[', names: len(s.names)})
+	return nil
+}
+
+// another reports whether there is another member or element in the innermost object or
+// array, and reads as far as its name or value. Otherwise it reads the end.
+func (s *scanner) another() (bool, error) {
+	f := &s.open[len(s.open)-1]
+	end := byte('}')
+	if f.array {
+		end = ']'
+	}
+	switch c := s.next(); {
+	case c == end:
+		s.pos++
+		if err := s.endNames(f.names); err != nil {
+			return false, err
+		}
+		s.open = s.open[:len(s.open)-1]
+		return false, nil
+	case f.begun == 0:
+	case c == ',':
+		s.pos++
+	default:
+		return false, s.invalid(0, "behind a value")
+	}
+	f.begun++
+	return true, nil
+}
+
+// name reads the name of a member and the colon.
+func (s *scanner) name() (string, error) {
+	f := &s.open[len(s.open)-1]
+	f.begun = 0 // an error is one of the object
+	if s.next() != '"' {
+		return "", s.invalid(0, "at the beginning of a name")
+	}
+	text, err := s.text()
+	if err != nil {
+		return "", err
+	}
+	f.begun = 1
+	hash := maphash.Bytes(seed, text)
+	f.name = s.shared(text, hash)
+	s.names = append(s.names, hash)
+	return f.name, s.colon()
+}
+
+// seed makes it impossible to choose texts that have the same hash.
+var seed = maphash.MakeSeed()
+
+// shared returns a text as a string, which seldom takes memory if the text is frequent.
+func (s *scanner) shared(text []byte, hash uint64) string {
+	const longest = 128
+	if len(text) > longest {
+		return string(text)
+	}
+	recent := &s.texts[hash%uint64(len(s.texts))]
+	if recent[0] != string(text) {
+		if recent[1] != string(text) {
+			recent[1] = string(text)
+		}
+		recent[0], recent[1] = recent[1], recent[0]
+	}
+	return recent[0]
+}
+
+// endNames forgets the names of the members of an object. Each must have occurred once.
+func (s *scanner) endNames(from int) error {
+	names := s.names[from:]
+	s.names = s.names[:from]
+	slices.Sort(names)
+	for i := 1; i < len(names); i++ {
+		if names[i] == names[i-1] {
+			return s.syntax("duplicate name in an object")
+		}
+	}
+	return nil
+}
+
+// Kind is what a value is, told from its first byte: one of { [ " 0 t f n. It is 0 where
+// no value begins.
+type Kind byte
+
+// kinds holds the kind of the value that begins with a byte.
+var kinds = [256]Kind{'{': '{', '[': '[', '"': '"', 't': 't', 'f': 'f', 'n': 'n', '-': '0',
+	'0': '0', '1': '0', '2': '0', '3': '0', '4': '0', '5': '0', '6': '0', '7': '0', '8': '0', '9': '0'}
+
+func (k Kind) String() string {
+	switch k {
+	case '{':
+		return "an object"
+	case '[':
+		return "an array"
+	case '"':
+		return "a string"
+	case '0':
+		return "a number"
+	case 'n':
+		return "null"
+	default:
+		return "true or false"
+	}
+}
+
+// unexpected is the error of a value that is not of the kind that it must be.
+func (s *scanner) unexpected(want Kind) error {
+	got := kinds[s.next()]
+	if got == 0 {
+		return s.invalid(0, atValue)
+	}
+	return fmt.Errorf("%s: want %s, got %s", s.Place(), want, got)
+}
+
+// end checks that nothing follows the value.
+func (s *scanner) end() error {
+	switch c := s.next(); {
+	case kinds[c] != 0:
+		return errors.New("more than one JSON value")
+	case s.failed != nil || s.pos < len(s.buf):
+		return s.invalid(0, "behind the value")
+	default:
+		return nil
+	}
+}
+
+// fail is the end of reading, for a reason that does not lie in the syntax.
+func (s *scanner) fail(err error) error {
+	s.failed = err
+	return err
+}
+
+// atValue is where invalid bytes are found that begin no value.
+const atValue = "at the beginning of a value"
+
+// invalid is the error of a document that has a byte, n bytes behind pos, where none like
+// it may stand, or that ends there.
+func (s *scanner) invalid(n int, where string) error {
+	switch {
+	case s.failed != nil:
+		return s.failed
+	case s.pos+n < len(s.buf):
+		s.pos += n
+		r, _ := utf8.DecodeRune(s.buf[s.pos:])
+		return s.syntax(fmt.Sprintf("invalid character %q %s", r, where))
+	case where == atValue && len(s.open) == 0 && len(s.skipped) == 0:
+		return errors.New("the response is empty")
+	default:
+		return fmt.Errorf("%s: the response ends too early: %w", s.Place(), io.ErrUnexpectedEOF)
+	}
+}
+
+func (s *scanner) tooDeep() error {
+	return s.syntax(fmt.Sprintf("more than %d objects and arrays in each other", maxDepth))
+}
+
+func (s *scanner) syntax(problem string) error {
+	return fmt.Errorf("%s: %s, at byte %d", s.Place(), problem, s.passed+int64(s.pos))
+}
+
+// Place is the position in the document, as a JSON pointer.
+func (s *scanner) Place() string {
+	var b strings.Builder
+	for _, f := range s.open {
+		switch {
+		case f.begun == 0:
+		case f.array:
+			b.WriteString("/" + strconv.Itoa(f.begun-1))
+		default:
+			b.WriteString("/" + escapes.Replace(f.name))
+		}
+	}
+	if b.Len() == 0 {
+		return "the whole response"
+	}
+	return clipTo(150, b.String()) // names in it may be long
+}
+
+// escapes are those of a JSON pointer.
+var escapes = strings.NewReplacer("~", "~0", "/", "~1")
