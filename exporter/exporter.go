@@ -215,23 +215,23 @@ func (e *Exporter) Handler() http.Handler {
 }
 
 // metrics serves the metric families of the latest snapshot and the exporter's own.
-func (e *Exporter) metrics() http.Handler {
-	families := &snapshotFamilies{
-		inventory:  e.inventory,
-		collectors: e.cfg.Collectors,
-		staleAfter: e.cfg.StaleAfter,
-		logger:     e.logger,
-		machine:    &e.machine,
-		// The next reading is late by as much as sessions may be.
-		machineStale: e.cfg.ComponentsInterval + e.cfg.StaleAfter,
-	}
-	return promhttp.HandlerForTransactional(
-		prometheus.NewMultiTRegistry(prometheus.ToTransactionalGatherer(e.self), families),
-		promhttp.HandlerOpts{
+func (e *Exporter) metrics() *exposition {
+	return &exposition{
+		own: promhttp.HandlerFor(e.self, promhttp.HandlerOpts{
 			ErrorLog:            slog.NewLogLogger(e.logger.Handler(), slog.LevelError),
 			ErrorHandling:       promhttp.HTTPErrorOnError, // report only the first: scrapers hang up halfway
 			Registry:            e.self,
 			MaxRequestsInFlight: maxRequests,
 			EnableOpenMetrics:   true,
-		})
+		}),
+		families: snapshotFamilies{
+			inventory:  e.inventory,
+			collectors: e.cfg.Collectors,
+			staleAfter: e.cfg.StaleAfter,
+			logger:     e.logger,
+			machine:    &e.machine,
+			// The next reading is late by as much as sessions may be.
+			machineStale: e.cfg.ComponentsInterval + e.cfg.StaleAfter,
+		},
+	}
 }

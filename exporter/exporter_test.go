@@ -13,7 +13,6 @@ import (
 	"testing"
 	"time"
 
-	dto "github.com/prometheus/client_model/go"
 	"github.com/prometheus/exporter-toolkit/web"
 	"go.uber.org/goleak"
 
@@ -122,44 +121,6 @@ func TestFormats(t *testing.T) {
 		body, err = io.ReadAll(scrape(t, e, "/metrics", nil).Body)
 		if err != nil || !strings.Contains(string(body), "bos_session_info{") {
 			t.Errorf("all families: %v %s", err, body)
-		}
-	}
-}
-
-func TestFamiliesAreBuiltOncePerSnapshot(t *testing.T) {
-	e := newExporter(t, bossim.Documented())
-	e.inventory.Sweep(t.Context())
-	f := &snapshotFamilies{
-		inventory:    e.inventory,
-		collectors:   collectors.All,
-		staleAfter:   time.Hour,
-		logger:       slog.New(slog.DiscardHandler),
-		machine:      &e.machine,
-		machineStale: time.Hour,
-	}
-	gather := func() *dto.MetricFamily {
-		families, _, err := f.Gather()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return families[0]
-	}
-	first := gather()
-	if gather() != first {
-		t.Error("the families were built again for the same snapshot")
-	}
-	e.inventory.Sweep(t.Context())
-	second := gather()
-	if second == first {
-		t.Error("the families were not built for a new snapshot")
-	}
-	f.staleAfter = 0
-	if gather() == second {
-		t.Error("the families were not built again when the snapshot went stale")
-	}
-	for _, family := range f.families {
-		if family.GetName() == "bos_session_state" {
-			t.Error("a stale snapshot has series of sessions")
 		}
 	}
 }
