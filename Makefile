@@ -99,6 +99,7 @@ build/alertmanager: Makefile
 
 e2e: build/prometheus build/alertmanager
 	go test $(RACE) -tags e2e -count=1 -timeout 15m -run TestEndToEnd ./dashboards
+	go test $(RACE) -tags e2e -count=1 -run TestPrometheusReadsEveryFormat ./cmd/bos_exporter
 
 # The race detector would distort times and memory. Cells mostly wait, so many run at once.
 faults:
