@@ -45,16 +45,17 @@ func snapshot() *inventory.Snapshot {
 		Metadata: bos.Metadata{StartTime: t0, StopTime: t0.Add(time.Hour)}}
 	return &inventory.Snapshot{
 		Time: t0.Add(2 * time.Hour), Up: true, ListUp: true, LastGood: t0.Add(2 * time.Hour), Swept: t0.Add(2 * time.Hour), SweepDuration: 1500 * time.Millisecond,
-		Listed: bos.Some(5),
+		Listed: bos.Some(7),
 		Sessions: []inventory.Session{
 			{Session: ended, Verdict: bos.Verdict{State: bos.StateUnknown}, Exposed: true, Err: &bos.Error{Reason: bos.NotFound}},
 			{Session: &bos.Session{ID: "lingered out", API: bos.APIv1, Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateSucceeded}},
-			{Session: &bos.Session{ID: "never read", API: bos.APIv1}, Verdict: bos.Verdict{State: bos.StateUnknown}, Err: &bos.Error{Reason: bos.Malformed}},
+			{Session: &bos.Session{ID: "never read", API: bos.APIv1}, Verdict: bos.Verdict{State: bos.StateUnknown}, Unread: true, Err: &bos.Error{Reason: bos.Malformed}},
+			{Session: &bos.Session{ID: "not yet read", API: bos.APIv1, Operation: bos.Boot}, Verdict: bos.Verdict{State: bos.StateUnread}, Unread: true},
 			{Session: staged, Verdict: bos.Verdict{State: bos.StatePending}, Exposed: true},
 			{Session: running, Verdict: bos.Verdict{State: bos.StateRunning}, Exposed: true, Err: errors.New("anything else")},
 			{Session: &bos.Session{ID: "old", API: bos.APIv1, Operation: "diagnose"}, Verdict: bos.Verdict{State: bos.StateAbandoned}},
 		},
-		Dropped: map[string]int{inventory.DroppedAge: 1, inventory.DroppedBudget: 0},
+		Dropped: map[string]int{inventory.DroppedUnread: 2, inventory.DroppedAge: 1, inventory.DroppedLinger: 1},
 		Machine: &bos.Machine{At: t0.Add(2 * time.Hour),
 			Nodes:   map[bos.ComponentState]int{{Status: "stable"}: 100, {Status: "stable", Enabled: true}: 1, {Status: "on_hold"}: 2},
 			Enabled: map[string]int{"running": 1, "deleted": 4}},

@@ -6,7 +6,7 @@ import (
 )
 
 var sessionsByState = gauge("bos_sessions",
-	"Number of sessions that BOS lists, by operation and effective state. Sessions whose description cannot be read have an empty operation and the state unknown. Stopped sessions older than --sessions.max-age have the state unknown.",
+	"Number of sessions that BOS lists, by operation and effective state. Sessions whose description cannot be read have an empty operation and the state unknown. Sessions that have not been read yet have the state unread: at the start those older than --sessions.max-age are read little by little.",
 	"operation", "state")
 
 var sessions = Collector{
@@ -14,12 +14,12 @@ var sessions = Collector{
 	Help:    "session counts by operation and state",
 	Metrics: []*Metric{sessionsByState},
 	collect: func(s *inventory.Snapshot, out families) {
-		if !s.Listed.Present || s.Swept.IsZero() {
+		if !s.Listed.Present {
 			return
 		}
 		counts := make(map[inventory.OperationState]int)
 		for _, operation := range bos.Operations {
-			for _, st := range bos.States {
+			for _, st := range append(bos.States, bos.StateUnread) {
 				counts[inventory.OperationState{Operation: operation, State: st}] = 0
 			}
 		}

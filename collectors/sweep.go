@@ -21,7 +21,7 @@ var (
 	sessionErrors = gauge("bos_exporter_session_errors",
 		"Number of sessions whose last reading failed, by reason; their last good data is kept. If BOS does not answer at all, see bos_up.", "reason")
 	sessionsDropped = gauge("bos_exporter_sessions_dropped",
-		"Number of listed sessions without series of their own, by reason: max_age (older than --sessions.max-age), max (beyond --sessions.max) or duplicate (older than a session of the other API that has the same name and tenant).", "reason")
+		"Number of listed sessions without series of their own, by reason: unread (not read yet, or not readable: see bos_exporter_session_errors), max_age (older than --sessions.max-age), linger (ended longer ago than --sessions.linger), duplicate (older than a session of the other API that has the same name and tenant) or max (beyond --sessions.max).", "reason")
 )
 
 var sweep = Collector{
@@ -45,7 +45,7 @@ var sweep = Collector{
 		if !s.LastGood.IsZero() {
 			out.add(lastSweep, seconds(s.LastGood))
 		}
-		if s.Swept.IsZero() || !s.Listed.Present {
+		if !s.Listed.Present {
 			return
 		}
 		failed := make(map[bos.Reason]int)

@@ -1,7 +1,6 @@
 package datasource
 
 import (
-	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -71,7 +70,7 @@ func (v *view) choose(within backend.TimeRange) error {
 // readable returns the matching sessions that are named by their ids, and those among
 // which selectors and the time range choose. It records those that cannot be read.
 func (v *view) readable(want selection, within backend.TimeRange) (named, candidates []*inventory.Session) {
-	unfollowed := v.follow(want.ids)
+	late := v.follow(want.ids)
 	for i := range v.snapshot.Sessions {
 		s := &v.snapshot.Sessions[i]
 		isNamed := want.names(s.ID)
@@ -79,12 +78,12 @@ func (v *view) readable(want selection, within backend.TimeRange) (named, candid
 			continue
 		}
 		if neverRead(s) {
-			v.miss(s, cmp.Or(s.Err, errNotReadYet), isNamed)
+			v.miss(s, whyUnread(s), isNamed)
 			continue
 		}
 		v.known++
 		if isNamed {
-			if err := unfollowed[s.Key()]; err != nil {
+			if err := late[s.Key()]; err != nil {
 				v.miss(s, err, true)
 			} else if v.matches(s, true) {
 				named = append(named, s)
@@ -106,7 +105,7 @@ func (v *view) matches(s *inventory.Session, certain bool) bool {
 	case v.query.State.hasName(string(s.Verdict.State)):
 		return true
 	case blind(s):
-		v.miss(s, s.Err, certain)
+		v.miss(s, whyUnread(s), certain)
 	}
 	return false
 }
@@ -115,12 +114,12 @@ func (v *view) matches(s *inventory.Session, certain bool) bool {
 func (v *view) wants(want selection, s *inventory.Session, isNewest bool, within backend.TimeRange) bool {
 	state := s.Verdict.State
 	if blind(s) && s.StopTime.IsZero() && (want.selects(selectRunning) || want.selects(selectUnfinished)) {
-		v.miss(s, s.Err, false) // nobody knows whether it has ended
+		v.miss(s, whyUnread(s), false) // nobody knows whether it has ended
 	}
 	return want.onlyRange() && !endedBefore(s, within.From) ||
 		want.selects(selectLatest) && isNewest ||
 		want.selects(selectRunning) && (state == bos.StatePending || state == bos.StateRunning) ||
-		want.selects(selectUnfinished) && !state.Ended()
+		want.selects(selectUnfinished) && !state.Ended() && !s.Unread
 }
 
 // endedBefore tells whether the session had ended by t. One that is unfinished goes
@@ -146,30 +145,21 @@ func (v *view) checkListed(want selection) error {
 	return nil
 }
 
-// noteChoice gives notice if no session is selected, or if little is known of some.
+// noteChoice gives notice if no session is selected.
 func (v *view) noteChoice() {
 	if len(v.sessions) == 0 && len(v.unread.sessions) == 0 {
 		v.inform("No session matches.")
 	}
-	old := 0
-	for _, s := range v.sessions {
-		if !s.Followed {
-			old++
-		}
-	}
-	if old > 0 {
-		v.inform("Sessions that started more than %s ago: %d. Only their descriptions are known; select one by its id to see its nodes.", span(v.maxAge), old)
-	}
 }
 
-// follow has the sessions with these ids read with their boot sets, those that are too
-// old to be followed otherwise included. It returns why some could not be read.
+// follow has the sessions with these ids read, also those whose turn has not come. It
+// returns why some could not be read.
 func (v *view) follow(ids []string) map[bos.Key]error {
 	errs := make(map[bos.Key]error)
 	sessions := v.snapshot.Sessions
 	for i := range sessions {
 		s := &sessions[i]
-		if slices.Contains(ids, s.ID) && v.query.ofTenant(s.Tenant) && !s.Followed && s.Err == nil && !neverRead(s) {
+		if slices.Contains(ids, s.ID) && v.query.ofTenant(s.Tenant) && s.Unread && s.Err == nil {
 			if err := v.inventory.Follow(v.ctx, s.Key()); err != nil {
 				errs[s.Key()] = err
 			}

@@ -61,6 +61,7 @@ var stateColours = mapper([]string{
 	string(bos.StateAbandoned), purple,
 	string(bos.StateUnknown), grey,
 	string(bos.StateWaiting), lightBlue, // of phases
+	string(bos.StateUnread), grey,
 })
 
 var categoryColours = mapper([]string{

@@ -241,13 +241,15 @@ func (d *Datasource) view(ctx context.Context, q Query, cache time.Duration) (*v
 		return nil, waited
 	}
 	v := d.newView(ctx, q)
-	v.inventory, v.snapshot, v.now, v.maxAge = d.inventory, s, s.Time, d.settings.maxAge
+	v.inventory, v.snapshot, v.now = d.inventory, s, s.Time
 	v.source, v.asOf = d.lists(), s.LastGood
 	switch {
 	case !s.Up:
 		v.warn("This data is %s old: %s", age(time.Since(s.LastGood)), s.Err)
 	case !s.ListUp:
 		v.warn("New sessions may be missing: %s", s.Err)
+	case waited != nil && s.Swept.IsZero():
+		v.warn("BOS is being read for the first time: more is known in a moment.")
 	case waited != nil:
 		v.warn("This data is %s old: BOS is still being read.", age(time.Since(s.Swept)))
 	}

@@ -24,7 +24,7 @@ func badRequest(format string, args ...any) error {
 }
 
 // errNotReadYet is why nothing is known of a session that no sweep has come to.
-var errNotReadYet = fmt.Errorf("BOS is slow, and the session has not been read yet: %w", context.DeadlineExceeded)
+var errNotReadYet = fmt.Errorf("the session has not been read yet: %w", context.DeadlineExceeded)
 
 // unreadError says that sessions could not be read.
 type unreadError struct {
@@ -34,11 +34,20 @@ type unreadError struct {
 }
 
 func (e unreadError) Error() string {
-	if isCounted(e.cause) { // nothing will change that
+	switch {
+	case isCounted(e.cause): // nothing will change that
 		return fmt.Sprintf("Sessions that are missing from the answer: %d. The first is %s: %s", e.sessions, e.first, e.cause)
+	case isNotYet(e.cause):
+		return fmt.Sprintf("Sessions that have not been read yet and are missing from the answer: %d. %s. The first is %s.", e.sessions, littleByLittle, e.first)
 	}
 	return fmt.Sprintf("Sessions that could not be read and are missing from the answer: %d. Try again, and check the log of BOS if that does not help. The first is %s: %s", e.sessions, e.first, e.cause)
 }
+
+// littleByLittle says what to do about sessions that have not been read yet.
+const littleByLittle = "BOS is read little by little, the newest sessions first: try again later, or select a session by its id to have it read now"
+
+// isNotYet tells whether err says that no sweep has come to a session.
+func isNotYet(err error) bool { return errors.Is(err, errNotReadYet) }
 
 // isCounted tells whether err says that nodes are counted and nothing else is known of them.
 func isCounted(err error) bool { return errors.Is(err, errUnnamed) || errors.Is(err, errUnphased) }

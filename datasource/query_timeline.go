@@ -65,7 +65,7 @@ func timeline(v *view) (data.Frames, error) {
 	frames := make(data.Frames, len(lanes))
 	for i, l := range lanes {
 		end := l.to
-		if !l.state.Ended() {
+		if !l.state.Ended() && l.state != bos.StateUnread {
 			end = v.now.Truncate(time.Second) // Grafana draws no region at all once one of them has no end
 		}
 		if end.Before(l.from) {

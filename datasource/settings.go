@@ -33,7 +33,7 @@ type settings struct {
 	timeout    time.Duration // of a request to BOS
 	cache      time.Duration // maximum age of an answer
 	maxRows    int
-	maxAge     time.Duration // of sessions that are followed; 0 follows all
+	maxAge     time.Duration // of sessions that are read at once; 0 is no maximum
 	limits     bos.Limits    // those that are set; the others are up to BOS
 	skipVerify bool          // the certificate of BOS is not verified
 

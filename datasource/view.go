@@ -18,9 +18,8 @@ import (
 type view struct {
 	ctx        context.Context
 	query      Query
-	uid        string        // of the datasource, for links
-	max        int           // maximum number of rows
-	maxAge     time.Duration // of sessions that are followed; 0 follows all
+	uid        string // of the datasource, for links
+	max        int    // maximum number of rows
 	inventory  *inventory.OnDemand
 	snapshot   *inventory.Snapshot
 	now        time.Time            // by the clock of BOS
@@ -68,8 +67,13 @@ func (v *view) miss(s *inventory.Session, err error, certain bool) {
 // neverRead tells whether nothing but the id of the session is known.
 func neverRead(s *inventory.Session) bool { return s.FirstSeen.IsZero() }
 
-// blind tells whether the boot sets of the session could not be read.
-func blind(s *inventory.Session) bool { return s.Err != nil && s.Obscure && len(s.BootSets) == 0 }
+// blind tells whether the boot sets of the session could not be read, or not yet.
+func blind(s *inventory.Session) bool {
+	return s.Unread || s.Err != nil && s.Obscure && len(s.BootSets) == 0
+}
+
+// whyUnread is why nothing more is known of a session.
+func whyUnread(s *inventory.Session) error { return cmp.Or(s.Err, errNotReadYet) }
 
 // conclude accounts for the sessions that could not be read, once all others have been
 // looked at. If there are no others that is an error, for nothing can be said, and in an
@@ -81,12 +85,19 @@ func (v *view) conclude(alert bool) error {
 	if len(incomplete) > 0 {
 		v.warn("Sessions that could not be read completely, and of which the last good data is shown: %d. The first is %s: %s", len(incomplete), incomplete[0].ID, incomplete[0].Err)
 	}
+	described := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
+		return !s.Unread || s.Err != nil || v.unread.errs[s.Key()] != nil
+	})
+	if len(described) > 0 {
+		v.inform("Sessions of which nothing but the description has been read yet: %d. %s.", len(described), littleByLittle)
+	}
 	if len(v.unread.sessions) == 0 {
 		return nil
 	}
 	slices.SortStableFunc(v.unread.sessions, func(a, b bos.Key) int {
 		return cmp.Or(boolOrder(v.unread.tolerate[a])-boolOrder(v.unread.tolerate[b]),
-			boolOrder(isCounted(v.unread.errs[a]))-boolOrder(isCounted(v.unread.errs[b])))
+			boolOrder(isCounted(v.unread.errs[a]))-boolOrder(isCounted(v.unread.errs[b])),
+			boolOrder(isNotYet(v.unread.errs[a]))-boolOrder(isNotYet(v.unread.errs[b])))
 	})
 	first := v.unread.sessions[0]
 	err := unreadError{sessions: len(v.unread.sessions), first: first.ID, cause: v.unread.errs[first]}

@@ -12,7 +12,7 @@ import (
 func (v *view) eachBootSet(each func(*inventory.Session, *bos.BootSet, bos.BootSetVerdict)) {
 	for _, s := range v.sessions {
 		if blind(s) {
-			v.miss(s, s.Err, true)
+			v.miss(s, whyUnread(s), true)
 		}
 		for i := range s.BootSets {
 			if v.query.BootSet.has(s.BootSets[i].Name) {
@@ -45,7 +45,7 @@ func (v *view) holds(s *inventory.Session) bool {
 		return true
 	}
 	if blind(s) {
-		v.miss(s, s.Err, true)
+		v.miss(s, whyUnread(s), true)
 	}
 	for i := range s.BootSets {
 		b := &s.BootSets[i]
@@ -134,15 +134,12 @@ func (v *view) missUnphased() {
 }
 
 // eachNamed calls each with the selected sessions, in order, whose nodes are known by
-// name. Sessions that are too old to be followed are left out, unless they were
-// selected by their ids.
+// name.
 func (v *view) eachNamed(each func(*inventory.Session)) {
-	v.selected = slices.DeleteFunc(v.selected, func(s *inventory.Session) bool { return !s.Followed })
 	for _, s := range v.sessions {
 		switch {
-		case !s.Followed:
 		case blind(s):
-			v.miss(s, s.Err, true)
+			v.miss(s, whyUnread(s), true)
 		case s.Unnamed:
 			v.miss(s, errUnnamed, true)
 		default:

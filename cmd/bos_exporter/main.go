@@ -68,7 +68,7 @@ func newApp() (*kingpin.Application, func() (exporter.Config, *slog.Logger)) {
 	app.Flag("bos.timeout", "Timeout of a request to BOS.").Default(shortDuration(cfg.Timeout)).DurationVar(&cfg.Timeout)
 	app.Flag("bos.concurrency", "Maximum concurrent requests to BOS.").Default(strconv.Itoa(cfg.Concurrency)).IntVar(&cfg.Concurrency)
 	app.Flag("bos.stale-after", "Time since the last successful response from BOS after which the series of sessions are dropped.").Default(shortDuration(cfg.StaleAfter)).DurationVar(&cfg.StaleAfter)
-	app.Flag("sessions.max-age", "Maximum age of sessions to follow; older ones are only listed. 0 follows all.").Default(shortDuration(cfg.MaxAge)).DurationVar(&cfg.MaxAge)
+	app.Flag("sessions.max-age", "Maximum age of sessions with series of their own; the outcomes of older ones are read little by little. 0 is no maximum.").Default(shortDuration(cfg.MaxAge)).DurationVar(&cfg.MaxAge)
 	app.Flag("sessions.linger", "How long to keep the series of a session after it ends; 0 keeps them forever.").Default(shortDuration(cfg.Linger)).DurationVar(&cfg.Linger)
 	app.Flag("sessions.max", "Maximum number of sessions with series of their own.").Default(strconv.Itoa(cfg.MaxSessions)).IntVar(&cfg.MaxSessions)
 	app.Flag("stuck.shutdown", "Time without progress after which a session is stuck, during shutdown or before its nodes are reported. Unless set, BOS v2 sessions are judged by the waits in the options of BOS.").Default(shortDuration(cfg.Limits.Shutdown)).IsSetByUser(&cfg.LimitsSet.Shutdown).DurationVar(&cfg.Limits.Shutdown)

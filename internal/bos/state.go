@@ -31,9 +31,11 @@ const (
 	// StateWaiting is of phases alone: BOS lists nodes as in progress, but an earlier phase
 	// is not done with any of them.
 	StateWaiting State = "waiting"
+	// StateUnread is of sessions that have not been looked at yet.
+	StateUnread State = "unread"
 )
 
-// States lists every state that a session can have.
+// States lists every state that a session can have once it has been looked at.
 var States = []State{StatePending, StateRunning, StateStuck, StateSucceeded, StatePartial, StateFailed, StateAbandoned, StateUnknown}
 
 // Ended reports whether the state is an outcome, so that nothing more is to be expected.

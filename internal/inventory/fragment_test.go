@@ -67,8 +67,8 @@ func TestFragmentDoesNotUndoAStop(t *testing.T) {
 	})
 }
 
-// A session too old to be followed has nothing but its description to lose.
-func TestFragmentKeepsTheDescriptionOfAnOldSession(t *testing.T) {
+// Of a session that has stopped, the description alone is verified, and may be a fragment.
+func TestFragmentKeepsTheDescriptionOfASettledSession(t *testing.T) {
 	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-200*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
 		r.sweep(0)
 		before := r.session("s1")
@@ -76,8 +76,8 @@ func TestFragmentKeepsTheDescriptionOfAnOldSession(t *testing.T) {
 		r.replace("session/s1", `{"job":"boa-s1","start_time":"2026-02-21T00:00:00Z"}`)
 		r.sweep(30 * time.Second)
 		after := r.session("s1")
-		if before.Template == "" || before.Followed || after.Session != before.Session || bos.ReasonOf(after.Err) != bos.Malformed {
-			t.Errorf("template %q, then %q, followed %t, error %v", before.Template, after.Template, after.Followed, after.Err)
+		if before.Template == "" || after.Session != before.Session || bos.ReasonOf(after.Err) != bos.Malformed {
+			t.Errorf("template %q, then %q, error %v", before.Template, after.Template, after.Err)
 		}
 	})
 }

@@ -5,8 +5,9 @@
 // A sweep lists the sessions, and reads the description and the boot sets of
 // those that are not settled. A session is settled when it has stopped and been
 // read once more a minute later, or when nothing in it has moved for a day: from
-// then on it is read every six to twelve hours. With A unsettled sessions of B boot
+// then on it is verified every six to twelve hours. With A unsettled sessions of B boot
 // sets each, a sweep makes 1 + A·(1+B) requests, however many sessions BOS holds.
+// Sessions beyond the maximum age are read once, too, a few in each sweep.
 package inventory
 
 import (
@@ -35,8 +36,8 @@ type Config struct {
 	// Interval is the time between sweeps. A list that hangs is left alone for at
 	// least twice as long.
 	Interval time.Duration
-	// MaxAge is how long ago a session may have started and still be followed: of
-	// older ones only the description is read. 0 follows all.
+	// MaxAge is how long ago a session may have started and still be exposed. Older ones
+	// that are found at the start are read little by little. 0 is no maximum.
 	MaxAge time.Duration
 	// Linger is how long a session stays exposed after its end; 0 keeps it exposed
 	// for as long as BOS lists it.
@@ -49,7 +50,7 @@ type Config struct {
 
 // Defaults that all programs share.
 const (
-	// DefaultMaxAge is how long ago a session may have started to be followed.
+	// DefaultMaxAge is how long ago a session may have started to be exposed.
 	DefaultMaxAge = 7 * 24 * time.Hour
 	// DefaultStaleAfter is the age of the last good response from BOS from which what
 	// is known of sessions is no longer worth telling.
@@ -169,7 +170,7 @@ func (v *Inventory) drop(r *record, now time.Time) {
 // complete counts a session as completed, once, if it ended while BOS was being
 // watched.
 func (v *Inventory) complete(r *record, now time.Time) {
-	if r.counted || !r.there() || !v.follows(r.session, now) {
+	if r.counted || !r.known() || r.session.StopTime.IsZero() && !v.young(r.session, now) {
 		return
 	}
 	verdict := bos.Judge(r.session, now, v.cfg.Limits)
@@ -182,7 +183,7 @@ func (v *Inventory) complete(r *record, now time.Time) {
 // logUp logs when BOS, or its list, comes or goes: once per change.
 func (v *Inventory) logUp(before, after *Snapshot) {
 	switch {
-	case after.Err == nil && (before.Err != nil || before.Swept.IsZero()):
+	case after.Err == nil && !before.ListUp:
 		v.cfg.Logger.Info("BOS answers", "url", v.cfg.URL, "sessions", after.Listed.Value)
 	case after.Err != nil && (before.Up != after.Up || !bos.SameCause(before.Err, after.Err)):
 		v.cfg.Logger.Warn("the sessions of BOS cannot be listed", "err", after.Err, "sessions_still_read", after.Up)

@@ -43,19 +43,32 @@ func (k *nodeKeeper) adopt(r *bos.Recorder, s *bos.Session) (*bos.Session, *bos.
 	return s.Renumber(r.To(k.current)), k.current
 }
 
-// tidy brings the node sets of all records over one table, which it returns. Names that
-// no session has are dropped from it, and beyond the limit the nodes of sessions, those
-// that began first.
-func (k *nodeKeeper) tidy(records map[bos.Key]*record) *bos.NodeTable {
+// unite brings the node sets of all records over one table, which it returns. Beyond the
+// limit the nodes of sessions are dropped, those that began first.
+func (k *nodeKeeper) unite(records map[bos.Key]*record) *bos.NodeTable {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.bring(records)
-	used := k.limit(records)
+	k.limit(records)
+	return k.current
+}
+
+// shed drops the names that no session has. Nothing may be read meanwhile: what is read
+// over a table that has a name is not to come back to one that lacks it.
+func (k *nodeKeeper) shed(records map[bos.Key]*record) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.bring(records)
+	var used bos.NodeSet
+	for _, r := range records {
+		if r.table != nil {
+			used = used.Union(r.session.All())
+		}
+	}
 	if unused := k.current.Len() - used.Len(); unused > k.current.Len()/4 {
 		k.current = k.current.Keep(used)
 		k.bring(records)
 	}
-	return k.current
 }
 
 // bring replaces the records whose sets are over another table than the current one.
@@ -65,8 +78,8 @@ func (k *nodeKeeper) bring(records map[bos.Key]*record) {
 	}
 }
 
-// limit drops the nodes of sessions beyond the limit, and returns those that are left.
-func (k *nodeKeeper) limit(records map[bos.Key]*record) (used bos.NodeSet) {
+// limit drops the nodes of sessions beyond the limit.
+func (k *nodeKeeper) limit(records map[bos.Key]*record) {
 	var named []*record
 	for _, r := range records {
 		if r.table != nil {
@@ -75,6 +88,7 @@ func (k *nodeKeeper) limit(records map[bos.Key]*record) (used bos.NodeSet) {
 	}
 	slices.SortFunc(named, func(a, b *record) int { return bos.NewestFirst(a.session, b.session) })
 	left := k.maxBytes
+	var used bos.NodeSet
 	for _, r := range named {
 		with := used.Union(r.session.All())
 		size := r.session.SetBytes() + bos.NodeBytes*(with.Len()-used.Len())
@@ -85,7 +99,6 @@ func (k *nodeKeeper) limit(records map[bos.Key]*record) (used bos.NodeSet) {
 		left -= size
 		used = with
 	}
-	return used
 }
 
 // over returns the record with its node sets over a table.

@@ -64,8 +64,8 @@ func (d *OnDemand) Fresh(ctx context.Context, age time.Duration) (*Snapshot, err
 	}
 }
 
-// Follow reads the boot sets of a session that is too old to be followed otherwise, and
-// has the snapshots hold them from then on. Concurrent callers share a reading.
+// Follow reads a session whose turn has not come, as that of old ones may take long to do.
+// Concurrent callers share a reading.
 func (d *OnDemand) Follow(ctx context.Context, key bos.Key) error {
 	d.refused.DeleteExpired()
 	if err, ok := d.refused.Get(key.String()); ok {

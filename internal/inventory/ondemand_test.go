@@ -126,10 +126,9 @@ func names(s *inventory.Snapshot, id, phase, category string) []string {
 }
 
 func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
-	r, d := newOnDemand(t, bossim.Scripted(
+	_, d := newOnDemand(t, bossim.Scripted(
 		reboot("running", began.Add(-2*time.Minute)),
 		reboot("ended", began.Add(-2*time.Hour), bossim.Trouble{Kind: bossim.NeverReady, Nodes: computes[:1]}),
-		reboot("old", began.Add(-300*time.Hour)),
 	))
 	s, err := d.Fresh(t.Context(), 0)
 	if err != nil {
@@ -147,10 +146,18 @@ func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 	if got := names(s, "ended", bos.Boot, bos.Failed); !slices.Equal(got, computes[:1]) {
 		t.Errorf("a settled session, five sweeps later: %q, want %q", got, computes[:1])
 	}
-	if old, _ := s.Session(key("old")); old.Followed || len(old.BootSets) != 0 {
-		t.Errorf("a session that is too old is followed: %t, with %d boot sets", old.Followed, len(old.BootSets))
-	}
+}
 
+// A session whose turn has not come is read for whoever asks for it.
+func TestFollow(t *testing.T) {
+	var specs []bossim.Spec
+	for i := range 30 {
+		specs = append(specs, reboot(fmt.Sprintf("newer-%02d", i), began.Add(-200*time.Hour)))
+	}
+	r, d := newOnDemand(t, bossim.Scripted(append(specs, reboot("old", began.Add(-300*time.Hour)))...))
+	if _, err := d.Fresh(t.Context(), 0); err != nil {
+		t.Fatal(err)
+	}
 	follow := func(id string) (requests int, err error) {
 		requests = r.count(func() { err = d.Follow(t.Context(), key(id)) })
 		return requests, err
@@ -162,16 +169,16 @@ func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 	if _, err := follow("old"); bos.ReasonOf(err) != bos.Unavailable {
 		t.Errorf("a session that cannot be read: %v", err)
 	}
-	if old, _ := d.Snapshot().Session(key("old")); old.Err != nil || old.Followed {
+	if old, _ := d.Snapshot().Session(key("old")); old.Err != nil || !old.Unread {
 		t.Errorf("that it cannot be read is held against it: %v", old.Err)
 	}
 	r.sim.Heal()
 	if n, err := follow("old"); n == 0 || err != nil {
 		t.Errorf("a session that is too old, asked for: %d requests, error %v", n, err)
 	}
-	s = d.Snapshot()
-	if old, _ := s.Session(key("old")); !old.Followed || old.Exposed || old.Verdict.State != bos.StateSucceeded || len(names(s, "old", bos.Boot, bos.Succeeded)) != 4 {
-		t.Errorf("followed %t, exposed %t, %s, nodes %q", old.Followed, old.Exposed, old.Verdict.State, names(s, "old", bos.Boot, bos.Succeeded))
+	s := d.Snapshot()
+	if old, _ := s.Session(key("old")); old.Unread || old.Exposed || old.Verdict.State != bos.StateSucceeded || len(names(s, "old", bos.Boot, bos.Succeeded)) != 4 {
+		t.Errorf("unread %t, exposed %t, %s, nodes %q", old.Unread, old.Exposed, old.Verdict.State, names(s, "old", bos.Boot, bos.Succeeded))
 	}
 	if n, err := follow("old"); n != 0 || err != nil {
 		t.Errorf("asked for again: %d requests, error %v", n, err)
@@ -275,7 +282,11 @@ func TestFreshWaitsForASweepThatBeginsLater(t *testing.T) {
 }
 
 func TestRetryAfterIsHeededByFollow(t *testing.T) {
-	inBubble(t, bossim.Scripted(reboot("s1", began.Add(-300*time.Hour))), bossim.EraC, func(t *testing.T, r *rig) {
+	specs := []bossim.Spec{reboot("s1", began.Add(-300*time.Hour))}
+	for range 4 { // whose turn comes first
+		specs = append(specs, reboot("", began.Add(-200*time.Hour)))
+	}
+	inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
 		d := inventory.NewOnDemand(*r.Cfg())
 		defer d.Close()
 		_, _ = d.Fresh(t.Context(), 0)

@@ -18,15 +18,17 @@ type record struct {
 	session *bos.Session   // as last read well; only its key before that; never written
 	table   *bos.NodeTable // of the node sets of the session; nil if it has none
 	memo    any            // of the API; see Reading
-	read    bool           // session holds more than its key
-	asked   bool           // its boot sets were asked for, although it is not followed
-	err     error          // why the last reading failed
-	gap     error          // what a good reading lacks all the same
-	backOff backOff        // when to try again what failed or was lacking
-	absent  absence        // what BOS says does not exist
-	letGo   bool           // BOS is believed that the session does not exist
-	counted bool           // it is among the completions
-	asOf    time.Time      // see Session.AsOf
+	// described is set once session holds more than its key, and read once its boot sets
+	// have been read, or could not be.
+	described, read bool
+	final           bool      // the boot sets were read after the session had stopped, whole
+	err             error     // why the last reading failed
+	gap             error     // what a good reading lacks all the same
+	backOff         backOff   // when to try again what failed or was lacking
+	absent          absence   // what BOS says does not exist
+	letGo           bool      // BOS is believed that the session does not exist
+	counted         bool      // it is among the completions
+	asOf            time.Time // see Session.AsOf
 	// stopSeen is when the session was first seen to have stopped, by the clock
 	// of BOS; zero before.
 	stopSeen time.Time
@@ -36,9 +38,12 @@ func newRecord(l Listed) *record {
 	return &record{listed: l, session: &bos.Session{API: l.Key.API, Tenant: l.Key.Tenant, ID: l.Key.ID}}
 }
 
-// there tells whether anything of the session may be shown: it could be read, and
+// there tells whether anything of the session may be shown: it could be described, and
 // BOS has not let go of it since.
-func (r *record) there() bool { return r.read && !r.letGo }
+func (r *record) there() bool { return r.described && !r.letGo }
+
+// known tells whether its boot sets may be shown, too.
+func (r *record) known() bool { return r.read && !r.letGo }
 
 // vanished reports whether the session, which a list of unfinished ones lacked, is not
 // found: it was deleted.
@@ -49,20 +54,32 @@ func (r *record) vanished() bool {
 // trouble is why the session could not be read, or what its reading lacks.
 func (r *record) trouble() error { return cmp.Or(r.err, r.gap) }
 
-// readSafely reads a session, and returns a record that holds the failure if that
-// panics: one session spoils no other.
-func (v *Inventory) readSafely(ctx context.Context, reader Reader, old *record) (r *record) {
+// safely reads a session, and returns a record that holds the failure if that panics: one
+// session spoils no other.
+func safely(old *record, read func() *record) (r *record) {
 	defer func() {
 		if p := recover(); p != nil {
 			r = failed(old, fmt.Errorf("reading session %s: %v", old.session.ID, p))
 		}
 	}()
-	return v.read(ctx, reader, old, v.follows)
+	return read()
 }
 
-// read reads a session, and its boot sets if follow says so of its description, and
-// returns its new record.
-func (v *Inventory) read(ctx context.Context, reader Reader, old *record, follow func(*bos.Session, time.Time) bool) *record {
+// read reads a session and returns its new record.
+func (v *Inventory) read(ctx context.Context, reader Reader, old *record) *record {
+	r := v.describe(ctx, reader, old)
+	switch {
+	case r.err != nil:
+		return r
+	case !r.session.SameAs(old.session):
+		old = newRecord(old.listed) // the id is used again
+	}
+	return v.readBootSets(ctx, reader, old, r)
+}
+
+// describe reads the description of a session, and returns a record that has nothing
+// else of it.
+func (v *Inventory) describe(ctx context.Context, reader Reader, old *record) *record {
 	s, err := reader.Describe(ctx, old.listed, Reading{Session: old.session, Memo: old.memo})
 	if err != nil {
 		if bos.ReasonOf(err) == bos.NotFound {
@@ -71,7 +88,7 @@ func (v *Inventory) read(ctx context.Context, reader Reader, old *record, follow
 		return failed(old, err)
 	}
 	if !s.SameAs(old.session) {
-		old = newRecord(old.listed) // the id is used again
+		old = newRecord(old.listed)
 	}
 	described := *old.session
 	described.BootSets = nil
@@ -79,12 +96,34 @@ func (v *Inventory) read(ctx context.Context, reader Reader, old *record, follow
 		return failed(old, err)
 	}
 	r := *old
-	r.err, r.gap, r.letGo = nil, nil, false
+	r.err, r.gap, r.letGo, r.described = nil, nil, false, true
 	now := v.cfg.Now()
 	s.Preexisting = old.session.Preexisting
+	if old.described {
+		s.Observe(old.session, now)
+	} else {
+		s.Observe(nil, now)
+	}
+	if !s.StopTime.IsZero() && r.stopSeen.IsZero() {
+		r.stopSeen = now
+		if !old.described {
+			r.stopSeen = s.NewestTime(now)
+		}
+	}
+	r.session = s
+	return &r
+}
+
+// readBootSets reads the boot sets of a session, old, that has just been described, and
+// returns its new record.
+func (v *Inventory) readBootSets(ctx context.Context, reader Reader, old, described *record) *record {
+	r := *described
+	now := v.cfg.Now()
+	s := new(*described.session)
 	var missing *Missing
-	switch {
-	case follow(s, now):
+	if old.final { // it has stopped since, and its outcome stands
+		s.BootSets, s.Nodes, s.Obscure = old.session.BootSets, old.session.Nodes, old.session.Obscure
+	} else {
 		var failure error
 		if s, missing, failure = v.readNodes(ctx, reader, &r, s, old); failure != nil {
 			f := failed(old, failure)
@@ -95,29 +134,20 @@ func (v *Inventory) read(ctx context.Context, reader Reader, old *record, follow
 			r.err, r.absent, r.backOff = f.err, f.absent, f.backOff
 			s.BootSets, s.Nodes, s.Obscure = nil, bos.Tally{}, true
 		}
-		if old.read {
+		if old.described {
 			s.Observe(old.over(r.table).session, now)
 		} else {
 			s.Observe(nil, now)
 		}
-	case old.read: // it was followed once, and its outcome stands
-		s.BootSets, s.Nodes, s.Obscure, s.FirstSeen = old.session.BootSets, old.session.Nodes, old.session.Obscure, old.session.FirstSeen
-	default:
-		s.Observe(nil, now)
 	}
 	if s.Preexisting && s.NewestTime(now).IsZero() {
 		s.Obscure = true // nobody knows since when it has been there
-	}
-	if !s.StopTime.IsZero() && r.stopSeen.IsZero() {
-		r.stopSeen = now
-		if !old.read {
-			r.stopSeen = s.NewestTime(now)
-		}
 	}
 	r.session, r.read = s, true
 	if r.err == nil {
 		r.asOf = time.Now()
 		v.await(&r, missing, now)
+		r.final = missing == nil && !s.StopTime.IsZero() && v.atRest(&r, now)
 	}
 	return &r
 }

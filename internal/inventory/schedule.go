@@ -14,6 +14,9 @@ const (
 	// verifyAfter is how long a settled session is trusted to stay as it is; up to
 	// as much again is added, so that sessions settled together drift apart.
 	verifyAfter = 6 * time.Hour
+	// publishEvery is the time between snapshots of a sweep that is under way: making one
+	// costs as much as there are sessions.
+	publishEvery = 5 * time.Second
 	// maxNodeBytes limits what is kept of the nodes of all sessions: 1,000 sessions of
 	// 12,000 nodes take a third of it.
 	maxNodeBytes = 64 << 20
@@ -36,8 +39,8 @@ const (
 	maxOrphanWait = 10 * time.Minute
 )
 
-// follows tells whether the session is young enough to be followed.
-func (v *Inventory) follows(s *bos.Session, now time.Time) bool {
+// young tells whether the session is below the maximum age.
+func (v *Inventory) young(s *bos.Session, now time.Time) bool {
 	return v.cfg.MaxAge == 0 || s.StartTime.IsZero() || now.Sub(s.StartTime) <= v.cfg.MaxAge
 }
 
@@ -92,19 +95,12 @@ func (r *record) due(now time.Time) bool {
 	if !r.backOff.over() {
 		return false
 	}
-	return r.trouble() != nil || r.stopSeen.IsZero() || now.Sub(r.stopSeen) >= settleAfter
+	return !r.read || r.trouble() != nil || r.stopSeen.IsZero() || now.Sub(r.stopSeen) >= settleAfter
 }
 
 // settles tells whether nothing more is to be expected of the session.
 func (v *Inventory) settles(r *record, now time.Time) bool {
-	switch {
-	case r.err != nil:
-		return false
-	case !v.follows(r.session, now):
-		return true
-	default:
-		return v.atRest(r, now) && (r.absent.of == "" || r.absent.believed())
-	}
+	return r.read && r.err == nil && v.atRest(r, now) && (r.absent.of == "" || r.absent.believed())
 }
 
 // atRest tells whether the session has stopped a while ago, or was abandoned.

@@ -61,8 +61,8 @@ func TestSettledSessionsAreVerified(t *testing.T) {
 	expire := r.Unsettle
 	expire()
 	r.sweep(time.Minute)
-	if after := r.session("s1").Session; after == before || r.requests() != 3 {
-		t.Errorf("not read again: %v", r.asked)
+	if after := r.session("s1").Session; after == before || r.requests() != 2 {
+		t.Errorf("its description alone is to be read again: %v", r.asked)
 	}
 	expire()
 	r.sim.FailSession("s1", bossim.Unavailable)
@@ -80,7 +80,7 @@ func TestSettledSessionsAreVerified(t *testing.T) {
 	}
 }
 
-// The outcome of a session stands when it is too old to be followed.
+// The outcome of a session stands when it is too old to be exposed.
 func TestOutcomeOutlastsMaxAge(t *testing.T) {
 	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
 	r.sweep(time.Hour)
@@ -133,8 +133,8 @@ func TestAbsurdDatesOfOneResourceChangeNothing(t *testing.T) {
 	}
 }
 
-// A clock that is years ahead makes every session too old to be followed, for as long as
-// it is wrong.
+// A clock that is years ahead makes every session too old to be exposed, for as long as it
+// is wrong.
 func TestWrongClockSettlesNothingForLong(t *testing.T) {
 	inBubble(t, bossim.Scripted(reboot("s1", began)), bossim.EraC, func(t *testing.T, r *rig) {
 		r.sweep(8 * time.Minute)
@@ -142,8 +142,8 @@ func TestWrongClockSettlesNothingForLong(t *testing.T) {
 			r.sim.Fail(resource, bossim.AbsurdDate)
 		}
 		r.sweep(30 * time.Second)
-		if r.sweep(30 * time.Second); r.session("s1").Followed {
-			t.Fatal("the session is still followed")
+		if r.sweep(30 * time.Second); r.session("s1").Exposed {
+			t.Fatal("the session is still exposed")
 		}
 		r.sim.Heal()
 		for range 3 { // the right time must be told twice, too

@@ -8,39 +8,44 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// Reasons why a session is listed but not exposed.
+// Reasons why a session is listed but not exposed. Each session has one at most: the first
+// of these that fits.
 const (
-	DroppedAge    = "max_age" // it started too long ago to be followed
-	DroppedBudget = "max"     // it is beyond the number of sessions that may be exposed
+	DroppedUnread = "unread"  // it has not been read yet, or cannot be
+	DroppedAge    = "max_age" // it started too long ago
+	DroppedLinger = "linger"  // it ended too long ago
 	// DroppedDuplicate: a newer session of the other API has the same name and tenant, and
 	// series are told apart by these alone.
 	DroppedDuplicate = "duplicate"
+	DroppedBudget    = "max" // it is beyond the number of sessions that may be exposed
 )
 
 // DroppedReasons lists these reasons.
-var DroppedReasons = []string{DroppedAge, DroppedBudget, DroppedDuplicate}
+var DroppedReasons = []string{DroppedUnread, DroppedAge, DroppedLinger, DroppedDuplicate, DroppedBudget}
 
-// Snapshot is what is known after a sweep. Nothing in it is ever written again.
+// Snapshot is what is known after a sweep, or, if Swept says so, during one that takes
+// long. Nothing in it is ever written again.
 type Snapshot struct {
 	// Time is when the snapshot was made and its sessions were judged, by the
 	// clock of BOS.
 	Time time.Time
-	// Up tells whether BOS gave any good response during the sweep.
+	// Up tells whether BOS gave any good response during the last sweep, or during the one
+	// under way.
 	Up bool
 	// ListUp tells whether the last request for the list succeeded.
 	ListUp bool
 	// Err is why the last request for the list failed.
 	Err error
-	// LastGood is the time of the last good response from BOS by the end of the
-	// sweep, by our clock; zero before the first.
+	// LastGood is the time of the last good response from BOS, by our clock; zero before
+	// the first.
 	LastGood time.Time
 	// ListedAt is the time since which BOS has answered the lists of all its APIs, by our
 	// clock; zero until it has answered each of them.
 	ListedAt time.Time
-	// Swept is when the sweep ended, well or not, by our clock; zero before the
+	// Swept is when the last sweep ended, well or not, by our clock; zero before the
 	// first has ended.
 	Swept time.Time
-	// SweepDuration is how long the sweep took.
+	// SweepDuration is how long that sweep took.
 	SweepDuration time.Duration
 	// Listed is the number of sessions of the last good list.
 	Listed bos.Optional[int]
@@ -55,7 +60,7 @@ type Snapshot struct {
 	// Completions counts the sessions that have ended while BOS was being watched.
 	Completions Completions
 
-	sweep int64 // number of the sweep
+	sweep int64 // number of the last sweep that has ended
 }
 
 // Session is a listed session.
@@ -68,8 +73,9 @@ type Session struct {
 	// reading or, as long as nothing more is expected of the session, the last sweep.
 	// It is zero if the session was never read.
 	AsOf time.Time
-	// Followed tells whether its boot sets are read, unless Err says otherwise.
-	Followed bool
+	// Unread is set before its boot sets have been read for the first time. Err says so if
+	// that was tried.
+	Unread bool
 	// Unnamed is set when its nodes are counted, but not known by name: what is kept of
 	// nodes is limited, and an API may have kept no more than their number.
 	Unnamed bool
@@ -116,14 +122,19 @@ func (s *Snapshot) WithMachine(m *bos.Machine) *Snapshot {
 	return &t
 }
 
-// newSnapshot returns a snapshot of what is known now.
+// newSnapshot returns a snapshot of what is known now, as of the last sweep.
 func (v *Inventory) newSnapshot() *Snapshot {
-	now := v.cfg.Now()
+	now, last := v.cfg.Now(), v.Snapshot()
 	s := &Snapshot{
-		Time:        now,
-		ListUp:      true,
-		Dropped:     make(map[string]int),
-		Completions: v.ended.clone(),
+		Time:          now,
+		Up:            last.Up,
+		ListUp:        true,
+		LastGood:      v.LastGood(),
+		Swept:         last.Swept,
+		SweepDuration: last.SweepDuration,
+		Dropped:       make(map[string]int),
+		Completions:   v.ended.clone(),
+		sweep:         last.sweep,
 	}
 	for i, src := range v.sources {
 		if src.err != nil {
@@ -132,26 +143,22 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		if i == 0 || src.at.Before(s.ListedAt) {
 			s.ListedAt = src.at
 		}
-		if !src.since.IsZero() {
+		if src.listed || !src.since.IsZero() {
 			s.Listed = bos.Some(len(v.records))
 		}
 	}
-	s.Nodes = v.nodes.tidy(v.records)
+	s.Nodes = v.nodes.unite(v.records)
 	for _, r := range v.records {
-		young := v.follows(r.session, now)
-		e := Session{Session: r.session, Err: r.trouble(), AsOf: r.asOf, Followed: young || r.asked, Unnamed: r.unnamed()}
-		if r.there() {
-			e.Verdict = bos.Judge(r.session, now, v.cfg.Limits)
-		} else {
-			e.Verdict.State = bos.StateUnknown
-			e.Verdict.BootSets = make([]bos.BootSetVerdict, len(r.session.BootSets))
-		}
+		e := Session{Session: r.session, Verdict: v.verdict(r, now), Err: r.trouble(), AsOf: r.asOf, Unread: !r.read, Unnamed: r.unnamed()}
 		switch {
-		case !r.there():
-		case !young:
+		case !r.known():
+			s.Dropped[DroppedUnread]++
+		case !v.young(r.session, now):
 			s.Dropped[DroppedAge]++
+		case !v.lingers(&e, now):
+			s.Dropped[DroppedLinger]++
 		default:
-			e.Exposed = v.lingers(&e, now)
+			e.Exposed = true
 		}
 		s.Sessions = append(s.Sessions, e)
 	}
@@ -161,6 +168,21 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		s.applyBudget(v.cfg.MaxSessions)
 	}
 	return s
+}
+
+// verdict judges a session.
+func (v *Inventory) verdict(r *record, now time.Time) bos.Verdict {
+	if r.known() {
+		return bos.Judge(r.session, now, v.cfg.Limits)
+	}
+	unknown := bos.Verdict{State: bos.StateUnknown, BootSets: make([]bos.BootSetVerdict, len(r.session.BootSets))}
+	if !r.read && r.trouble() == nil {
+		unknown.State = bos.StateUnread
+	}
+	if r.there() && !r.session.StopTime.IsZero() {
+		unknown.Ending, unknown.End = bos.Ended, r.session.StopTime
+	}
+	return unknown
 }
 
 // lingers tells whether the session is unfinished or ended recently enough. One of

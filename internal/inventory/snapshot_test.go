@@ -3,36 +3,76 @@ package inventory_test
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/google/go-cmp/cmp"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-func TestOldSessionsAreNotFollowed(t *testing.T) {
-	r := newRig(t, bossim.Scripted(reboot("old", began.Add(-200*time.Hour)), reboot("young", began.Add(-time.Hour))), bossim.EraC)
-	s := r.sweep(0)
-	if r.asked["session/old"] != 1 || r.asked["session/old/status"] != 0 {
-		t.Errorf("%v", r.asked)
+// Sessions beyond the maximum age have no series, but their outcomes are learnt: each is
+// read once, the newest first, and no more in a sweep than are read at once.
+func TestOldSessionsAreReadLittleByLittle(t *testing.T) {
+	const old = 10
+	specs := []bossim.Spec{reboot("young", began.Add(-time.Hour))}
+	for i := range old {
+		specs = append(specs, reboot(fmt.Sprint("old-", i), began.Add(-200*time.Hour-time.Duration(i)*time.Hour)))
 	}
-	if r.session("old").Exposed || s.Dropped[inventory.DroppedAge] != 1 || s.Listed != bos.Some(2) || r.session("old").Verdict.State != bos.StateUnknown {
-		t.Errorf("%+v, dropped %v", r.session("old"), s.Dropped)
+	r := newRig(t, bossim.Scripted(specs...), bossim.EraC)
+	for sweep, read := range []int{4, 8, 10, 10, 10} {
+		s := r.sweep(time.Minute)
+		wantAsked := map[string]int{"session": 1}
+		if sweep == 0 {
+			wantAsked["session/young"], wantAsked["session/young/status"], wantAsked["session/young/status/computes"] = 1, 1, 1
+			for i := range old {
+				wantAsked[fmt.Sprint("session/old-", i)] = 1
+			}
+		}
+		for i := range old {
+			e := r.session(fmt.Sprint("old-", i))
+			wantState := bos.StateSucceeded
+			if i >= read {
+				wantState = bos.StateUnread
+			}
+			if e.Exposed || e.Verdict.State != wantState || e.Unread != (i >= read) || e.Operation != bos.Reboot {
+				t.Errorf("sweep %d: %s is %s, exposed %t, unread %t; want %s", sweep, e.ID, e.Verdict.State, e.Exposed, e.Unread, wantState)
+			}
+			if i < read && i >= read-4 && sweep < 3 {
+				wantAsked[fmt.Sprintf("session/old-%d", i)] = 1
+				wantAsked[fmt.Sprintf("session/old-%d/status", i)] = 1
+				wantAsked[fmt.Sprintf("session/old-%d/status/computes", i)] = 1
+			}
+		}
+		if sweep == 2 { // the last two alone were left
+			for _, part := range []string{"", "/status", "/status/computes"} {
+				delete(wantAsked, "session/old-6"+part)
+				delete(wantAsked, "session/old-7"+part)
+			}
+		}
+		maps.DeleteFunc(r.asked, func(path string, _ int) bool { return strings.HasPrefix(path, "sessiontemplate/") })
+		if diff := cmp.Diff(wantAsked, r.asked); diff != "" {
+			t.Errorf("sweep %d: requests (-want +got):\n%s", sweep, diff)
+		}
+		wantDropped := map[string]int{inventory.DroppedAge: read}
+		if read < old {
+			wantDropped[inventory.DroppedUnread] = old - read
+		}
+		if diff := cmp.Diff(wantDropped, s.Dropped); diff != "" || s.Listed != bos.Some(11) {
+			t.Errorf("sweep %d: dropped (-want +got):\n%s", sweep, diff)
+		}
 	}
-	r.sweep(time.Minute)
-	if r.requests() != 1 {
-		t.Errorf("%v", r.asked)
-	}
-	if s := r.sweep(167 * time.Hour); s.Dropped[inventory.DroppedAge] != 2 || r.session("young").Exposed {
+	if s := r.sweep(167 * time.Hour); s.Dropped[inventory.DroppedAge] != 11 || r.session("young").Exposed {
 		t.Error("the young one has not grown old")
 	}
-	all := newRig(t, bossim.Scripted(reboot("old", began.Add(-200*time.Hour))), bossim.EraC,
-		func(c *inventory.Config) { c.MaxAge, c.Linger = 0, 0 })
-	if all.sweep(0); !all.session("old").Exposed {
-		t.Error("0 does not follow all")
+	all := newRig(t, bossim.Scripted(specs...), bossim.EraC, func(c *inventory.Config) { c.MaxAge, c.Linger = 0, 0 })
+	if s := all.sweep(0); len(s.Dropped) != 0 {
+		t.Errorf("without a maximum age, %v are dropped", s.Dropped)
 	}
 }
 
@@ -64,7 +104,7 @@ func fingerprint(t *testing.T, s *inventory.Snapshot) string {
 		if err != nil {
 			t.Fatal(err)
 		}
-		fmt.Fprintf(&b, "%s %+v %v %t %t\n", session, e.Verdict, e.Err, e.Followed, e.Exposed)
+		fmt.Fprintf(&b, "%s %+v %v %t %t\n", session, e.Verdict, e.Err, e.Unread, e.Exposed)
 		for _, set := range e.BootSets {
 			for _, p := range set.Phases {
 				for _, c := range p.Categories {
@@ -96,7 +136,7 @@ func TestSnapshotIsNeverWritten(t *testing.T) {
 			snapshots[s] = fingerprint(t, s)
 			r.Unsettle() // all are read again
 		}
-		if r.session("ages").Followed {
+		if r.session("ages").Exposed {
 			t.Error("the session has not come of age")
 		}
 		for s, before := range snapshots {

@@ -14,11 +14,16 @@ import (
 
 // Sweep reads BOS and publishes a new snapshot, unless ctx ends first. What could not
 // be read keeps its last good data. One sweep runs at a time.
+//
+// A sweep that takes long, as the first one may, also publishes what it has read so far:
+// first the list, then the descriptions of new sessions, then their boot sets, those of
+// unfinished sessions first and of each kind the newest.
 func (v *Inventory) Sweep(ctx context.Context) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	number := v.begun.Add(1)
 	start := time.Now()
+	w := &sweep{Inventory: v, readers: make(map[string]Reader), fresh: make(map[bos.Key]bool), before: v.Snapshot()}
+	number := v.begun.Add(1)
 	v.settled.DeleteExpired()
 	v.gone.DeleteExpired()
 
@@ -26,29 +31,65 @@ func (v *Inventory) Sweep(ctx context.Context) {
 	for _, src := range v.sources {
 		v.relist(ctx, src)
 		listed, asked = listed || src.listed, asked || src.asked
+		w.readers[src.api.Name()] = src.api.Open()
 	}
-	if listed && v.Snapshot().Swept.IsZero() {
-		// The first sweep may take minutes. The news that BOS is up need not wait.
-		first := *v.Snapshot()
-		first.Up, first.ListUp, first.Listed = true, true, bos.Some(len(v.records))
-		v.snapshot.Store(&first)
-	}
+	w.up = listed
+	w.publishFirst(ctx)
+	v.nodes.shed(v.records)
 	due := v.due()
-	outcome := v.readAll(ctx, due)
+	unknown := undescribed(due)
+	w.readEach(ctx, unknown, v.describe)
+	for _, r := range unknown {
+		w.fresh[r.session.Key()] = true
+	}
+	v.begin()
+	w.publishFirst(ctx)
+	w.readEach(ctx, w.turns(due), w.readInTurn)
 	if ctx.Err() != nil {
 		return
 	}
-	v.keepAll(due, outcome.records)
-	before, after := v.Snapshot(), v.newSnapshot()
-	after.sweep = number
-	after.Swept = time.Now()
-	after.SweepDuration = after.Swept.Sub(start)
-	after.Up, after.LastGood = before.Up, v.LastGood()
-	if good := outcome.good.Load(); asked || good+outcome.failed.Load() > 0 { // otherwise nothing has been learnt
-		after.Up = listed || good > 0
+	v.logSessions(w.changes)
+	s := v.newSnapshot()
+	s.sweep = number
+	s.Swept = time.Now()
+	s.SweepDuration = s.Swept.Sub(start)
+	if asked || w.good+w.failed > 0 { // otherwise nothing has been learnt
+		s.Up = listed || w.good > 0
 	}
-	v.logUp(before, after)
-	v.snapshot.Store(after)
+	v.logUp(w.before, s)
+	v.snapshot.Store(s)
+}
+
+// sweep is a sweep under way. All of it happens in one goroutine, but for the reading.
+type sweep struct {
+	*Inventory
+	readers      map[string]Reader
+	fresh        map[bos.Key]bool // the sessions that this sweep was the first to describe
+	up           bool             // BOS has given a good response
+	good, failed int              // readings
+	changes      []change
+	before       *Snapshot // that BOS was last logged about
+}
+
+// publishFirst publishes what is known, unless an earlier sweep has published more.
+func (w *sweep) publishFirst(ctx context.Context) {
+	if w.Snapshot().Swept.IsZero() && w.up {
+		w.publish(ctx)
+	}
+}
+
+// publish publishes what the sweep has found so far.
+func (w *sweep) publish(ctx context.Context) {
+	if ctx.Err() != nil {
+		return
+	}
+	s := w.newSnapshot()
+	s.Up = s.Up || w.up
+	if s.Err == nil {
+		w.logUp(w.before, s)
+		w.before = s
+	}
+	w.snapshot.Store(s)
 }
 
 // relist lists the sessions, takes up new ones and drops those that have gone. A list
@@ -133,9 +174,7 @@ func (v *Inventory) take(src *source, listing Listing) {
 	}
 }
 
-// due returns the records of the sessions that are to be read. Those that fail come
-// last, where they hold up no others, and of these first the one that has been left
-// alone for the longest.
+// due returns the records of the sessions that are to be read, in no particular order.
 func (v *Inventory) due() []*record {
 	now := v.cfg.Now()
 	var due []*record
@@ -151,94 +190,183 @@ func (v *Inventory) due() []*record {
 			r.asOf = time.Now() // nothing more is expected of it for now
 		}
 	}
-	slices.SortFunc(due, func(a, b *record) int {
-		return cmp.Or(a.backOff.next.Compare(b.backOff.next), a.session.Key().Compare(b.session.Key()))
-	})
 	return due
 }
 
-// outcome is what has come of reading sessions.
-type outcome struct {
-	records      []*record // those that replace the ones that were due; nil for those that stand
-	good, failed atomic.Int64
+// byFailure orders records by how long they are to be left alone. Those that fail come
+// last, where they hold up no others, and of these first the one that has been left alone
+// for the longest.
+func byFailure(a, b *record) int { return a.backOff.next.Compare(b.backOff.next) }
+
+// undescribed returns those of the records that hold nothing but the key of a session.
+func undescribed(due []*record) []*record {
+	unknown := slices.DeleteFunc(slices.Clone(due), func(r *record) bool { return r.described })
+	slices.SortFunc(unknown, func(a, b *record) int {
+		return cmp.Or(byFailure(a, b), a.session.Key().Compare(b.session.Key()))
+	})
+	return unknown
+}
+
+// turns returns the records of those of the sessions whose turn it is to have their boot
+// sets read, in that order: unfinished ones, then the newest. Sessions beyond the maximum
+// age are read once, a few in each sweep.
+func (w *sweep) turns(due []*record) []*record {
+	now := w.cfg.Now()
+	var turns []*record
+	for _, r := range due {
+		if r = w.records[r.session.Key()]; r.described {
+			turns = append(turns, r)
+		}
+	}
+	late := func(r *record) bool { return !r.read && !w.young(r.session, now) }
+	slices.SortFunc(turns, func(a, b *record) int {
+		return cmp.Or(byFailure(a, b), order(late(a), late(b)),
+			order(!a.session.StopTime.IsZero(), !b.session.StopTime.IsZero()), bos.NewestFirst(a.session, b.session), a.session.Key().Compare(b.session.Key()))
+	})
+	left := w.cfg.Concurrency
+	return slices.DeleteFunc(turns, func(r *record) bool {
+		if late(r) {
+			left--
+			return left < 0
+		}
+		return false
+	})
+}
+
+// order puts what is true last.
+func order(a, b bool) int {
+	switch {
+	case a == b:
+		return 0
+	case b:
+		return -1
+	default:
+		return 1
+	}
+}
+
+// reading is what has come of reading a session.
+type reading struct {
+	old, new *record
+	about    bool // it is about the session, rather than about BOS as a whole
+}
+
+// patience is how long to go on reading sessions.
+type patience struct {
 	// run is the number of sessions in a row that hang, or, while their list fails too,
 	// that cannot be read: BOS is down, and no time-out is to be spent on every session.
-	run    atomic.Int64
-	giveUp int64
-	alive  func() // is called when BOS has given a good response
+	run  atomic.Int64
+	most int64
 }
 
-// readAll reads the sessions of these records.
-func (v *Inventory) readAll(ctx context.Context, due []*record) *outcome {
-	o := &outcome{records: make([]*record, len(due)), giveUp: int64(max(2*v.cfg.Concurrency, 8)), alive: v.good}
-	readers := make(map[string]Reader)
-	for _, src := range v.sources {
-		readers[src.api.Name()] = src.api.Open()
-	}
-	g := new(errgroup.Group)
-	g.SetLimit(v.cfg.Concurrency)
-	for i, old := range due {
-		g.Go(func() error {
-			if ctx.Err() == nil && o.run.Load() < o.giveUp {
-				key := old.session.Key()
-				r := v.readSafely(ctx, readers[key.API], old)
-				if o.counts(v.source(key), r.err) {
-					o.records[i] = r
-				} else {
-					old.backOff.heed(r.err)
+// lost reports whether enough sessions were tried.
+func (p *patience) lost() bool { return p.run.Load() >= p.most }
+
+// readEach has these sessions read, several at once, and takes over what has come of each.
+func (w *sweep) readEach(ctx context.Context, due []*record, read func(context.Context, Reader, *record) *record) {
+	p := &patience{most: int64(max(2*w.cfg.Concurrency, 8))}
+	readings := make(chan reading, len(due)) // so that no reader ever waits
+	go func() {
+		defer close(readings)
+		var g errgroup.Group
+		g.SetLimit(w.cfg.Concurrency)
+		for _, old := range due {
+			g.Go(func() error {
+				if ctx.Err() == nil && !p.lost() {
+					key := old.session.Key()
+					r := safely(old, func() *record { return read(ctx, w.readers[key.API], old) })
+					readings <- reading{old, r, w.judge(p, w.source(key), r.err)}
 				}
+				return nil
+			})
+		}
+		_ = g.Wait() // no function returns an error
+	}()
+	publish := time.NewTicker(publishEvery)
+	defer publish.Stop()
+	news := false
+	for {
+		select {
+		case r, more := <-readings:
+			switch {
+			case !more:
+				return
+			case ctx.Err() == nil: // or it may have failed for that alone
+				w.take(r)
+				news = true
 			}
-			return nil
-		})
+		case <-publish.C:
+			if news {
+				w.publish(ctx)
+				news = false
+			}
+		}
 	}
-	_ = g.Wait() // no function returns an error
-	return o
 }
 
-// counts takes down what has come of reading a session, and reports whether that is
-// about the session, rather than about BOS as a whole.
-func (o *outcome) counts(src *source, err error) bool {
+// judge takes down whether BOS still answers, and reports whether the error of a reading
+// is about the session, rather than about BOS as a whole.
+func (w *sweep) judge(p *patience, src *source, err error) bool {
 	reason := bos.ReasonOf(err)
-	if err == nil || src.listed && reason == bos.NotFound {
-		o.alive()
-		o.good.Add(1)
-		o.run.Store(0)
+	if src.answered(err) {
+		w.Inventory.good()
+		p.run.Store(0)
 		return true
 	}
-	o.failed.Add(1)
 	if !src.listed || bos.IsTimeout(err) {
-		o.run.Add(1)
+		p.run.Add(1)
 	}
 	return src.listed || reason != bos.ReasonOf(src.err) && reason != bos.NotFound
 }
 
-// keepAll takes over what has been read, and settles what can be.
-func (v *Inventory) keepAll(due, records []*record) {
-	now := v.cfg.Now()
-	for _, src := range v.sources {
-		if src.listed && src.since.IsZero() {
-			src.since = now
-		}
-	}
-	var changes []change
-	for i, old := range due {
-		r := records[i]
-		switch {
-		case r == nil:
-		case r.vanished():
-			// The list of all sessions decides whether it was deleted.
-			v.source(r.session.Key()).wholeAt = time.Time{}
-			v.keep(r, now)
-		default:
-			changes = append(changes, change{old, r})
-			v.keep(r, now)
-		}
-	}
-	v.logSessions(changes)
+// answered reports whether BOS has given a good response: that it has no such session is
+// one if it lists sessions.
+func (src *source) answered(err error) bool {
+	return err == nil || src.listed && bos.ReasonOf(err) == bos.NotFound
 }
 
-// follow reads a session with its boot sets, whatever its age, and publishes a snapshot
-// that has them. If it cannot be read, nothing of what is known changes.
+// take takes over what has been read.
+func (w *sweep) take(r reading) {
+	key := r.old.session.Key()
+	src := w.source(key)
+	if src.answered(r.new.err) {
+		w.good++
+		w.up = true
+	} else {
+		w.failed++
+	}
+	switch {
+	case !r.about:
+		w.records[key].backOff.heed(r.new.err)
+		return
+	case r.new.vanished():
+		src.wholeAt = time.Time{} // the list of all sessions decides whether it was deleted
+	default:
+		w.changes = append(w.changes, change{r.old, r.new})
+	}
+	w.keep(r.new, w.cfg.Now())
+}
+
+// begin takes down when BOS has begun to be watched: once the first descriptions have
+// told what its clock says.
+func (v *Inventory) begin() {
+	for _, src := range v.sources {
+		if src.listed && src.since.IsZero() {
+			src.since = v.cfg.Now()
+		}
+	}
+}
+
+// readInTurn reads a session, with the description that this sweep has read if it has.
+func (w *sweep) readInTurn(ctx context.Context, reader Reader, old *record) *record {
+	if w.fresh[old.session.Key()] {
+		return w.readBootSets(ctx, reader, old, old)
+	}
+	return w.read(ctx, reader, old)
+}
+
+// follow reads a session whose turn has not come, and publishes a snapshot that has it. If
+// it cannot be read, nothing of what is known changes.
 func (v *Inventory) follow(ctx context.Context, key bos.Key) error {
 	v.mu.Lock()
 	defer v.mu.Unlock()
@@ -246,18 +374,14 @@ func (v *Inventory) follow(ctx context.Context, key bos.Key) error {
 	if old == nil {
 		return &bos.Error{Reason: bos.NotFound, URL: v.Address(bos.Key{API: key.API}), Detail: "BOS lists no session " + key.ID}
 	}
-	if old.asked && old.table != nil {
+	if old.read {
 		return nil // somebody else has asked meanwhile
 	}
-	always := func(*bos.Session, time.Time) bool { return true }
-	r := v.read(ctx, v.source(key).api.Open(), old, always)
+	r := v.read(ctx, v.source(key).api.Open(), old)
 	if r.err != nil {
 		return r.err
 	}
-	r.asked = true
 	v.keep(r, v.cfg.Now())
-	before, after := v.Snapshot(), v.newSnapshot()
-	after.Up, after.LastGood, after.Swept, after.SweepDuration, after.sweep = before.Up, v.LastGood(), before.Swept, before.SweepDuration, before.sweep
-	v.snapshot.Store(after)
+	v.snapshot.Store(v.newSnapshot())
 	return nil
 }

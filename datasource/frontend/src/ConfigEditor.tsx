@@ -207,7 +207,7 @@ const durations = [
     name: 'sessionsMaxAge',
     label: 'Maximum session age',
     tooltip:
-      'Of sessions that started longer ago only the description is read, unless they are selected by id. 0 reads all. As --sessions.max-age of bos_exporter.',
+      'Sessions that started longer ago are read little by little, or when they are selected by id. 0 reads all at once. As --sessions.max-age of bos_exporter.',
     placeholder: '168h',
   },
 ] as const;
