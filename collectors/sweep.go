@@ -35,8 +35,8 @@ var sweep = Collector{
 		}
 		if s.Listed.Present {
 			out.add(sessionsListed, float64(s.Listed.Value))
-			if stored, ok := storedBytes(s); ok && !s.Swept.IsZero() {
-				out.add(sessionsStored, stored)
+			if size, ok := storedBytes(s); ok && !s.Swept.IsZero() {
+				out.add(sessionsStored, size)
 			}
 		}
 		if !s.Swept.IsZero() {
@@ -63,31 +63,38 @@ var sweep = Collector{
 	},
 }
 
-// storedBytes estimates the size of the session data that BOS v1 stores (docs/bos.md,
-// The list that hangs). It reports false if there are no sessions of v1.
+// stored is what BOS stores of a session in bytes, by API: so much for itself, and so much
+// for each of its nodes in each phase (docs/bos.md, The list that hangs). APIs whose list
+// does not hang are not in it.
+var stored = map[string]struct{ session, node float64 }{
+	bos.APIv1: {2400, 16},
+}
+
+// storedBytes estimates the size of the session data that BOS stores. It reports false if
+// there are no sessions whose size matters.
 func storedBytes(s *inventory.Snapshot) (size float64, ok bool) {
-	listed, known, nodes := 0, 0, 0
+	var sessions, nodes float64 // bytes
+	listed, known := 0, 0
 	for i := range s.Sessions {
-		if s.Sessions[i].API != bos.APIv1 {
+		each, matters := stored[s.Sessions[i].API]
+		if !matters {
 			continue
 		}
 		listed++
-		reported := false
+		sessions += each.session
 		for _, b := range s.Sessions[i].BootSets {
-			reported = reported || b.Reported
 			for _, p := range b.Phases {
 				for _, c := range p.Categories {
-					nodes += c.Count
+					nodes += each.node * float64(c.Count)
 				}
 			}
 		}
-		if reported {
+		if s.Sessions[i].Reported() {
 			known++
 		}
 	}
-	perSession := 2400.0
 	if known > 0 {
-		perSession += 16 * float64(nodes) / float64(known)
+		nodes *= float64(listed) / float64(known)
 	}
-	return float64(listed) * perSession, listed > 0
+	return sessions + nodes, listed > 0
 }

@@ -202,6 +202,47 @@ func TestLandingPageShowsNoNumbersOfUnknownNodes(t *testing.T) {
 	}
 }
 
+// Sessions are told apart by their API where those of several are listed.
+func TestLandingPageMarksAPIs(t *testing.T) {
+	session := func(id string, api bossim.API) bossim.Spec {
+		return bossim.Spec{ID: id, API: api, Operation: bos.Shutdown, Template: "compute", Created: bossim.DocumentedTime.Add(-time.Hour),
+			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(2)}}}
+	}
+	older, newer := session("older", bossim.V1), session("newer", bossim.V2)
+	for _, tt := range []struct {
+		name     string
+		sessions []bossim.Spec
+		want     []string
+	}{
+		{"v1 alone", []bossim.Spec{older}, nil},
+		{"v2 alone", []bossim.Spec{newer}, nil},
+		{"both", []bossim.Spec{older, newer}, []string{"API v1", "API v2"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			server := httptest.NewServer(bossim.New(bossim.Scripted(tt.sessions...), bossim.EraBoth, bossim.NewSteppedClock(bossim.DocumentedTime).Now))
+			t.Cleanup(server.Close)
+			e, err := New(config(server.URL), slog.New(slog.DiscardHandler), io.Discard)
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(e.client.CloseIdleConnections)
+			e.inventory.Sweep(t.Context())
+			rows, _ := landingSessions(e.inventory.Snapshot())
+			if len(rows) != len(tt.sessions) {
+				t.Errorf("there are %d sessions, want %d", len(rows), len(tt.sessions))
+			}
+			var marks []string
+			for _, row := range rows {
+				marks = append(marks, row.Marks...)
+			}
+			slices.Sort(marks)
+			if !slices.Equal(marks, tt.want) {
+				t.Errorf("the marks are %q, want %q", marks, tt.want)
+			}
+		})
+	}
+}
+
 func TestLandingPageShowsUnverifiedTLS(t *testing.T) {
 	s := newServer(t)
 	for _, tt := range []struct {

@@ -52,7 +52,7 @@ type landingPage struct {
 
 type landingSession struct {
 	*inventory.Session
-	Marks   []string // what tells it from the sessions of v1, which belong to no tenant
+	Marks   []string // its tenant, and its API where sessions of several are listed
 	Started string
 	Phases  []landingPhase
 }
@@ -108,13 +108,14 @@ func (e *Exporter) landing(w http.ResponseWriter, _ *http.Request) {
 // landingSessions returns the most interesting exposed sessions, and the number of
 // those left out.
 func landingSessions(s *inventory.Snapshot) (rows []landingSession, more int) {
+	several := slices.ContainsFunc(s.Sessions, func(e inventory.Session) bool { return e.API != s.Sessions[0].API })
 	for i := range s.Sessions {
 		e := &s.Sessions[i]
 		if !e.Exposed {
 			continue
 		}
 		row := landingSession{Session: e, Started: "unknown"}
-		if e.API != bos.APIv1 {
+		if several {
 			row.Marks = append(row.Marks, "API "+e.API)
 		}
 		if e.Tenant != "" {
