@@ -194,20 +194,26 @@ func categoryField(description string, categories []string) *data.Field {
 
 // placeFields returns the columns that say where nodes are in the machine.
 func placeFields(nodes []*bos.Node) (cabinet, chassis, slot, bmc, number *data.Field) {
-	return field("cabinet", "Cabinet", "Xname of the cabinet", column(nodes, func(n *bos.Node) string { return n.Place.Cabinet })),
-		field("chassis", "Chassis", "Xname of the chassis", column(nodes, func(n *bos.Node) string { return n.Place.Chassis })),
-		field("slot", "Slot", "Xname of the slot or blade", column(nodes, func(n *bos.Node) string { return n.Place.Slot })),
-		field("bmc", "BMC", "Xname of the BMC", column(nodes, func(n *bos.Node) string { return n.Place.BMC })),
-		field("node_number", "Node number", "Number of the node on its BMC", column(nodes, nodeNumber))
+	place := func(name, title, description string, get func(*bos.Place) string) *data.Field {
+		return field(name, title, description, column(nodes, func(n *bos.Node) string { return get(&n.Place) }))
+	}
+	return place("cabinet", "Cabinet", "Xname of the cabinet", func(p *bos.Place) string { return p.Cabinet }),
+		place("chassis", "Chassis", "Xname of the chassis", func(p *bos.Place) string { return p.Chassis }),
+		place("slot", "Slot", "Xname of the slot or blade", func(p *bos.Place) string { return p.Slot }),
+		place("bmc", "BMC", "Xname of the BMC", func(p *bos.Place) string { return p.BMC }),
+		field("node_number", "Node number", "Number of the node on its BMC", nodeNumbers(nodes))
 }
 
-// nodeNumber returns the number of a node on its BMC.
-func nodeNumber(n *bos.Node) *int64 {
-	if !n.IsXname {
-		return nil
+// nodeNumbers returns the numbers that nodes have on their BMCs.
+func nodeNumbers(nodes []*bos.Node) []*int64 {
+	values, numbers := make([]int64, len(nodes)), make([]*int64, len(nodes))
+	for i, n := range nodes {
+		if n.IsXname {
+			values[i] = int64(n.Xname.Node)
+			numbers[i] = &values[i]
+		}
 	}
-	number := int64(n.Xname.Node)
-	return &number
+	return numbers
 }
 
 func stateField(states []string) *data.Field {

@@ -2,8 +2,6 @@ package datasource
 
 import (
 	"context"
-	"encoding/json"
-	"fmt"
 	"net/http"
 	"strings"
 	"testing"
@@ -118,35 +116,4 @@ func TestPlugin(t *testing.T) {
 			t.Errorf("%v %v", r, err)
 		}
 	})
-}
-
-// A node table of ten thousand rows over gRPC, until the answer is there: cold with
-// a sweep and a reading of the boot set, warm out of what is known. What Grafana
-// then does with the frames is not in it.
-func BenchmarkNodes(b *testing.B) {
-	const n = 10_000
-	p := startPlugin(b)
-	scenario := bossim.Scripted(bossim.Spec{ID: "big", Operation: "shutdown", Template: "all", Created: bossim.GalleryTime.Add(-2 * time.Minute),
-		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(n)}}})
-	for name, cold := range map[string]bool{"warm": false, "cold": true} {
-		b.Run(name, func(b *testing.B) {
-			w, s := newBOS(b, scenario)
-			s.ID, s.Updated = 1000, time.Now()
-			s.JSONData = json.RawMessage(`{"cacheSeconds":3600,"maxRows":20000}`)
-			p.through(w, s)
-			query := fmt.Sprintf(`{"queryType":"nodes","session":["big"],"fresh":%t}`, cold)
-			if r := w.query(query); r.Error != nil || r.Frames[0].Rows() != n {
-				b.Fatalf("%v", r.Error)
-			}
-			req := backend.ToProto().QueryDataRequest(&backend.QueryDataRequest{
-				PluginContext: pluginContext(s),
-				Queries:       []backend.DataQuery{{RefID: "A", TimeRange: day, JSON: json.RawMessage(query)}},
-			})
-			for b.Loop() {
-				if r, err := p.Data.QueryData(b.Context(), req); err != nil || r.Responses["A"].Error != "" {
-					b.Fatalf("%v %v", err, r)
-				}
-			}
-		})
-	}
 }

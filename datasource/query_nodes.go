@@ -2,7 +2,6 @@ package datasource
 
 import (
 	"cmp"
-	"maps"
 	"slices"
 	"strings"
 
@@ -15,61 +14,74 @@ import (
 // nodes has one row per node, phase and category, the worst categories first. A node
 // that is in two categories of a phase has two rows, which say so.
 func nodes(v *view) (data.Frames, error) {
-	type row struct {
-		session                                *inventory.Session
-		bootSet, phase, category, alsoIn, text string
-		attempts                               *int64
-		*bos.Node
+	type list struct {
+		session  *inventory.Session
+		bootSet  *bos.BootSet
+		phase    *bos.Phase
+		category string
+		nodes    bos.NodeSet
 	}
-	found := make(map[string][]row) // by category, no more of each than can be shown
+	var lists []list
 	total := 0
 	v.eachNamedPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
-		several := p.InSeveral()
-		remark := remarks(s, p)
 		for _, c := range p.Categories {
 			if !v.query.Category.hasName(c.Name) {
 				continue
 			}
-			nodes := v.matching(c.Nodes)
-			total += nodes.Len()
-			rows := found[c.Name]
-			rows = slices.Grow(rows, min(nodes.Len(), max(0, v.max-len(rows))))
-			for n := range nodes.All() {
-				if len(rows) == v.max {
-					break
-				}
-				r := row{session: s, bootSet: b.Name, phase: p.Name, category: c.Name, Node: v.snapshot.Nodes.Node(n), text: remark(n, c.Name)}
-				if tries := int64(p.Tries(n)); tries > 1 {
-					r.attempts = &tries
-				}
-				if several.Has(n) {
-					r.alsoIn = others(p.CategoriesOf(n), c.Name)
-				}
-				rows = append(rows, r)
+			if nodes := v.matching(c.Nodes); !nodes.Empty() {
+				lists = append(lists, list{s, b, p, c.Name, nodes})
+				total += nodes.Len()
 			}
-			found[c.Name] = rows
 		}
 	})
 	v.noteCut(total, "rows of nodes")
-	var rows []row
-	for _, category := range slices.SortedFunc(maps.Keys(found), func(a, b string) int {
-		return cmp.Or(bos.WorstFirst(a, b), cmp.Compare(a, b))
-	}) {
-		rows = append(rows, found[category][:min(len(found[category]), v.max-len(rows))]...)
+	slices.SortStableFunc(lists, func(a, b list) int {
+		return cmp.Or(bos.WorstFirst(a.category, b.category), cmp.Compare(a.category, b.category))
+	})
+
+	// All columns are filled in one pass over the node sets.
+	rows := min(total, v.max)
+	texts := func() []string { return make([]string, rows) }
+	session, bootSet, phase, category, alsoIn, said, api, tenant := texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts()
+	places := make([]*bos.Node, rows)
+	attempts := make([]*int64, rows)
+	row := 0
+	for _, l := range lists {
+		several, remark := l.phase.InSeveral(), remarks(l.session, l.phase)
+		for n := range l.nodes.All() {
+			if row == rows {
+				break
+			}
+			session[row], api[row], tenant[row] = l.session.ID, l.session.API, l.session.Tenant
+			bootSet[row], phase[row], category[row] = l.bootSet.Name, l.phase.Name, l.category
+			places[row] = v.snapshot.Nodes.Node(n)
+			said[row] = remark(n, l.category)
+			if several.Has(n) {
+				alsoIn[row] = others(l.phase.CategoriesOf(n), l.category)
+			}
+			if tries := l.phase.Tries(n); tries > 1 {
+				many := int64(tries)
+				attempts[row] = &many
+			}
+			row++
+		}
+		if row == rows {
+			break
+		}
 	}
-	cabinet, chassis, slot, bmc, number := placeFields(column(rows, func(r row) *bos.Node { return r.Node }))
+	cabinet, chassis, slot, bmc, number := placeFields(places)
 	return v.table(
-		v.sessionField(column(rows, func(r row) string { return r.session.ID })),
-		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
-		v.phaseField(column(rows, func(r row) string { return r.phase })),
-		categoryField("How far the node is in the phase", column(rows, func(r row) string { return r.category })),
-		v.nodeField(column(rows, func(r row) string { return r.Name })),
+		v.sessionField(session),
+		v.bootSetField(bootSet),
+		v.phaseField(phase),
+		categoryField("How far the node is in the phase", category),
+		v.nodeField(column(places, func(n *bos.Node) string { return n.Name })),
 		cabinet, chassis, slot, bmc, number,
-		field("also_in", "Also in", "Other categories that the node is also in: in boot, a node that never became ready is in both succeeded and failed", column(rows, func(r row) string { return r.alsoIn })),
-		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", column(rows, func(r row) string { return r.text })),
-		apiField(column(rows, func(r row) string { return r.session.API })),
-		tenantField(column(rows, func(r row) string { return r.session.Tenant })),
-		field("attempts", "Attempts", "How often BOS has tried the node in the phase; empty if not more than once, as far as is known", column(rows, func(r row) *int64 { return r.attempts })),
+		field("also_in", "Also in", "Other categories that the node is also in: in boot, a node that never became ready is in both succeeded and failed", alsoIn),
+		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", said),
+		apiField(api),
+		tenantField(tenant),
+		field("attempts", "Attempts", "How often BOS has tried the node in the phase; empty if not more than once, as far as is known", attempts),
 	), nil
 }
 
@@ -101,6 +113,9 @@ const maxText = 1000
 
 // errorText returns messages with ; between, cut if they are long.
 func errorText(messages []string) string {
+	if len(messages) == 1 && len(messages[0]) <= maxText {
+		return messages[0]
+	}
 	var b strings.Builder
 	for i, m := range messages {
 		if i > 0 {
