@@ -1,7 +1,6 @@
 package datasource
 
 import (
-	"cmp"
 	"slices"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -14,31 +13,58 @@ import (
 // ordered by the number of nodes. BOS v1 does not keep two sessions from acting on a
 // node at once (docs/bos.md, Shapes).
 func overlaps(v *view) (data.Frames, error) {
-	meets := make(map[bos.Key]bool)
-	v.eachPair(func(newer, older *inventory.Session) { meets[newer.Key()], meets[older.Key()] = true, true })
-	// Sessions that overlap with no other need not be looked at.
-	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool { return !meets[s.Key()] })
-	held := make(map[bos.Key]bos.NodeSet) // by each session
-	v.eachNamed(func(s *inventory.Session) {
-		held[s.Key()] = v.matching(s.Held(func(b *bos.BootSet) bool { return v.query.BootSet.has(b.Name) }))
-	})
-	type row struct {
-		newer, older *inventory.Session
-		nodes        bos.NodeSet
+	meets := make([]bool, len(v.sessions))
+	v.eachPair(func(newer, older int) { meets[newer], meets[older] = true, true })
+	var some []*inventory.Session // those that overlap with no other need not be looked at
+	for i, s := range v.sessions {
+		if meets[i] {
+			some = append(some, s)
+		}
 	}
-	var rows []row
-	v.eachPair(func(newer, older *inventory.Session) {
-		if both := held[newer.Key()].Intersect(held[older.Key()]); !both.Empty() {
-			rows = append(rows, row{newer, older, both})
+	v.sessions = some
+	known := make(map[*inventory.Session]bos.NodeSet)
+	v.eachNamed(func(s *inventory.Session) {
+		known[s] = v.matching(s.Held(func(b *bos.BootSet) bool { return v.query.BootSet.has(b.Name) }))
+	})
+	held := column(v.sessions, func(s *inventory.Session) bos.NodeSet { return known[s] })
+
+	type pair struct{ newer, older int }
+	found := make([][]pair, v.snapshot.Nodes.Len()+1) // by the number of nodes, no more of each than can be shown
+	total := 0
+	v.eachPair(func(newer, older int) {
+		n := held[newer].Common(held[older])
+		if n == 0 {
+			return
+		}
+		total++
+		if len(found[n]) < v.max {
+			found[n] = append(found[n], pair{newer, older})
 		}
 	})
-	slices.SortStableFunc(rows, func(a, b row) int { return cmp.Compare(b.nodes.Len(), a.nodes.Len()) })
-	rows = truncate(v, rows, "pairs of sessions")
+	v.noteCut(total, "pairs of sessions")
+	type row struct {
+		newer, older *inventory.Session
+		nodes        int
+		folded       string
+	}
+	var rows []row
+	var last bos.NodeSet
+	for n, pairs := range slices.Backward(found) {
+		for _, p := range pairs[:min(len(pairs), v.max-len(rows))] {
+			r := row{newer: v.sessions[p.newer], older: v.sessions[p.older], nodes: n}
+			if both := held[p.newer].Intersect(held[p.older]); len(rows) > 0 && both.Equal(last) {
+				r.folded = rows[len(rows)-1].folded // as when all of them are for the whole machine
+			} else {
+				r.folded, last = v.fold(both), both
+			}
+			rows = append(rows, r)
+		}
+	}
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.newer.ID })),
 		v.sessionFieldAs("other_session", "Other session", "Older session that held the same nodes", rowOtherTenant, column(rows, func(r row) string { return r.older.ID })),
-		field("nodes", "Nodes", "Number of nodes that both sessions held", column(rows, func(r row) int64 { return int64(r.nodes.Len()) })),
-		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
+		field("nodes", "Nodes", "Number of nodes that both sessions held", column(rows, func(r row) int64 { return int64(r.nodes) })),
+		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return r.folded })),
 		apiField(column(rows, func(r row) string { return r.newer.API })),
 		tenantField(column(rows, func(r row) string { return r.newer.Tenant })),
 		field("other_api", "Other API", "Version of the BOS API that the other session belongs to", column(rows, func(r row) string { return r.older.API })),
@@ -46,15 +72,18 @@ func overlaps(v *view) (data.Frames, error) {
 	), nil
 }
 
-// eachPair calls each with the pairs of selected sessions that ran at the same time.
-func (v *view) eachPair(each func(newer, older *inventory.Session)) {
+// eachPair calls each with the indexes of the pairs of selected sessions that ran at the
+// same time.
+func (v *view) eachPair(each func(newer, older int)) {
+	endings := column(v.sessions, v.ending)
 	for i, newer := range v.sessions { // the newest first
-		for _, older := range v.sessions[i+1:] {
+		began := newer.Began()
+		for j := i + 1; j < len(v.sessions); j++ {
 			// Of two sessions without a start time, one that has ended may have done so
 			// before the other began.
-			unknown := newer.Began().IsZero() && (newer.Verdict.Ending == bos.Ended || older.Verdict.Ending == bos.Ended)
-			if !unknown && newer.Began().Before(v.ending(older)) {
-				each(newer, older)
+			unknown := began.IsZero() && (newer.Verdict.Ending == bos.Ended || v.sessions[j].Verdict.Ending == bos.Ended)
+			if !unknown && began.Before(endings[j]) {
+				each(i, j)
 			}
 		}
 	}

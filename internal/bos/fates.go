@@ -14,7 +14,7 @@ type Fates struct {
 
 // All returns all nodes.
 func (f Fates) All() NodeSet {
-	return f.Failed.Union(f.Unfinished).Union(f.Succeeded).Union(f.Excluded)
+	return f.Failed.Union(f.Unfinished, f.Succeeded, f.Excluded)
 }
 
 // Tally counts the nodes.

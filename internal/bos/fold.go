@@ -1,77 +1,95 @@
 package bos
 
 import (
-	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 )
 
 // Fold abbreviates the names of the nodes in a set as a host list: x3000c0s19b1n0 to
 // x3000c0s19b4n0 become x3000c0s19b[1-4]n0. Names that are not xnames follow unchanged.
 func (t *NodeTable) Fold(s NodeSet) string {
-	var tuples [][]int
+	tuples := make([]tuple, 0, s.Len())
 	var others []string
-	var last Xname
 	for i := range s.All() {
 		n := &t.nodes[i]
-		x := n.Xname
+		x := tuple{n.Xname.Cabinet, n.Xname.Chassis, n.Xname.Slot, n.Xname.BMC, n.Xname.Node}
 		switch {
 		case !n.IsXname:
 			others = append(others, n.Name)
-		case len(tuples) == 0 || x != last: // two spellings may be of one node
-			last = x
-			tuples = append(tuples, []int{x.Cabinet, x.Chassis, x.Slot, x.BMC, x.Node})
+		case len(tuples) == 0 || x != tuples[len(tuples)-1]: // two spellings may be of one node
+			tuples = append(tuples, x)
 		}
 	}
-	return strings.Join(append(foldFields("xcsbn", tuples), others...), ",")
+	return strings.Join(append(foldFrom(0, tuples), others...), ",")
 }
 
-// foldFields folds sorted tuples of the fields that the letters introduce. Values of the
-// first field whose remaining fields fold alike share a pattern.
-func foldFields(letters string, tuples [][]int) []string {
-	if letters == "" {
+// tuple holds the fields of an xname, which the letters introduce.
+type tuple [len(letters)]int
+
+const letters = "xcsbn"
+
+// foldFrom folds the fields of sorted tuples from one on; those before it are the same in
+// all of them. Values of this field whose remaining fields fold alike share a pattern.
+func foldFrom(field int, tuples []tuple) []string {
+	if field == len(letters) {
 		return []string{""}
 	}
 	type group struct {
 		values []int
+		first  []tuple // those of the first value
 		rests  []string
 	}
 	var groups []*group
 	byRest := make(map[string]*group)
+	var last *group
 	for len(tuples) > 0 {
-		value := tuples[0][0]
-		n := slices.IndexFunc(tuples, func(t []int) bool { return t[0] != value })
+		value := tuples[0][field]
+		n := slices.IndexFunc(tuples, func(t tuple) bool { return t[field] != value })
 		if n < 0 {
 			n = len(tuples)
 		}
-		var rest [][]int
-		for _, t := range tuples[:n] {
-			rest = append(rest, t[1:])
-		}
+		run := tuples[:n]
 		tuples = tuples[n:]
-		rests := foldFields(letters[1:], rest)
-		key := strings.Join(rests, ",")
-		g := byRest[key]
-		if g == nil {
-			g = &group{rests: rests}
-			byRest[key] = g
-			groups = append(groups, g)
+		if last == nil || !sameFrom(field+1, run, last.first) { // most of a machine is regular
+			rests := foldFrom(field+1, run)
+			key := strings.Join(rests, ",")
+			if last = byRest[key]; last == nil {
+				last = &group{first: run, rests: rests}
+				byRest[key] = last
+				groups = append(groups, last)
+			}
 		}
-		g.values = append(g.values, value)
+		last.values = append(last.values, value)
 	}
 	var folded []string
 	for _, g := range groups {
 		for _, rest := range g.rests {
-			folded = append(folded, letters[:1]+ranges(g.values)+rest)
+			folded = append(folded, letters[field:field+1]+ranges(g.values)+rest)
 		}
 	}
 	return folded
 }
 
+// sameFrom reports whether tuples are the same in the fields from one on.
+func sameFrom(field int, a, b []tuple) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for i := range a {
+		for f := field; f < len(letters); f++ {
+			if a[i][f] != b[i][f] {
+				return false
+			}
+		}
+	}
+	return true
+}
+
 // ranges formats sorted numbers as 7 or [1-4,7].
 func ranges(values []int) string {
 	if len(values) == 1 {
-		return fmt.Sprint(values[0])
+		return strconv.Itoa(values[0])
 	}
 	var parts []string
 	for i := 0; i < len(values); {
@@ -79,11 +97,11 @@ func ranges(values []int) string {
 		for j+1 < len(values) && values[j+1] == values[j]+1 {
 			j++
 		}
-		if i == j {
-			parts = append(parts, fmt.Sprint(values[i]))
-		} else {
-			parts = append(parts, fmt.Sprintf("%d-%d", values[i], values[j]))
+		part := strconv.Itoa(values[i])
+		if i < j {
+			part += "-" + strconv.Itoa(values[j])
 		}
+		parts = append(parts, part)
 		i = j + 1
 	}
 	return "[" + strings.Join(parts, ",") + "]"

@@ -55,6 +55,8 @@ func TestNodeSetAlgebra(t *testing.T) {
 	}{
 		{"union", a.Union(b), []int{1, 2, 3, 4, 70, 200}},
 		{"union with nothing", none.Union(a), []int{1, 2, 3, 70}},
+		{"union of many", none.Union(a, none, b, a, NodeSetOf(0, 300)), []int{0, 1, 2, 3, 4, 70, 200, 300}},
+		{"a set of which a union was made", a, []int{1, 2, 3, 70}},
 		{"intersection", a.Intersect(b), []int{3}},
 		{"intersection with nothing", a.Intersect(none), nil},
 		{"difference", a.Minus(b), []int{1, 2, 70}},
@@ -69,6 +71,9 @@ func TestNodeSetAlgebra(t *testing.T) {
 				t.Errorf("length %d and empty %v, want %d", tt.got.Len(), tt.got.Empty(), len(tt.want))
 			}
 		})
+	}
+	if a.Common(b) != 1 || b.Common(a) != 1 || a.Common(none) != 0 || none.Common(a) != 0 || a.Common(a) != a.Len() {
+		t.Error("Common does not count the nodes of the intersection")
 	}
 	if !a.Equal(NodeSetOf(70, 3, 2, 1)) || a.Equal(b) || a.Equal(none) || !none.Equal(a.Minus(a)) {
 		t.Error("Equal does not compare nodes")

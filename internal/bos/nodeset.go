@@ -56,15 +56,24 @@ func (s NodeSet) All() iter.Seq[int] {
 	}
 }
 
-// Union returns the nodes that are in either set.
-func (s NodeSet) Union(t NodeSet) NodeSet {
-	switch {
-	case s.bits == nil:
-		return t
-	case t.bits == nil:
-		return s
+// Union returns the nodes that are in any of the sets.
+func (s NodeSet) Union(others ...NodeSet) NodeSet {
+	all, ours := s.bits, false
+	for _, t := range others {
+		switch {
+		case t.bits == nil || t.bits == all:
+		case all == nil:
+			all = t.bits
+		case ours:
+			all.InPlaceUnion(t.bits)
+		default:
+			all, ours = all.Union(t.bits), true
+		}
 	}
-	return newNodeSet(s.bits.Union(t.bits))
+	if !ours {
+		return NodeSet{all}
+	}
+	return newNodeSet(all)
 }
 
 // Intersect returns the nodes that are in both sets.
@@ -73,6 +82,14 @@ func (s NodeSet) Intersect(t NodeSet) NodeSet {
 		return NodeSet{}
 	}
 	return newNodeSet(s.bits.Intersection(t.bits))
+}
+
+// Common is the number of nodes that are in both sets.
+func (s NodeSet) Common(t NodeSet) int {
+	if s.bits == nil || t.bits == nil {
+		return 0
+	}
+	return int(s.bits.IntersectionCardinality(t.bits))
 }
 
 // Minus returns the nodes of s that are not in t.

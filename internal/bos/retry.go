@@ -3,7 +3,7 @@ package bos
 // Held returns the nodes that the session acts on in the boot sets that take accepts:
 // those in any category but excluded and superseded.
 func (s *Session) Held(take func(*BootSet) bool) NodeSet {
-	var held NodeSet
+	var held []NodeSet
 	for i := range s.BootSets {
 		b := &s.BootSets[i]
 		if !take(b) {
@@ -12,12 +12,12 @@ func (s *Session) Held(take func(*BootSet) bool) NodeSet {
 		for j := range b.Phases {
 			for _, c := range b.Phases[j].Categories {
 				if c.Name != Excluded && c.Name != Superseded {
-					held = held.Union(c.Nodes)
+					held = append(held, c.Nodes)
 				}
 			}
 		}
 	}
-	return held
+	return NodeSet{}.Union(held...)
 }
 
 // ToRetry returns the nodes to try again in the phases that take accepts: those that

@@ -311,13 +311,7 @@ func (s *Session) Renumber(r Renumbering) *Session {
 }
 
 // All returns the nodes that the session or its errors name.
-func (s *Session) All() NodeSet {
-	var all NodeSet
-	for _, set := range s.sets() {
-		all = all.Union(set)
-	}
-	return all
-}
+func (s *Session) All() NodeSet { return NodeSet{}.Union(s.sets()...) }
 
 // Reported reports whether BOS has told the nodes of any boot set, if only their number.
 func (s *Session) Reported() bool {
