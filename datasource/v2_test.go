@@ -6,21 +6,23 @@ import (
 	"testing"
 	"time"
 
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
+
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
 // newV2World is a world of an era that has v2, at a time.
-func newV2World(t *testing.T, scenario bossim.Scenario, era bossim.Era, now time.Time) *world {
+func newV2World(t *testing.T, scenario bossim.Scenario, era bossim.Era, now time.Time, change ...func(*backend.DataSourceInstanceSettings)) *world {
 	t.Helper()
 	w, settings := newBOSAt(t, scenario, era, now)
-	w.connect(settings)
+	w.connect(settings, change...)
 	return w
 }
 
 // watchedGallery is the gallery over v2, watched from before its first session.
-func watchedGallery(t *testing.T, era bossim.Era) *world {
+func watchedGallery(t *testing.T, era bossim.Era, change ...func(*backend.DataSourceInstanceSettings)) *world {
 	t.Helper()
-	w := newV2World(t, bossim.Gallery(), era, bossim.GalleryTime.Add(-4*time.Hour))
+	w := newV2World(t, bossim.Gallery(), era, bossim.GalleryTime.Add(-4*time.Hour), change...)
 	for w.clock.Now().Before(bossim.GalleryTime) {
 		w.clock.Advance(time.Minute)
 		if r := w.query(`{"queryType":"sessions","fresh":true}`); r.Error != nil {
