@@ -32,8 +32,8 @@ var mayImport = map[string][]string{
 	"internal/bosclient":     {"internal/bos"},
 	"internal/bossim":        {"internal/bos"},
 	"internal/bos":           {},
-	"internal/programs":      {},               // only for tests
-	"internal/faults":        {"internal/bos"}, // only in tests
+	"internal/programs":      {"internal/bossim"}, // only for tests
+	"internal/faults":        {"internal/bos"},    // only in tests
 }
 
 // testsMayImport lists what tests of a package may import besides: the inventory is tested

@@ -37,7 +37,7 @@ func testMain(m *testing.M) int {
 // program is a running bos_exporter.
 type program struct {
 	*programs.Program
-	t *testing.T
+	t testing.TB
 }
 
 // start starts the program with these flags on a free port and waits until it serves.
@@ -79,7 +79,7 @@ func (p program) metrics() metrics {
 }
 
 // want fails the test unless the series has the value.
-func (m metrics) want(t *testing.T, series string, v float64) {
+func (m metrics) want(t testing.TB, series string, v float64) {
 	t.Helper()
 	if got, ok := m.values[series]; !ok || got != v {
 		t.Errorf("%s is %v (served: %t), want %v", series, got, ok, v)

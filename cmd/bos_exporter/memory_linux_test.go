@@ -3,11 +3,7 @@ package main
 import (
 	"fmt"
 	"net/http"
-	"os"
-	"os/exec"
-	"path/filepath"
 	"regexp"
-	"strconv"
 	"strings"
 	"testing"
 
@@ -18,24 +14,6 @@ import (
 
 // container is the memory of a small container, in MiB.
 const container = 128
-
-// peak is the largest amount of memory that the program has ever held, in MiB.
-func (p program) peak() int {
-	p.t.Helper()
-	status, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.PID()))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	m := regexp.MustCompile(`VmHWM:\s*(\d+) kB`).FindSubmatch(status)
-	if m == nil {
-		p.t.Fatalf("no peak in %s", status)
-	}
-	kib, err := strconv.Atoi(string(m[1]))
-	if err != nil {
-		p.t.Fatal(err)
-	}
-	return kib >> 10
-}
 
 // flood returns a response of a size in bytes, or a little less: an end behind as many
 // pieces as there is room for.
@@ -52,9 +30,9 @@ func flood(size int, begin string, piece func(i int) string, end string) []byte 
 
 // However much a server sends, the exporter fits in a small container.
 func TestHugeResponsesFitInASmallContainer(t *testing.T) {
-	binary := filepath.Join(t.TempDir(), "bos_exporter") // the race detector takes a lot of memory itself
-	if out, err := exec.Command("go", "build", "-o", binary, ".").CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
+	binary, err := programs.BuildPlain(t.TempDir(), ".")
+	if err != nil {
+		t.Fatal(err)
 	}
 	repeat := func(s string) func(int) string {
 		s = strings.Repeat(s, 1<<10)
@@ -114,10 +92,10 @@ func TestHugeResponsesFitInASmallContainer(t *testing.T) {
 			p := program{programs.Start(t, binary, "--web.listen-address=127.0.0.1:0", "--bos.url="+w.url, "--bos.interval=10ms"), t}
 			w.swept()
 			p.metrics()
-			peak := p.peak()
-			t.Logf("the exporter has held up to %d MiB", peak)
+			_, peak := programs.Memory(t, p.PID())
+			t.Logf("the exporter has held up to %.0f MiB", peak)
 			if peak >= container*7/8 {
-				t.Errorf("the exporter has held %d MiB, want less than %d", peak, container*7/8)
+				t.Errorf("the exporter has held %.0f MiB, want less than %d", peak, container*7/8)
 			}
 			said := regexp.MustCompile(`is longer than|there are more than`).MatchString(p.Log())
 			if said != (tt.says != "") || !strings.Contains(p.Log(), tt.says) {

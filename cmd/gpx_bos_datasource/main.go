@@ -14,8 +14,11 @@ import (
 
 func main() {
 	// An answer may be larger than everything that is kept, and is garbage as soon as it
-	// is sent, so collect less often. What is kept is bounded.
-	debug.SetGCPercent(400)
+	// is sent, so collect less often, unless the operator says how often. What is kept is
+	// bounded.
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(400)
+	}
 	if err := sdk.Manage(datasource.PluginID, datasource.New, sdk.ManageOpts{}); err != nil {
 		log.DefaultLogger.Error("the BOS datasource stopped", "err", err)
 		os.Exit(1)

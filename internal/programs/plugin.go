@@ -13,6 +13,7 @@ import (
 // Plugin is the backend of a Grafana plugin, running in a process of its own as it does
 // under Grafana.
 type Plugin struct {
+	PID         int // of its process
 	Data        pluginv2.DataClient
 	Diagnostics pluginv2.DiagnosticsClient
 	Resource    pluginv2.ResourceClient
@@ -49,6 +50,7 @@ func StartPlugin(t testing.TB, binary string) Plugin {
 		return raw
 	}
 	return Plugin{
+		PID:         client.ReattachConfig().Pid,
 		Data:        dispense("data").(pluginv2.DataClient),
 		Diagnostics: dispense("diagnostics").(pluginv2.DiagnosticsClient),
 		Resource:    dispense("resource").(pluginv2.ResourceClient),

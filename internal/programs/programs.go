@@ -23,11 +23,23 @@ import (
 // Build builds the program of a package into a folder and returns its path. The program
 // has the race detector if the test has it.
 func Build(folder, pkg string) (string, error) {
-	binary := filepath.Join(folder, filepath.Base(pkg))
-	args := []string{"build", "-o", binary}
-	if info, ok := debug.ReadBuildInfo(); ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
-		args = append(args, "-race")
+	info, ok := debug.ReadBuildInfo()
+	if ok && slices.Contains(info.Settings, debug.BuildSetting{Key: "-race", Value: "true"}) {
+		return build(folder, pkg, "-race")
 	}
+	return build(folder, pkg)
+}
+
+// BuildPlain is Build without the race detector, which takes a lot of memory itself.
+func BuildPlain(folder, pkg string) (string, error) { return build(folder, pkg) }
+
+func build(folder, pkg string, flags ...string) (string, error) {
+	path, err := filepath.Abs(pkg)
+	if err != nil {
+		return "", err
+	}
+	binary := filepath.Join(folder, filepath.Base(path))
+	args := append([]string{"build", "-o", binary}, flags...)
 	if out, err := exec.Command("go", append(args, pkg)...).CombinedOutput(); err != nil {
 		return "", fmt.Errorf("go build: %w\n%s", err, out)
 	}
