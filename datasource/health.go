@@ -36,11 +36,11 @@ func (d *Datasource) CheckHealth(ctx context.Context, _ *backend.CheckHealthRequ
 		total += len(listing.Sessions)
 	}
 	took := time.Since(start)
-	message := fmt.Sprintf("BOS answers: API %s, %d sessions, %s.", bosapi.Describe(served), total, took.Round(time.Millisecond))
+	message := fmt.Sprintf("BOS answers: API %s, sessions: %d, %s.", bosapi.Describe(served), total, took.Round(time.Millisecond))
 	var names, lists []string
 	for _, api := range served {
 		names = append(names, api.Name())
-		lists = append(lists, fmt.Sprintf("GET %s: %d sessions", api.Address(bos.Key{}), sessions[api.Name()]))
+		lists = append(lists, fmt.Sprintf("GET %s: sessions: %d", api.Address(bos.Key{}), sessions[api.Name()]))
 	}
 	verbose := fmt.Sprintf("%s; in %s", strings.Join(lists, "; "), took.Round(time.Millisecond))
 	if d.settings.skipVerify {

@@ -99,7 +99,7 @@ func TestPlugin(t *testing.T) {
 	t.Run("health", func(t *testing.T) {
 		_, s := world(t)
 		h, err := p.Diagnostics.CheckHealth(t.Context(), &pluginv2.CheckHealthRequest{PluginContext: backend.ToProto().PluginContext(pluginContext(s))})
-		if err != nil || h.Status != pluginv2.CheckHealthResponse_OK || !strings.Contains(h.Message, "8 sessions") {
+		if err != nil || h.Status != pluginv2.CheckHealthResponse_OK || !strings.Contains(h.Message, "sessions: 8") {
 			t.Errorf("%v %v", h, err)
 		}
 	})

@@ -254,7 +254,7 @@ func TestCredentialsReachBOS(t *testing.T) {
 
 func TestHealth(t *testing.T) {
 	for fault, says := range map[bossim.Fault]string{
-		bossim.None:        "BOS answers: API v1, 8 sessions",
+		bossim.None:        "BOS answers: API v1, sessions: 8",
 		bossim.Forbidden:   "refuses the credentials",
 		bossim.Unavailable: "cannot be reached",
 		bossim.Reset:       "cannot be reached",
@@ -298,10 +298,10 @@ func TestHealthNamesTheAPIs(t *testing.T) {
 		fault          bossim.Fault
 		says, apis     string
 	}{
-		{"v1", `{}`, bossim.EraC, bossim.None, "BOS answers: API v1, 1 sessions, ", "v1"},
-		{"both", `{"api":"auto"}`, bossim.EraBoth, bossim.None, "BOS answers: API v2 (BOS 2.10.20) and v1, 3 sessions, ", "v2, v1"},
-		{"one of both", `{"api":"v2"}`, bossim.EraBoth, bossim.None, "BOS answers: API v2, 2 sessions, ", "v2"},
-		{"v2", `{}`, bossim.EraD2, bossim.None, "BOS answers: API v2 (BOS 2.50.0), 2 sessions, ", "v2"},
+		{"v1", `{}`, bossim.EraC, bossim.None, "BOS answers: API v1, sessions: 1, ", "v1"},
+		{"both", `{"api":"auto"}`, bossim.EraBoth, bossim.None, "BOS answers: API v2 (BOS 2.10.20) and v1, sessions: 3, ", "v2, v1"},
+		{"one of both", `{"api":"v2"}`, bossim.EraBoth, bossim.None, "BOS answers: API v2, sessions: 2, ", "v2"},
+		{"v2", `{}`, bossim.EraD2, bossim.None, "BOS answers: API v2 (BOS 2.50.0), sessions: 2, ", "v2"},
 		{"v1 where there is none", `{"api":"v1"}`, bossim.EraD2, bossim.None, "there is no BOS v1 API at this address", ""},
 		{"another server", `{}`, bossim.EraD2, bossim.NeitherAPI, neither, ""},
 		{"an unknown tenant", `{"tenant":"nope"}`, bossim.EraD2, bossim.None, `check the tenant in the datasource's settings`, ""},
