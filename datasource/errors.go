@@ -29,7 +29,7 @@ var errNotReadYet = fmt.Errorf("the session has not been read yet: %w", context.
 // unreadError says that sessions could not be read.
 type unreadError struct {
 	sessions int
-	first    string // the id of one of them
+	first    string // the name of one of them
 	cause    error  // why that one could not be read
 }
 

@@ -3,6 +3,7 @@ package datasource
 import (
 	"cmp"
 	"slices"
+	"strings"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
@@ -10,8 +11,9 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// errorTexts has one row per error message of a phase, and one for the nodes that
-// failed without a message, ordered by number of nodes.
+// errorTexts has one row per error message of a phase, one for the nodes that failed
+// without a message, and one for those that an ended session left unfinished there,
+// ordered by number of nodes.
 func errorTexts(v *view) (data.Frames, error) {
 	type row struct {
 		session          *inventory.Session
@@ -32,6 +34,15 @@ func errorTexts(v *view) (data.Frames, error) {
 		if silent := p.Silent(); !silent.Empty() {
 			add(noMessage, silent)
 		}
+		if s.Verdict.Ending == bos.Ended && s.Nodes.Unfinished > 0 {
+			left := p.Unmentioned(b.Halted(p).Intersect(s.Fates().Unfinished))
+			for _, c := range p.Categories {
+				if nodes := c.Nodes.Intersect(left); !nodes.Empty() {
+					add(leftUnfinished(c.Name), nodes)
+					left = left.Minus(nodes)
+				}
+			}
+		}
 	})
 	slices.SortStableFunc(found, func(a, b row) int { return cmp.Compare(b.nodes.Len(), a.nodes.Len()) })
 	found = truncate(v, found, "errors")
@@ -39,10 +50,15 @@ func errorTexts(v *view) (data.Frames, error) {
 		v.sessionField(column(found, func(r row) string { return r.session.ID })),
 		v.bootSetField(column(found, func(r row) string { return r.set })),
 		v.phaseField(column(found, func(r row) string { return r.phase })),
-		field("error", "Error", "Error message from BOS. A node with an error has not necessarily failed", column(found, func(r row) string { return r.text })),
+		field("error", "Error", "Error message from BOS, or a note that BOS gives none for a failure, or that the session stopped before nodes were done: these stand in the first phase that they had not completed. A node with an error has not necessarily failed", column(found, func(r row) string { return r.text })),
 		field("nodes", "Nodes", "Number of nodes with the error", column(found, func(r row) int64 { return int64(r.nodes.Len()) })),
 		field("folded", "Which", "The nodes as a folded list", column(found, func(r row) string { return v.fold(r.nodes) })),
 		apiField(column(found, func(r row) string { return r.session.API })),
 		tenantField(column(found, func(r row) string { return r.session.Tenant })),
 	), nil
+}
+
+// leftUnfinished is shown where a session stopped while a node was in a category.
+func leftUnfinished(category string) string {
+	return "unfinished: the session stopped while the node was " + strings.ReplaceAll(category, "_", " ")
 }

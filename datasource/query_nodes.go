@@ -89,7 +89,7 @@ func nodes(v *view) (data.Frames, error) {
 // phase, or a note on what is missing.
 func remarks(s *inventory.Session, p *bos.Phase) func(node int, category string) string {
 	var unfinished bos.NodeSet
-	if !s.StopTime.IsZero() {
+	if s.Verdict.Ending == bos.Ended {
 		unfinished = s.Fates().Unfinished
 	}
 	return func(node int, category string) string {
@@ -100,7 +100,7 @@ func remarks(s *inventory.Session, p *bos.Phase) func(node int, category string)
 		case category == bos.Failed || category == bos.OnHold:
 			return noMessage
 		case (category == bos.NotStarted || category == bos.InProgress) && unfinished.Has(node):
-			return "unfinished: the session stopped while the node was " + strings.ReplaceAll(category, "_", " ")
+			return leftUnfinished(category)
 		default:
 			return ""
 		}

@@ -19,20 +19,21 @@ func retry(v *view) (data.Frames, error) {
 		*inventory.Session
 		nodes bos.NodeSet // two spellings of a name are two nodes here
 		limit []string
+		of    int // nodes to retry, whatever filters narrow them
 	}
 	var rows []row
 	var notNodes, noTemplate []string
 	v.eachNamed(func(s *inventory.Session) {
-		over := s.Verdict.State != bos.StatePending && s.Verdict.State != bos.StateRunning
-		nodes := v.matching(s.ToRetry(over, v.takes))
+		nodes := v.matching(s.ToRetry(!atWork(s), v.takes))
 		limit, others := limitable(v.snapshot.Nodes, nodes)
 		notNodes = append(notNodes, v.snapshot.Nodes.Names(others)...)
 		if len(limit) == 0 {
 			return
 		}
-		rows = append(rows, row{s, nodes.Minus(others), limit})
+		all, _ := limitable(v.snapshot.Nodes, s.ToRetry(!atWork(s), everyPhase))
+		rows = append(rows, row{s, nodes.Minus(others), limit, len(all)})
 		if s.Template == "" || s.Operation == "" {
-			noTemplate = append(noTemplate, s.ID)
+			noTemplate = append(noTemplate, fullName(s.Key()))
 		}
 	})
 	if len(notNodes) > 0 {
@@ -49,13 +50,54 @@ func retry(v *view) (data.Frames, error) {
 		field("template", "Template", "Session template to use again", column(rows, func(r row) string { return r.Template })),
 		field("operation", "Operation", "Operation to perform again", column(rows, func(r row) string { return r.Operation })),
 		field("nodes", "Nodes", "Number of nodes to retry: those that failed, and those that an ended or stuck session left unfinished", column(rows, func(r row) int64 { return int64(len(r.limit)) })),
+		field("of", "Of", "Number of all nodes of the session to retry, whatever boot sets, phases and nodes the query is about", column(rows, func(r row) int64 { return int64(r.of) })),
 		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.limit, ",") })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
-		field("command", "Command", "Shell command that retries the nodes", column(rows, func(r row) string { return command(r.Session.Session, r.limit) })),
+		field("command", "Command", "Shell command that retries the nodes; empty while the session is at work", column(rows, func(r row) string { return command(r.Session, r.limit) })),
+		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of) })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
 	), nil
 }
+
+// atWork reports whether the session is pending or running: it may still move all of its
+// nodes.
+func atWork(s *inventory.Session) bool {
+	return s.Verdict.State == bos.StatePending || s.Verdict.State == bos.StateRunning
+}
+
+func everyPhase(*bos.BootSet, *bos.Phase) bool { return true }
+
+// remark says what stands against retrying n of the nodes of a session, or that they are
+// not all.
+func (v *view) remark(s *inventory.Session, n, of int) string {
+	var remarks []string
+	switch {
+	case s.Template == "" || s.Operation == "":
+		remarks = append(remarks, "no command: BOS does not give the template or the operation")
+	case atWork(s):
+		remarks = append(remarks, "no command yet: the session is at work, and a second one would interfere with it")
+	case s.Verdict.Ending != bos.Ended:
+		remarks = append(remarks, mayAct)
+	}
+	if n < of {
+		var by []string
+		for _, name := range []string{"bootset", "phase", "node"} {
+			if !v.query.entries(name).empty() {
+				by = append(by, name)
+			}
+		}
+		what := "filter"
+		if len(by) > 1 {
+			what = "filters"
+		}
+		remarks = append(remarks, fmt.Sprintf("%d of %d nodes: narrowed by the %s %s", n, of, what, strings.Join(by, ", ")))
+	}
+	return strings.Join(remarks, "; ")
+}
+
+// mayAct is the remark on sessions that are stuck, or of which nobody knows the end.
+const mayAct = "the session may not have ended: first make sure that it no longer acts on these nodes"
 
 // limitable returns the nodes of a set as a limit can name them, canonical, in order and
 // each once, and those whose names are no xnames. In a limit, an empty name, "all" and
@@ -80,12 +122,16 @@ var createSession = map[string]string{
 }
 
 // command returns the line that retries nodes of a session, or several where the nodes do
-// not fit into one. Without a template or operation there is none.
-func command(s *bos.Session, nodes []string) string {
-	if s.Template == "" || s.Operation == "" {
+// not fit into one. There is none without a template or operation, nor while the session
+// is at work.
+func command(s *inventory.Session, nodes []string) string {
+	if s.Template == "" || s.Operation == "" || atWork(s) {
 		return ""
 	}
 	var lines []string
+	if s.Verdict.Ending != bos.Ended {
+		lines = append(lines, "# "+mayAct)
+	}
 	if s.Tenant != "" {
 		lines = append(lines, fmt.Sprintf("# The cray CLI must be configured for the tenant of the session (core.tenant): %q", s.Tenant))
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 var (
@@ -72,6 +73,18 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"retry","session":["` + stillReady + `"]}`, "folded", "x1000c0s0b[0-1]n[0-1]"},
 		{`{"queryType":"retry","session":["` + configured + `"]}`, "command", "cray bos v1 session create --template-uuid compute-sles15sp4 --operation configure --limit x1000c0s1b0n0,x1000c0s1b1n0,x1000c0s1b1n1"},
 		{`{"queryType":"nodes","session":["` + powerOff + `"],"limit":1}`, "category", "failed"},
+		{`{"queryType":"retry","session":["` + configured + `"]}`, "of", "3"},
+		{`{"queryType":"retry","session":["` + configured + `"]}`, "remark", ""},
+		{`{"queryType":"retry","session":["` + configured + `"],"node":"*b1*"}`, "remark", "2 of 3 nodes: narrowed by the filter node"},
+		{`{"queryType":"retry","session":["` + configured + `"],"node":"*b1n0","phase":["configure"]}`, "remark", "1 of 3 nodes: narrowed by the filters phase, node"},
+		{`{"queryType":"retry","session":["` + configured + `"],"phase":["configure"]}`, "remark", ""},
+		{`{"queryType":"retry","session":["` + stuck + `"]}`, "command", "# " + mayAct + "\ncray bos v1 session create --template-uuid gpu-cos-2.5 --operation boot --limit x1000c0s2b0n0,x1000c0s2b0n1,x1000c0s2b1n1"},
+		{`{"queryType":"retry","session":["` + stuck + `"]}`, "remark", mayAct},
+		{`{"queryType":"errors","session":["` + stillReady + `"]}`, "error", leftUnfinished("not_started")}, // not one of them failed
+		{`{"queryType":"errors","session":["` + stillReady + `"]}`, "phase", "boot"},
+		{`{"queryType":"errors","session":["` + stillReady + `"],"phase":["configure"]}`, "error", ""},
+		{`{"queryType":"errors","session":["` + configured + `"],"node":"*b1n0"}`, "error", leftUnfinished("in_progress")},
+		{`{"queryType":"errors","session":["` + stuck + `"]}`, "error", ""},
 		{`{"queryType":"sessions","node":"x1000c0s0b1n1"}`, "session", running + " " + stillReady + " " + powerOff + " " + neverReady + " " + well},
 		{`{"queryType":"sessions","node":"x1000c0s0b1n1"}`, "failed", "0 0 1 1 0"},
 		{`{"queryType":"sessions","node":"x1000c0s0b1n*"}`, "nodes", "2 2 2 2 2"},
@@ -513,13 +526,18 @@ func TestNoRowsHaveNoColumns(t *testing.T) {
 	}
 }
 
+// ended is a session that has ended.
+func ended(s *bos.Session) *inventory.Session {
+	return &inventory.Session{Session: s, Verdict: bos.Verdict{State: bos.StatePartial, Ending: bos.Ended}}
+}
+
 func TestCommandIsSafeInAShell(t *testing.T) {
 	for template, want := range map[string]string{
 		"cle-1.3.0":      "cle-1.3.0",
 		"my template":    "'my template'",
 		"$(reboot) 'x' ": `'$(reboot) '\''x'\'' '`,
 	} {
-		got := command(&bos.Session{API: bos.APIv1, Operation: "reboot", Template: template}, []string{"x1000c0s0b0n0", "x1000c0s0b0n1"})
+		got := command(ended(&bos.Session{API: bos.APIv1, Operation: "reboot", Template: template}), []string{"x1000c0s0b0n0", "x1000c0s0b0n1"})
 		if want = "cray bos v1 session create --template-uuid " + want + " --operation reboot --limit x1000c0s0b0n0,x1000c0s0b0n1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -543,7 +561,7 @@ func TestCommandSpeaksTheAPIOfTheSession(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.session.Template, tt.session.Operation = "t", "boot"
-			if got := command(&tt.session, []string{"x1000c0s0b0n0"}); got != tt.want {
+			if got := command(ended(&tt.session), []string{"x1000c0s0b0n0"}); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -552,11 +570,11 @@ func TestCommandSpeaksTheAPIOfTheSession(t *testing.T) {
 
 // The nodes of the largest machines do not fit into one argument of a program.
 func TestCommandsAreShortEnough(t *testing.T) {
-	if got := command(&bos.Session{API: bos.APIv1, Operation: "boot"}, []string{"x1000c0s0b0n0"}); got != "" {
+	if got := command(ended(&bos.Session{API: bos.APIv1, Operation: "boot"}), []string{"x1000c0s0b0n0"}); got != "" {
 		t.Errorf("without a template: %s", got)
 	}
 	nodes := bossim.Nodes(12_000)
-	lines := strings.Split(command(&bos.Session{API: bos.APIv1, Operation: "boot", Template: "all"}, nodes), "\n")
+	lines := strings.Split(command(ended(&bos.Session{API: bos.APIv1, Operation: "boot", Template: "all"}), nodes), "\n")
 	var all []string
 	for _, line := range lines {
 		words := strings.Fields(line)

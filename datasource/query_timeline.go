@@ -111,10 +111,17 @@ func aside(f *data.Field) *data.Field {
 
 // shortName names a session for people, apart from its namesakes in other tenants.
 func shortName(s *inventory.Session) string {
-	if s.Tenant == "" {
-		return short(s.ID)
+	k := s.Key()
+	k.ID = short(k.ID)
+	return fullName(k)
+}
+
+// fullName tells a session from its namesakes in other tenants.
+func fullName(k bos.Key) string {
+	if k.Tenant == "" {
+		return k.ID
 	}
-	return short(s.ID) + ", tenant " + s.Tenant
+	return k.ID + ", tenant " + k.Tenant
 }
 
 // short returns the part of an id that people use: the beginning of a UUID, and all of a

@@ -164,6 +164,16 @@ func TestTenantsOfOtherQueryTypes(t *testing.T) {
 	}
 }
 
+// A notice names the tenant of the session that it is about.
+func TestNoticesNameTheTenant(t *testing.T) {
+	nameless := held("blue", "night")
+	nameless.Template = ""
+	w := newHeldWorld(t, heldAPI{sessions: []bos.Session{nameless, held("red", "night")}, nodes: failedNode("x1000c0s0b0n0", "x1000c0s0b0n1")})
+	if got := notices(w.query(`{"queryType":"retry"}`)); !strings.Contains(got, "The first is night, tenant blue.") {
+		t.Errorf("the notices are %q", got)
+	}
+}
+
 func TestPickListsAreOfTenants(t *testing.T) {
 	w := newHeldWorld(t, heldAPI{sessions: []bos.Session{held("", "morning"), held("blue", "noon"), held("red", "night")}})
 	routes := w.ds.routes()

@@ -83,7 +83,7 @@ func (v *view) conclude(alert bool) error {
 		return s.Err == nil || v.unread.errs[s.Key()] != nil
 	})
 	if len(incomplete) > 0 {
-		v.warn("Sessions that could not be read completely, and of which the last good data is shown: %d. The first is %s: %s", len(incomplete), incomplete[0].ID, incomplete[0].Err)
+		v.warn("Sessions that could not be read completely, and of which the last good data is shown: %d. The first is %s: %s", len(incomplete), fullName(incomplete[0].Key()), incomplete[0].Err)
 	}
 	described := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
 		return !s.Unread || s.Err != nil || v.unread.errs[s.Key()] != nil
@@ -100,7 +100,7 @@ func (v *view) conclude(alert bool) error {
 			boolOrder(isNotYet(v.unread.errs[a]))-boolOrder(isNotYet(v.unread.errs[b])))
 	})
 	first := v.unread.sessions[0]
-	err := unreadError{sessions: len(v.unread.sessions), first: first.ID, cause: v.unread.errs[first]}
+	err := unreadError{sessions: len(v.unread.sessions), first: fullName(first), cause: v.unread.errs[first]}
 	answered := 0
 	for _, s := range v.selected {
 		if v.unread.errs[s.Key()] == nil {

@@ -108,6 +108,19 @@ func (s *Session) Fates() Fates {
 	return f
 }
 
+// Halted returns the nodes that are unfinished in a phase of the boot set, and in no
+// earlier one.
+func (b *BootSet) Halted(p *Phase) NodeSet {
+	halted := p.Fates().Unfinished
+	for i := range b.Phases {
+		if &b.Phases[i] == p {
+			break
+		}
+		halted = halted.Minus(b.Phases[i].Fates().Unfinished)
+	}
+	return halted
+}
+
 // Begun returns the nodes on which the session has begun to work, as far as they are known
 // by name.
 func (s *Session) Begun() NodeSet {

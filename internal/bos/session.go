@@ -209,12 +209,14 @@ func (p *Phase) Tries(node int) int {
 }
 
 // Silent returns the nodes that failed in the phase without an error message.
-func (p *Phase) Silent() NodeSet {
-	silent := p.Failed()
+func (p *Phase) Silent() NodeSet { return p.Unmentioned(p.Failed()) }
+
+// Unmentioned returns the nodes of a set that no error message of the phase is about.
+func (p *Phase) Unmentioned(nodes NodeSet) NodeSet {
 	for _, e := range p.Errors {
-		silent = silent.Minus(e.Nodes)
+		nodes = nodes.Minus(e.Nodes)
 	}
-	return silent
+	return nodes
 }
 
 // Messages returns the error messages of the phase that are about a node, by message.
