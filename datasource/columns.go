@@ -26,6 +26,10 @@ func unit(f *data.Field, unit string) *data.Field {
 	return f
 }
 
+// seconds marks a column of seconds, shown in days, hours, minutes and seconds: the units
+// that are shorter leave out what is below an hour, or give it in tenths.
+func seconds(f *data.Field) *data.Field { return unit(f, "dtdhms") }
+
 func mapped(f *data.Field, m data.ValueMapper) *data.Field {
 	f.Config.Mappings = data.ValueMappings{m}
 	return f
@@ -72,6 +76,19 @@ var categoryColours = mapper([]string{
 	bos.Excluded, purple,
 	bos.OnHold, darkRed,
 	bos.Superseded, lightPurple,
+})
+
+// unfinished is what became of a node that an ended session was not done with.
+const unfinished = "unfinished"
+
+// outcomeColours has what may have become of a node: a category, or unfinished.
+var outcomeColours = mapper([]string{
+	bos.NotStarted, grey,
+	bos.InProgress, blue,
+	bos.Succeeded, green,
+	bos.Failed, red,
+	bos.Excluded, purple,
+	unfinished, orange,
 })
 
 // mapper returns a mapping of values to colours, given in pairs.
@@ -186,6 +203,13 @@ func templateField(templates []string) *data.Field {
 
 func operationField(operations []string) *data.Field {
 	return field("operation", "Operation", "Operation that the session performs", operations)
+}
+
+// timesField returns a column of ratios.
+func timesField(name, title, description string, ratios []*float64) *data.Field {
+	f := unit(field(name, title, description, ratios), "suffix:×")
+	f.Config.SetDecimals(1)
+	return f
 }
 
 func categoryField(description string, categories []string) *data.Field {
