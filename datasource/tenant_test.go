@@ -83,7 +83,7 @@ func failedNode(failed, succeeded string) func(*bos.Session, *bos.Recorder) {
 		r.Category(0, bos.Failed).Add([]byte(failed))
 		r.Category(0, bos.Succeeded).Add([]byte(succeeded))
 		r.Error(0, "no power").Add([]byte(failed))
-		r.Tried(0, []byte(failed), 3)
+		r.Tried(0, r.Number([]byte(failed)), 3)
 		b := bos.BootSet{Name: "compute", Derived: "the only boot set of the template", Reported: true, Phases: []bos.Phase{{Name: bos.Boot}}}
 		r.EndBootSet(&b)
 		s.BootSets = []bos.BootSet{b}

@@ -26,6 +26,25 @@ func TestNodeTableIsInTheOrderOfXnames(t *testing.T) {
 	}
 }
 
+// Names that differ in little, or are unusually long or short, are told apart.
+func TestNodeTableKnowsSimilarNames(t *testing.T) {
+	var names []string
+	for _, base := range []string{"aaaaaaaaaaaaaaaaaaaa", "x1000c0s0b0n0x1000c0s0b0n0"} {
+		for length := range len(base) {
+			names = append(names, base[:length], base[:length]+"\x00", base[:length]+"b")
+		}
+	}
+	table := newTable(names...)
+	for _, name := range names {
+		if n, ok := table.Number([]byte(name)); !ok || table.Node(n).Name != name {
+			t.Errorf("%q is found: %v, as %d", name, ok, n)
+		}
+		if n, ok := table.Number([]byte(name + "!")); ok {
+			t.Errorf("%q is found as %q", name+"!", table.Node(n).Name)
+		}
+	}
+}
+
 func TestNodeTableGrowsAndShrinks(t *testing.T) {
 	small := newTable("x1c0s1b0n0", "x1c0s3b0n0")
 	set := NodeSetOf(0, 1)
@@ -374,7 +393,7 @@ func TestTries(t *testing.T) {
 	r := NewRecorder(testTable)
 	for n, times := range map[int]int{1: 1, 2: 2, 3: 4, 4: 1_000_000} {
 		r.Category(0, InProgress).Add([]byte(testNode(n)))
-		r.Tried(0, []byte(testNode(n)), times)
+		r.Tried(0, r.Number([]byte(testNode(n))), times)
 	}
 	b := BootSet{Phases: []Phase{{Name: Boot}}}
 	r.EndBootSet(&b)

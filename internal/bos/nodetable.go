@@ -10,8 +10,8 @@ import (
 // nodes is a NodeSet over these numbers. A NodeTable never changes: Add and Keep return
 // another one, and a Renumbering leads from one to the other. The zero value is empty.
 type NodeTable struct {
-	nodes   []Node
-	numbers map[string]int32
+	nodes []Node
+	index nodeIndex
 }
 
 // Node is an entry of a NodeTable.
@@ -35,8 +35,7 @@ func (t *NodeTable) Node(number int) *Node { return &t.nodes[number] }
 
 // Number returns the number of a name.
 func (t *NodeTable) Number(name []byte) (int, bool) {
-	n, ok := t.numbers[string(name)] // does not allocate
-	return int(n), ok
+	return t.index.number(name)
 }
 
 // Names returns the names of the nodes in a set, in order.
@@ -69,7 +68,7 @@ const NodeBytes = 256
 func (t *NodeTable) Add(names []string) *NodeTable {
 	var added []Node
 	for _, name := range names {
-		if _, known := t.numbers[name]; !known {
+		if _, known := t.Number([]byte(name)); !known {
 			added = append(added, newNode(name))
 		}
 	}
@@ -108,18 +107,14 @@ func (t *NodeTable) To(other *NodeTable) Renumbering {
 
 // number is the number of a name, or -1.
 func (t *NodeTable) number(name string) int32 {
-	if n, ok := t.numbers[name]; ok {
-		return n
+	if n, ok := t.Number([]byte(name)); ok {
+		return int32(n)
 	}
 	return -1
 }
 
 func newNodeTable(sorted []Node) *NodeTable {
-	t := &NodeTable{nodes: sorted, numbers: make(map[string]int32, len(sorted))}
-	for i := range sorted {
-		t.numbers[sorted[i].Name] = int32(i)
-	}
-	return t
+	return &NodeTable{nodes: sorted, index: newNodeIndex(sorted)}
 }
 
 func newNode(name string) Node {

@@ -81,12 +81,17 @@ func recordOf(records *[]*record, name string) *record {
 }
 
 // Add adds a node. The bytes need only be valid during the call.
-func (n Nodes) Add(name []byte) {
+func (n Nodes) Add(name []byte) { n.AddNumber(n.recorder.Number(name)) }
+
+// AddNumber adds the node that has this number in the recorder.
+func (n Nodes) AddNumber(number int) {
 	n.into.count++
-	n.into.nodes.Set(uint(n.recorder.number(name)))
+	n.into.nodes.Set(uint(number))
 }
 
-func (r *Recorder) number(name []byte) int {
+// Number returns the number of a node, and gives it one if it has none yet. The bytes need
+// only be valid during the call.
+func (r *Recorder) Number(name []byte) int {
 	if n, ok := r.table.Number(name); ok {
 		return n
 	}
@@ -103,15 +108,16 @@ func (r *Recorder) number(name []byte) int {
 	return n
 }
 
-// Tried records how often a node was tried in the phase with this index.
-func (r *Recorder) Tried(phase int, node []byte, times int) {
+// Tried records how often the node that has this number was tried in the phase with this
+// index.
+func (r *Recorder) Tried(phase, node, times int) {
 	p := r.phase(phase)
 	p.counted = true
 	for i := range min(times, maxTries) - 1 {
 		if i == len(p.attempts) {
 			p.attempts = append(p.attempts, new(bitset.BitSet))
 		}
-		p.attempts[i].Set(uint(r.number(node)))
+		p.attempts[i].Set(uint(node))
 	}
 }
 

@@ -258,8 +258,8 @@ func (s *scanner) text() ([]byte, error) {
 // kept is not returned and need not fit in memory.
 func (s *scanner) number(keep bool) ([]byte, error) {
 	n := 0 // bytes behind pos that belong to the number
-	accept := func(any string) bool {
-		accepted := s.have(n+1) && strings.IndexByte(any, s.buf[s.pos+n]) >= 0
+	accept := func(set string) bool {
+		accepted := s.have(n+1) && strings.IndexByte(set, s.buf[s.pos+n]) >= 0
 		if accepted {
 			n++
 		}

@@ -12,12 +12,20 @@ func (g *reading) assemble() {
 	s := g.session
 	s.ErrorCount = bos.Some(0)
 	errors := g.errorsBefore()
-	for _, p := range g.places() {
-		b := bos.BootSet{Name: p.name, Derived: p.derived, Reported: true}
+	nodes := make([][]*nodeState, len(g.places))
+	for i := range g.nodes {
+		n := &g.nodes[i]
+		nodes[n.place] = append(nodes[n.place], n)
+	}
+	for _, i := range g.order() {
+		if len(nodes[i]) == 0 {
+			continue
+		}
+		b := bos.BootSet{Name: g.places[i].name, Derived: g.places[i].derived, Reported: true}
 		var at [phaseCount]int // where each phase stands in b
 		for phase := range at {
 			at[phase] = -1
-			if !slices.ContainsFunc(g.nodes, func(n nodeState) bool { return n.place.name == p.name && n.standing[phase] != "" }) {
+			if !slices.ContainsFunc(nodes[i], func(n *nodeState) bool { return n.standing[phase] != "" }) {
 				continue
 			}
 			at[phase] = len(b.Phases)
@@ -26,24 +34,19 @@ func (g *reading) assemble() {
 				g.recorder.Category(at[phase], category)
 			}
 		}
-		for i := range g.nodes {
-			n := &g.nodes[i]
-			if n.place.name != p.name {
-				continue
-			}
-			id := []byte(n.id)
+		for _, n := range nodes[i] {
 			for phase, category := range n.standing {
 				if category == "" {
 					continue
 				}
-				g.recorder.Category(at[phase], category).Add(id)
-				g.recorder.Tried(at[phase], id, n.tries[phase])
-				message := errors[nodePhase{n.id, phase}]
+				g.recorder.Category(at[phase], category).AddNumber(n.number)
+				g.recorder.Tried(at[phase], n.number, n.tries[phase])
+				message := errors[nodePhase{n.number, phase}]
 				if n.at == phase {
 					message = cmp.Or(n.err, message)
 				}
 				if message != "" {
-					g.recorder.Error(at[phase], message).Add(id)
+					g.recorder.Error(at[phase], message).AddNumber(n.number)
 				}
 			}
 			if j := at[n.at]; j >= 0 && n.moved.After(b.Phases[j].Moved) {
@@ -69,30 +72,25 @@ func (g *reading) assemble() {
 	}
 }
 
-// places are the boot sets that nodes are in: in the order of the template, then the others.
-func (g *reading) places() []place {
-	order := make(map[string]int)
+// order returns the numbers of the boot sets that nodes are in: in the order of the
+// template, then the others.
+func (g *reading) order() []int {
+	rank := make(map[string]int)
 	for i, set := range g.memo.sets {
-		order[set.name] = i - len(g.memo.sets)
+		rank[set.name] = i - len(g.memo.sets)
 	}
-	var places []place
-	seen := make(map[string]bool)
-	for i := range g.nodes {
-		if p := g.nodes[i].place; !seen[p.name] {
-			seen[p.name] = true
-			places = append(places, p)
-		}
+	order := make([]int, len(g.places))
+	for i := range order {
+		order[i] = i
 	}
-	slices.SortFunc(places, func(a, b place) int {
-		return cmp.Or(cmp.Compare(order[a.name], order[b.name]), cmp.Compare(a.name, b.name))
+	slices.SortFunc(order, func(i, j int) int {
+		a, b := g.places[i].name, g.places[j].name
+		return cmp.Or(cmp.Compare(rank[a], rank[b]), cmp.Compare(a, b))
 	})
-	return places
+	return order
 }
 
-type nodePhase struct {
-	id    string
-	phase int
-}
+type nodePhase struct{ number, phase int }
 
 // errorsBefore are the error messages of the last reading: BOS empties them whenever it acts
 // on a node.
@@ -105,7 +103,7 @@ func (g *reading) errorsBefore() map[nodePhase]string {
 			phase := slices.Index(bos.PhaseOrder, p.Name)
 			for _, e := range p.Errors {
 				for n := range e.Nodes.All() {
-					messages[nodePhase{g.recorder.Table().Node(n).Name, phase}] = e.Message
+					messages[nodePhase{n, phase}] = e.Message
 				}
 			}
 		}

@@ -113,27 +113,28 @@ type reading struct {
 	memo     memo
 	recorder *bos.Recorder
 
+	places  []place         // boot sets that nodes are in
 	before  []nodeBefore    // by the numbers of the recorder's table
-	members map[string]bool // the nodes that BOS says the session acts on; nil if unknown
+	members map[string]bool // the nodes that BOS says the session acts on, true until they are in nodes; nil if unknown
 	nodes   []nodeState
-	read    map[string]bool // whether a node is in nodes
-	found   counts          // the nodes that bear the name of the session
-	staged  int             // nodes that wait for the session to be applied
-	applied int             // nodes that it was applied to, and that it stays staged for
+	read    []bool // whether a node is in nodes, by the numbers of the recorder
+	found   counts // the nodes that bear the name of the session
+	staged  int    // nodes that wait for the session to be applied
+	applied int    // nodes that it was applied to, and that it stays staged for
 }
 
 // nodeBefore is what was known of a node.
 type nodeBefore struct {
 	known    bool
-	place    place
+	place    int // in places
 	standing Standing
 	tries    [phaseCount]int
 }
 
 // nodeState is what is known of a node now.
 type nodeState struct {
-	id       string
-	place    place
+	number   int // of the recorder
+	place    int // in places
 	standing Standing
 	tries    [phaseCount]int
 	err      string
@@ -177,6 +178,7 @@ func (g *reading) recall() {
 	g.before = make([]nodeBefore, g.recorder.Table().Len())
 	for i := range g.last.BootSets {
 		b := &g.last.BootSets[i]
+		in := g.placeNumber(place{b.Name, b.Derived})
 		for j := range b.Phases {
 			p := &b.Phases[j]
 			phase := slices.Index(bos.PhaseOrder, p.Name)
@@ -186,7 +188,7 @@ func (g *reading) recall() {
 			for _, c := range p.Categories {
 				for n := range c.Nodes.All() {
 					before := &g.before[n]
-					before.known, before.place = true, place{b.Name, b.Derived}
+					before.known, before.place = true, in
 					before.standing[phase] = c.Name
 				}
 			}
@@ -197,6 +199,16 @@ func (g *reading) recall() {
 			}
 		}
 	}
+}
+
+// placeNumber returns where in places a boot set is.
+func (g *reading) placeNumber(p place) int {
+	i := slices.IndexFunc(g.places, func(q place) bool { return q.name == p.name })
+	if i < 0 {
+		i = len(g.places)
+		g.places = append(g.places, p)
+	}
+	return i
 }
 
 // of returns what was known of a node.
@@ -211,7 +223,8 @@ func (g *reading) of(id string) nodeBefore {
 // left out as far as BOS has said which ones the session acts on.
 func (g *reading) readComponents(ctx context.Context) error {
 	s := g.session
-	g.read = make(map[string]bool)
+	g.read = make([]bool, len(g.before))
+	g.nodes = make([]nodeState, 0, len(g.before))
 	filters := []string{"session"}
 	if s.Staged {
 		filters = append(filters, "staged_session")
@@ -231,12 +244,22 @@ func (g *reading) add(sent *component) error {
 	c := sent.as(s.ID)
 	before := g.of(c.ID)
 	switch {
-	case g.read[c.ID], c.Session != s.ID && c.StagedSession != s.ID:
+	case c.Session != s.ID && c.StagedSession != s.ID:
 		return nil
 	case g.members != nil && !g.members[c.ID], g.members == nil && g.memo.closed && !before.known:
-		return nil // of a namesake
+		return nil // of a namesake, or read already
 	}
-	g.read[c.ID] = true
+	number := g.recorder.Number([]byte(c.ID))
+	for len(g.read) <= number {
+		g.read = append(g.read, false)
+	}
+	if g.read[number] {
+		return nil
+	}
+	g.read[number] = true
+	if g.members != nil {
+		g.members[c.ID] = false
+	}
 	if c.Session == s.ID {
 		g.found.managed++
 		switch c.Status {
@@ -255,14 +278,14 @@ func (g *reading) add(sent *component) error {
 		}
 	}
 	n := nodeState{
-		id:       c.ID,
+		number:   number,
 		place:    before.place,
 		standing: Derive(c, s.ID, s.Operation, before.standing),
 		tries:    before.tries,
 		err:      c.Error,
 	}
 	if !before.known {
-		n.place = placeOf(c, s, g.memo.sets)
+		n.place = g.placeNumber(placeOf(c, s, g.memo.sets))
 	}
 	if c.PowerOns == 0 {
 		n.tries[inShutdown] = max(n.tries[inShutdown], c.PowerOffs)
@@ -295,15 +318,15 @@ func (s Standing) at() int {
 // lost returns the nodes that the session acts on, or did, and that do not bear its name any
 // more.
 func (g *reading) lost() (ids []string) {
-	for id := range g.members {
-		if !g.read[id] {
+	for id, missing := range g.members {
+		if missing {
 			ids = append(ids, id)
 		}
 	}
 	if g.members == nil {
 		for n := range g.before {
-			if id := g.recorder.Table().Node(n).Name; g.before[n].known && !g.read[id] {
-				ids = append(ids, id)
+			if g.before[n].known && !g.read[n] {
+				ids = append(ids, g.recorder.Table().Node(n).Name)
 			}
 		}
 	}
@@ -315,9 +338,9 @@ func (g *reading) lost() (ids []string) {
 // where it stands, given what was known of it.
 func (g *reading) addLost(id string, standing func(nodeBefore) Standing) {
 	before := g.of(id)
-	n := nodeState{id: id, place: before.place, standing: standing(before), tries: before.tries}
+	n := nodeState{number: g.recorder.Number([]byte(id)), place: before.place, standing: standing(before), tries: before.tries}
 	if !before.known {
-		n.place = placeOf(&bos.Component{ID: id}, g.session, g.memo.sets)
+		n.place = g.placeNumber(placeOf(&bos.Component{ID: id}, g.session, g.memo.sets))
 	}
 	n.at = n.standing.at()
 	g.nodes = append(g.nodes, n)
