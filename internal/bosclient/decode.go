@@ -27,9 +27,9 @@ type Decoder struct {
 // Broken is why the document could not be read to its end, if the reason is not what it
 // says: an error of the stream or a limitError.
 func decodeAll(r io.Reader, limits Limits, decode func(*Decoder) error) (err, broken error) {
-	buffer := buffers.Get().(*[bufferSize]byte)
-	defer buffers.Put(buffer)
-	d := &Decoder{scanner: scanner{r: r, limits: limits.orDefault(), buf: buffer[:0]}}
+	w := workspaces.Get().(*workspace)
+	defer workspaces.Put(w)
+	d := &Decoder{scanner: scanner{r: r, limits: limits.orDefault(), buf: w.buffer[:0], habits: &w.habits}}
 	d.skipMark()
 	if err = decode(d); err == nil {
 		err = d.end()
@@ -49,11 +49,8 @@ func (d *Decoder) Object(member func(name string) error) error {
 		return err
 	}
 	for {
-		if more, err := d.another(); !more {
-			return err
-		}
-		name, err := d.name()
-		if err != nil {
+		name, end, err := d.member()
+		if end || err != nil {
 			return err
 		}
 		if err := member(name); err != nil {
@@ -216,13 +213,17 @@ func (d *Decoder) Flag() (bos.Optional[bool], error) {
 
 // Count reads a whole number from 0.
 func (d *Decoder) Count() (bos.Optional[int], error) {
-	s, err := d.Word()
-	if err != nil || s == "" {
+	b, err := d.scalar()
+	b = bytes.TrimSpace(b)
+	switch {
+	case err != nil || len(b) == 0:
 		return bos.Optional[int]{}, err
+	case len(b) == 1 && '0' <= b[0] && b[0] <= '9': // as most
+		return bos.Some(int(b[0] - '0')), nil
 	}
-	f, err := strconv.ParseFloat(s, 64)
+	f, err := strconv.ParseFloat(string(b), 64)
 	if err != nil || f != math.Trunc(f) || f < 0 || f > math.MaxInt32 {
-		return bos.Optional[int]{}, fmt.Errorf("%s: %q is not a count", d.Place(), clip(s))
+		return bos.Optional[int]{}, fmt.Errorf("%s: %q is not a count", d.Place(), clip(string(b)))
 	}
 	return bos.Some(int(f)), nil
 }

@@ -34,11 +34,11 @@ type scanner struct {
 	failed error
 	ended  bool // the stream has
 
-	members int            // of all objects so far
-	open    []frame        // the objects and arrays around pos, apart from skipped ones
-	names   []uint64       // hashes of the names of all members of the objects in open
-	skipped []byte         // the ends of the objects and arrays around pos in a skipped value
-	texts   [128][2]string // recent ones, the latest first, by their hashes
+	members int      // of all objects so far
+	open    []frame  // the objects and arrays around pos, apart from skipped ones
+	names   []uint64 // hashes of the names of all members of the objects in open
+	skipped []byte   // the ends of the objects and arrays around pos in a skipped value
+	*habits
 }
 
 // frame is an object or array that is being read.
@@ -46,6 +46,7 @@ type frame struct {
 	array bool
 	begun int    // how many of its members or elements have been begun
 	name  string // of the current member
+	hash  uint64 // of name
 	names int    // where the names of its members begin in scanner.names
 }
 
@@ -55,7 +56,22 @@ const maxDepth = 10_000
 // bufferSize is how much is read at once. Only a long string takes more.
 const bufferSize = 64 << 10
 
-var buffers = sync.Pool{New: func() any { return new([bufferSize]byte) }}
+// habits are texts that have occurred, in this document or in others, and may again.
+type habits struct {
+	texts [128][2]string // by their hashes; the later one of two comes first
+	links [128]link      // by the hashes of the names that they follow
+}
+
+// longestShared is how many bytes a text may have to become a habit.
+const longestShared = 128
+
+// workspace is the memory that a scanner takes.
+type workspace struct {
+	buffer [bufferSize]byte
+	habits habits
+}
+
+var workspaces = sync.Pool{New: func() any { return new(workspace) }}
 
 // more reads on, and reports whether there is more of the document. It may move what is in
 // buf from pos on.
@@ -396,13 +412,17 @@ func (s *scanner) skipName() error {
 }
 
 func (s *scanner) colon() error {
-	if s.members++; s.members > s.limits.Members {
-		return s.fail(MoreThan(s.limits.Members, "members of objects in the response"))
-	}
 	if s.next() != ':' {
 		return s.invalid(0, "behind a name")
 	}
 	s.pos++
+	return s.countMember()
+}
+
+func (s *scanner) countMember() error {
+	if s.members++; s.members > s.limits.Members {
+		return s.fail(MoreThan(s.limits.Members, "members of objects in the response"))
+	}
 	return nil
 }
 
@@ -445,22 +465,54 @@ func (s *scanner) another() (bool, error) {
 	return true, nil
 }
 
-// name reads the name of a member and the colon.
-func (s *scanner) name() (string, error) {
+// member reads as far as the value of the next member of the innermost object, and returns
+// the member's name. Otherwise it reads the end of the object, and reports so.
+func (s *scanner) member() (name string, end bool, err error) {
 	f := &s.open[len(s.open)-1]
+	usual := &s.links[f.hash%uint64(len(s.links))]
+	if f.begun > 0 && f.hash == usual.from && bytes.HasPrefix(s.buf[s.pos:], usual.text) {
+		s.pos += len(usual.text)
+		f.name, f.hash = usual.name, usual.to
+		err = s.countMember()
+	} else {
+		begun, start, passed, from := f.begun > 0, s.pos, s.passed, f.hash
+		if more, err := s.another(); !more {
+			return "", true, err
+		}
+		if err := s.name(f); err != nil {
+			return "", false, err
+		}
+		s.next()
+		if begun && s.passed == passed && s.pos-start <= longestShared {
+			*usual = link{from, f.hash, append(usual.text[:0], s.buf[start:s.pos]...), f.name}
+		}
+	}
+	s.names = append(s.names, f.hash)
+	return f.name, false, err
+}
+
+// link is what stands between the values of two members. Where it is the same again it need
+// not be taken apart.
+type link struct {
+	from, to uint64 // the hashes of the names of both
+	text     []byte
+	name     string // of the second
+}
+
+// name reads the name of a member and the colon.
+func (s *scanner) name(f *frame) error {
 	f.begun = 0 // an error is one of the object
 	if s.next() != '"' {
-		return "", s.invalid(0, "at the beginning of a name")
+		return s.invalid(0, "at the beginning of a name")
 	}
 	text, err := s.text()
 	if err != nil {
-		return "", err
+		return err
 	}
 	f.begun = 1
-	hash := maphash.Bytes(seed, text)
-	f.name = s.shared(text, hash)
-	s.names = append(s.names, hash)
-	return f.name, s.colon()
+	f.hash = maphash.Bytes(seed, text)
+	f.name = s.shared(text, f.hash)
+	return s.colon()
 }
 
 // seed makes it impossible to choose texts that have the same hash.
@@ -468,8 +520,7 @@ var seed = maphash.MakeSeed()
 
 // shared returns a text as a string, which seldom takes memory if the text is frequent.
 func (s *scanner) shared(text []byte, hash uint64) string {
-	const longest = 128
-	if len(text) > longest {
+	if len(text) > longestShared {
 		return string(text)
 	}
 	recent := &s.texts[hash%uint64(len(s.texts))]

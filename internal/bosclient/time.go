@@ -11,12 +11,13 @@ import (
 // from the boot agent. Seconds, fraction and zone may be missing. Without a zone
 // it is UTC, the clock of the containers (bos.md, Times).
 func parseTime(s string) (time.Time, error) {
+	moment := strings.Replace(s, " ", "T", 1)
+	if len(moment) >= len("2006-01-02T15:04") && !strings.ContainsAny(moment[len("2006-01-02T"):], "Z+-") {
+		moment += "Z"
+	}
 	// A fraction may follow the seconds without being in the layout.
-	for _, layout := range []string{
-		"2006-01-02T15:04:05", "2006-01-02T15:04:05Z07:00", "2006-01-02T15:04:05Z0700",
-		"2006-01-02T15:04", "2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700",
-	} {
-		if t, err := time.Parse(layout, strings.Replace(s, " ", "T", 1)); err == nil {
+	for _, layout := range []string{time.RFC3339, "2006-01-02T15:04:05Z0700", "2006-01-02T15:04Z07:00", "2006-01-02T15:04Z0700"} {
+		if t, err := time.Parse(layout, moment); err == nil {
 			return t.UTC(), nil
 		}
 	}
