@@ -3,6 +3,7 @@ package bosv1
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -28,29 +29,12 @@ func bootSetOf(b *testing.B, nodes int) []byte {
 	return w.Body.Bytes()
 }
 
-// BenchmarkBootSet decodes and tallies a boot set of 10,000 nodes, their names kept:
-// recorder is what sweeps do, json is encoding/json into structs and a map, and tokens
-// is a bare stream of JSON tokens.
+// BenchmarkBootSet decodes and tallies a boot set of 10,000 nodes, their names kept, as
+// sweeps do, beside encoding/json into structs and a map, and a bare stream of JSON tokens.
 func BenchmarkBootSet(b *testing.B) {
 	body := bootSetOf(b, 10_000)
-	c := newClient(b, answer(200, "application/json", string(body)))
-	table := new(bos.NodeTable).Add(bossim.Nodes(10_000))
-	b.Run("recorder", func(b *testing.B) {
-		b.SetBytes(int64(len(body)))
-		b.ReportAllocs()
-		for b.Loop() {
-			r := bos.NewRecorder(table)
-			set, err := c.bootSet(b.Context(), "x", "computes", r)
-			if err != nil {
-				b.Fatal(err)
-			}
-			r.EndBootSet(set)
-			if set.Nodes.Nodes() != 10_000 {
-				b.Fatalf("%+v", set.Nodes)
-			}
-		}
-	})
-	b.Run("json", func(b *testing.B) {
+	b.Run("ours", func(b *testing.B) { readBootSet(b, body, 10_000) })
+	b.Run("encoding-json", func(b *testing.B) {
 		b.SetBytes(int64(len(body)))
 		b.ReportAllocs()
 		for b.Loop() {
@@ -81,7 +65,7 @@ func BenchmarkBootSet(b *testing.B) {
 			}
 		}
 	})
-	b.Run("tokens", func(b *testing.B) {
+	b.Run("jsontext-tokens", func(b *testing.B) {
 		b.SetBytes(int64(len(body)))
 		b.ReportAllocs()
 		for b.Loop() {
@@ -96,4 +80,31 @@ func BenchmarkBootSet(b *testing.B) {
 			}
 		}
 	})
+}
+
+// BenchmarkBootSetNodes shows how the cost grows with the number of nodes.
+func BenchmarkBootSetNodes(b *testing.B) {
+	for _, nodes := range []int{128, 1024, 4096, 12_000} {
+		body := bootSetOf(b, nodes)
+		b.Run(fmt.Sprintf("nodes=%d", nodes), func(b *testing.B) { readBootSet(b, body, nodes) })
+	}
+}
+
+// readBootSet reads a boot set of so many nodes again and again.
+func readBootSet(b *testing.B, body []byte, nodes int) {
+	c := newClient(b, answer(200, "application/json", string(body)))
+	table := new(bos.NodeTable).Add(bossim.Nodes(nodes))
+	b.SetBytes(int64(len(body)))
+	b.ReportAllocs()
+	for b.Loop() {
+		r := bos.NewRecorder(table)
+		set, err := c.bootSet(b.Context(), "x", "computes", r)
+		if err != nil {
+			b.Fatal(err)
+		}
+		r.EndBootSet(set)
+		if set.Nodes.Nodes() != nodes {
+			b.Fatalf("%+v", set.Nodes)
+		}
+	}
 }
