@@ -16,11 +16,7 @@ import (
 // Decoder reads a JSON document in one pass, without holding it in memory.
 type Decoder struct {
 	scanner
-	read int      // names so far
-	last struct { // what Time has read
-		text []byte
-		time time.Time
-	}
+	read int // names so far
 }
 
 // decodeAll passes the JSON value of a stream to decode and refuses anything after it.
@@ -44,35 +40,10 @@ func (d *Decoder) PeekKind() Kind { return kinds[d.next()] }
 func (d *Decoder) SkipValue() error { return d.skip() }
 
 // Object calls member with the name of each member of an object; member reads the value.
-func (d *Decoder) Object(member func(name string) error) error {
-	if err := d.begin('{'); err != nil {
-		return err
-	}
-	for {
-		name, end, err := d.member()
-		if end || err != nil {
-			return err
-		}
-		if err := member(name); err != nil {
-			return err
-		}
-	}
-}
+func (d *Decoder) Object(member func(name string) error) error { return d.object(member) }
 
 // Array calls element for each element of an array; element reads it.
-func (d *Decoder) Array(element func() error) error {
-	if err := d.begin('['); err != nil {
-		return err
-	}
-	for {
-		if more, err := d.another(); !more {
-			return err
-		}
-		if err := element(); err != nil {
-			return err
-		}
-	}
-}
+func (d *Decoder) Array(element func() error) error { return d.array(element) }
 
 // List is like Array, but accepts null for an empty one.
 func (d *Decoder) List(element func() error) error {
@@ -235,12 +206,14 @@ func (d *Decoder) Time() (time.Time, error) {
 	if err != nil || len(b) == 0 {
 		return time.Time{}, err
 	}
-	if !bytes.Equal(b, d.last.text) { // many are the same
-		t, err := parseTime(string(b))
+	usual := &d.times[maphash.Bytes(seed, b)%uint64(len(d.times))]
+	if usual.text != string(b) {
+		text := string(b)
+		t, err := parseTime(text)
 		if err != nil {
 			return time.Time{}, fmt.Errorf("%s: %w", d.Place(), err)
 		}
-		d.last.text, d.last.time = append(d.last.text[:0], b...), t
+		usual.text, usual.time = text, t
 	}
-	return d.last.time, nil
+	return usual.time, nil
 }

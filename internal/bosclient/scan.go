@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 	"unicode/utf8"
 )
 
@@ -35,9 +36,8 @@ type scanner struct {
 	ended  bool // the stream has
 
 	members int      // of all objects so far
-	open    []frame  // the objects and arrays around pos, apart from skipped ones
+	open    []frame  // the objects and arrays around pos
 	names   []uint64 // hashes of the names of all members of the objects in open
-	skipped []byte   // the ends of the objects and arrays around pos in a skipped value
 	*habits
 }
 
@@ -60,6 +60,10 @@ const bufferSize = 64 << 10
 type habits struct {
 	texts [128][2]string // by their hashes; the later one of two comes first
 	links [128]link      // by the hashes of the names that they follow
+	times [128]struct {  // by the hashes of their texts
+		text string
+		time time.Time
+	}
 }
 
 // longestShared is how many bytes a text may have to become a habit.
@@ -273,6 +277,10 @@ func (s *scanner) text() ([]byte, error) {
 // number reads a number and returns it as it stands in the document. One that is not to be
 // kept is not returned and need not fit in memory.
 func (s *scanner) number(keep bool) ([]byte, error) {
+	if s.have(2) && s.buf[s.pos] >= '0' && s.buf[s.pos+1] <= ',' && s.buf[s.pos+1] != '+' {
+		s.pos++ // one digit, as in most
+		return s.buf[s.pos-1 : s.pos], nil
+	}
 	n := 0 // bytes behind pos that belong to the number
 	accept := func(set string) bool {
 		accepted := s.have(n+1) && strings.IndexByte(set, s.buf[s.pos+n]) >= 0
@@ -324,66 +332,12 @@ func (s *scanner) word(want string) error {
 }
 
 // skip reads a value without keeping it.
-func (s *scanner) skip() error {
-	s.skipped = s.skipped[:0]
-	for {
-		begun, err := s.skipToken()
-		if err != nil {
-			return err
-		}
-		if begun {
-			continue
-		}
-		if done, err := s.skipEnds(); done || err != nil {
-			return err
-		}
-	}
-}
-
-// skipEnds reads what stands behind a value: ends of objects and arrays, and what leads to
-// the next value. It reports whether the outermost value is done.
-func (s *scanner) skipEnds() (done bool, err error) {
-	for {
-		depth := len(s.skipped)
-		if depth == 0 {
-			return true, nil
-		}
-		end := s.skipped[depth-1]
-		switch s.next() {
-		case end:
-			s.pos++
-			s.skipped = s.skipped[:depth-1]
-		case ',':
-			s.pos++
-			if end == '}' {
-				err = s.skipName()
-			}
-			return false, err
-		default:
-			return false, s.invalid(0, "behind a value")
-		}
-	}
-}
-
-// skipToken reads a scalar or an empty object or array. Of others it reads the beginning,
-// as far as the first value in them, and reports so.
-func (s *scanner) skipToken() (begun bool, err error) {
-	switch c := s.next(); kinds[c] {
-	case '{', '[':
-		end := c + 2 // as it is in ASCII
-		s.pos++
-		if len(s.open)+len(s.skipped) == maxDepth {
-			return false, s.tooDeep()
-		}
-		if s.next() == end {
-			s.pos++
-			return false, nil
-		}
-		s.skipped = append(s.skipped, end)
-		if c == '{' {
-			err = s.skipName()
-		}
-		return true, err
+func (s *scanner) skip() (err error) {
+	switch kinds[s.next()] {
+	case '{':
+		return s.object(func(string) error { return s.skip() })
+	case '[':
+		return s.array(s.skip)
 	case '"':
 		_, _, err = s.str(false)
 	case '0':
@@ -397,18 +351,38 @@ func (s *scanner) skipToken() (begun bool, err error) {
 	default:
 		err = s.invalid(0, atValue)
 	}
-	return false, err
+	return err
 }
 
-// skipName reads the name of a member and the colon.
-func (s *scanner) skipName() error {
-	if s.next() != '"' {
-		return s.invalid(0, "at the beginning of a name")
-	}
-	if _, _, err := s.str(false); err != nil {
+// object reads an object, whose members' values are read by value.
+func (s *scanner) object(value func(name string) error) error {
+	if err := s.begin('{'); err != nil {
 		return err
 	}
-	return s.colon()
+	for {
+		name, end, err := s.member()
+		if end || err != nil {
+			return err
+		}
+		if err := value(name); err != nil {
+			return err
+		}
+	}
+}
+
+// array reads an array, whose elements are read by element.
+func (s *scanner) array(element func() error) error {
+	if err := s.begin('['); err != nil {
+		return err
+	}
+	for {
+		if more, err := s.another(); !more {
+			return err
+		}
+		if err := element(); err != nil {
+			return err
+		}
+	}
 }
 
 func (s *scanner) colon() error {
@@ -611,7 +585,7 @@ func (s *scanner) invalid(n int, where string) error {
 		s.pos += n
 		r, _ := utf8.DecodeRune(s.buf[s.pos:])
 		return s.syntax(fmt.Sprintf("invalid character %q %s", r, where))
-	case where == atValue && len(s.open) == 0 && len(s.skipped) == 0:
+	case where == atValue && len(s.open) == 0:
 		return errors.New("the response is empty")
 	default:
 		return fmt.Errorf("%s: the response ends too early: %w", s.Place(), io.ErrUnexpectedEOF)
