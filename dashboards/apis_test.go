@@ -74,17 +74,18 @@ func (s server) lacks(p panel) bool {
 // other panels always do.
 var rowsOnlyIn = map[string][]string{
 	"BOS overview: Running sessions":                {"running", "failing", "stuck"},
-	"BOS overview: Sessions with errors":            {"failing"},
+	"BOS overview: Sessions in trouble":             {"failing"},
+	"BOS overview: Alerts that fire":                {"failing"},
 	"BOS overview: Error counts over time":          {"failing"},
 	"BOS overview: Stuck and abandoned sessions":    {"stuck"},
 	"BOS overview: Ended sessions by outcome":       {"quiet"},
-	"BOS overview: Duration of ended sessions":      {"quiet"},
 	"BOS session: Idle":                             {"running", "failing", "stuck"},
 	"BOS session: Retry":                            {"failing"},
 	"BOS session: Errors":                           {"failing"},
 	"BOS session: Failed nodes by cabinet":          {"failing"},
 	"BOS session: Failed nodes by chassis":          {"failing"},
 	"BOS session: Failed nodes by slot":             {"failing"},
+	"BOS overview: Nodes held by two sessions":      {"stuck"},
 	"BOS nodes: Nodes held by two sessions at once": {"stuck"},
 	"BOS nodes: Repeat offenders":                   {"failing"},
 	"BOS nodes: Repeated errors":                    {"failing"},
@@ -94,6 +95,7 @@ var rowsOnlyIn = map[string][]string{
 
 // rowsOnlyInOnV2 lists them for the panels that differ on BOS v2.
 var rowsOnlyInOnV2 = map[string][]string{
+	"BOS overview: Nodes held by two sessions":      {}, // a node belongs to the session that took it last
 	"BOS nodes: Nodes held by two sessions at once": {}, // a node belongs to the session that took it last
 }
 

@@ -21,6 +21,7 @@ func TestColumns(t *testing.T) {
 
 func checkColumns(t *testing.T, s server) {
 	metrics := served(t)
+	labelsOf, _ := known(t)
 	ds, ask := gallery(t, s.era)
 	columnsOf := func(queryType string) (names []string) {
 		for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames[0].Fields {
@@ -43,7 +44,7 @@ func checkColumns(t *testing.T, s server) {
 			if p.Datasource.Type == bosType {
 				columns = append(columnsOf(target.QueryType), "not_known", "Not known") // the column of an error
 			} else {
-				labels, _ := wrongPromQL(fillPromQL(target.Expr, lintVars), metrics.labels)
+				labels, _ := wrongPromQL(fillPromQL(target.Expr, lintVars), labelsOf)
 				for _, m := range regexp.MustCompile(`{{(\w+)}}`).FindAllStringSubmatch(target.LegendFormat, -1) {
 					if !slices.Contains(labels, m[1]) {
 						t.Errorf("%s: the legend uses the label %s, which no metric has", where, m[1])
@@ -96,8 +97,8 @@ func checkColumns(t *testing.T, s server) {
 					columns = slices.AppendSeq(columns, maps.Values(o.RenameByName))
 				case "groupingToMatrix":
 					uses(tr.ID, o.ColumnField, o.RowField, o.ValueField)
-					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[o.ColumnField]))
-				case "prepareTimeSeries":
+					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[strings.ToLower(o.ColumnField)]))
+				case "prepareTimeSeries", "merge":
 				default:
 					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)
 				}
@@ -106,6 +107,10 @@ func checkColumns(t *testing.T, s server) {
 				switch o.Matcher.ID {
 				case "byName":
 					uses("an override", o.Matcher.Options)
+				case "byFrameRefID":
+					if !p.asks(t, o.Matcher.Options) {
+						t.Errorf("%s: no query is named %s", where, o.Matcher.Options)
+					}
 				case "byRegexp":
 					if _, err := regexp.Compile(o.Matcher.Options); err != nil {
 						t.Errorf("%s: %v", where, err)
@@ -147,6 +152,15 @@ func checkColumns(t *testing.T, s server) {
 	}
 }
 
+// filteredBy returns the label, or the filter of a query, that a variable is for: that of
+// its name, save for what a selector such as latest stands for.
+func filteredBy(variable string) string {
+	if variable == "id" {
+		return "session"
+	}
+	return variable
+}
+
 // Literal values of labels and filters are values that exist.
 func TestValues(t *testing.T) {
 	metrics := served(t)
@@ -166,9 +180,8 @@ func TestValues(t *testing.T) {
 		for _, text := range texts(d.raw) {
 			for _, m := range matcher.FindAllStringSubmatch(text, -1) {
 				check(d.file, m[1], m[2])
-				// A variable filters only its own label.
 				for _, name := range variablesIn(m[2]) {
-					if name != m[1] {
+					if filteredBy(name) != m[1] {
 						t.Errorf("%s: the variable %s filters the label %s", d.file, name, m[1])
 					}
 				}
@@ -193,7 +206,7 @@ func TestValues(t *testing.T) {
 					for _, value := range texts(v) {
 						check(d.file, key, value)
 						for _, name := range variablesIn(value) {
-							if name != key {
+							if filteredBy(name) != key {
 								t.Errorf("%s: %s: the variable %s is used in the filter %s", d.file, p.Title, name, key)
 							}
 						}

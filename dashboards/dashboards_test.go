@@ -7,6 +7,7 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
+	"slices"
 	"testing"
 )
 
@@ -56,6 +57,18 @@ type panel struct {
 	}
 }
 
+// asks reports whether the panel has a query of a name.
+func (p panel) asks(t *testing.T, refID string) bool {
+	t.Helper()
+	return slices.ContainsFunc(p.Targets, func(raw json.RawMessage) bool {
+		var target struct{ RefID string }
+		if err := json.Unmarshal(raw, &target); err != nil {
+			t.Fatal(err)
+		}
+		return target.RefID == refID
+	})
+}
+
 type fieldConfig struct {
 	NoValue  string
 	Unit     string
@@ -63,9 +76,29 @@ type fieldConfig struct {
 	Mappings []mapping
 }
 
+// mapping is a value mapping: of values to results, or of a pattern or range to one.
 type mapping struct {
-	Options map[string]struct{ Text, Color string }
+	Type    string
+	Options map[string]json.RawMessage
 }
+
+// results returns what the mapping shows.
+func (m mapping) results(t *testing.T) (all []mapped) {
+	t.Helper()
+	for name, raw := range m.Options {
+		if m.Type != "value" && name != "result" {
+			continue
+		}
+		var r mapped
+		if err := json.Unmarshal(raw, &r); err != nil {
+			t.Fatalf("%s: %v", raw, err)
+		}
+		all = append(all, r)
+	}
+	return all
+}
+
+type mapped struct{ Text, Color string }
 
 type datasourceRef struct{ Type, UID string }
 

@@ -360,7 +360,7 @@ func TestColours(t *testing.T) {
 				}
 			}
 			for _, m := range mappings {
-				for _, result := range m.Options {
+				for _, result := range m.results(t) {
 					check(result.Text, result.Color)
 				}
 			}
@@ -380,7 +380,7 @@ func TestQueries(t *testing.T) {
 
 func checkQueries(t *testing.T, s server) {
 	vars := map[string]chosen{
-		"session": {values: []string{bossim.GalleryID("running")}}, "template": {values: []string{"compute-sles15sp4"}},
+		"session": {values: []string{bossim.GalleryID("running")}}, "id": {values: []string{bossim.GalleryID("running")}}, "template": {values: []string{"compute-sles15sp4"}},
 		"bootset": {many: true, all: true}, "phase": {many: true, all: true}, "category": {many: true, values: []string{"failed"}}, "node": {}, "tenant": {many: true, all: true, allValue: ".*"},
 	}
 	ds, ask := gallery(t, s.era)

@@ -232,13 +232,36 @@ func TestWrongPromQLIsFound(t *testing.T) {
 
 // lintVars are selections of the variables with which expressions are checked.
 var lintVars = map[string]chosen{
-	"session": {values: []string{"s"}}, "template": {values: []string{"t"}}, "tenant": {many: true, all: true, allValue: ".*"},
+	"id": {values: []string{"s"}}, "template": {values: []string{"t"}}, "tenant": {many: true, all: true, allValue: ".*"},
 	"bootset": {many: true, values: []string{"a", "b"}}, "phase": {many: true, values: []string{"boot"}},
 }
 
-// Dashboards and rules use only metrics and labels that the exporter serves.
+// known returns the labels of the metrics that the exporter serves, and of those that the
+// rules make of them. It also returns what is wrong with the rules.
+func known(t *testing.T) (labels map[string][]string, wrong []string) {
+	labels = maps.Clone(served(t).labels)
+	alerts := []string{"alertname", "alertstate"}
+	for _, r := range loadRules(t) {
+		found, problems := wrongPromQL(r.Expr, labels)
+		for _, p := range problems {
+			wrong = append(wrong, r.Alert+r.Record+": "+p)
+		}
+		if r.Record != "" {
+			labels[r.Record] = found
+		} else {
+			alerts = slices.AppendSeq(append(alerts, found...), maps.Keys(r.Labels))
+		}
+	}
+	labels["ALERTS"], labels["ALERTS_FOR_STATE"] = alerts, alerts
+	return labels, wrong
+}
+
+// Dashboards and rules use only metrics and labels that exist.
 func TestPromQL(t *testing.T) {
-	metrics := served(t).labels
+	metrics, wrong := known(t)
+	for _, w := range wrong {
+		t.Error(w)
+	}
 	found := 0
 	for _, d := range load(t) {
 		for _, p := range d.panels() {
@@ -259,16 +282,6 @@ func TestPromQL(t *testing.T) {
 	}
 	if found < 15 {
 		t.Errorf("only %d expressions were found", found)
-	}
-	metrics = maps.Clone(metrics)
-	for _, r := range loadRules(t) {
-		labels, wrong := wrongPromQL(r.Expr, metrics)
-		if len(wrong) > 0 {
-			t.Errorf("%s: %s", r.Alert+r.Record, strings.Join(wrong, "; "))
-		}
-		if r.Record != "" {
-			metrics[r.Record] = labels
-		}
 	}
 }
 
