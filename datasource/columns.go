@@ -76,6 +76,7 @@ var categoryColours = mapper([]string{
 	bos.Excluded, purple,
 	bos.OnHold, darkRed,
 	bos.Superseded, lightPurple,
+	bos.Unfinished, blue, // no category, but stands where one could
 })
 
 // unfinished is what became of a node that an ended session was not done with.
@@ -124,7 +125,7 @@ func (v *view) toQuery(title string, q map[string]any) data.DataLink {
 		panic(err) // maps of strings can always be encoded
 	}
 	address := url.QueryEscape(string(left))
-	for _, template := range []string{thisValue, rowSession, rowTenant, rowOtherTenant, rowBootSet, "${__from}", "${__to}"} {
+	for _, template := range []string{thisValue, rowPlace, rowSession, rowTenant, rowOtherTenant, rowBootSet, "${__from}", "${__to}"} {
 		address = strings.ReplaceAll(address, url.QueryEscape(template), percentEncoded(template))
 	}
 	return data.DataLink{
@@ -144,6 +145,7 @@ const (
 	rowSession = "${__data.fields.session}"
 	rowTenant  = "${__data.fields.tenant}"
 	rowBootSet = "${__data.fields.bootset}"
+	rowPlace   = "${__data.fields.place}"
 
 	rowOtherTenant = "${__data.fields.other_tenant}"
 )
@@ -195,6 +197,20 @@ func (v *view) nodeField(names []string) *data.Field {
 	return linked(field("node", "Node", "Xname of the node", names),
 		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
 		v.toDashboard("Dashboard of this node", "bos-nodes", "node", percentEncoded(thisValue)))
+}
+
+// placeField returns a column of places of a level that link to their nodes, as far as a
+// query of nodes applies the filters of this one.
+func (v *view) placeField(level bos.Level, nodesType string, names []string) *data.Field {
+	query := map[string]any{"queryType": nodesType, "node": level.Pattern(thisValue)}
+	for _, filter := range []string{"session", "tenant", "bootset", "phase", "category", "template", "operation"} {
+		if chosen := v.query.entries(filter); !chosen.empty() {
+			query[filter] = chosen
+		}
+	}
+	return linked(field("place", "Place", "Xname of the "+string(level), names),
+		v.toQuery("Nodes here", query),
+		v.toDashboard("Dashboard of these nodes", "bos-nodes", "node", level.Pattern(percentEncoded(thisValue))))
 }
 
 func templateField(templates []string) *data.Field {

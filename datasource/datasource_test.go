@@ -37,7 +37,7 @@ type world struct {
 	asked map[string]int // requests by path below /v1/
 }
 
-func newWorld(t *testing.T, scenario bossim.Scenario, change ...func(*backend.DataSourceInstanceSettings)) *world {
+func newWorld(t testing.TB, scenario bossim.Scenario, change ...func(*backend.DataSourceInstanceSettings)) *world {
 	t.Helper()
 	w, settings := newBOS(t, scenario)
 	w.connect(settings, change...)
@@ -223,6 +223,9 @@ func goldenQueries() map[string]string {
 		}
 	}
 	queries["values"] = `{"queryType":"values","field":"session"}`
+	queries["places"] = `{"queryType":"places","field":"slot"}`
+	queries["map"] = `{"queryType":"map","field":"chassis/node"}`
+	queries["offenders_map"] = `{"queryType":"offenders_map","field":"cabinet/slot"}`
 	return queries
 }
 

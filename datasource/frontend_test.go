@@ -10,12 +10,13 @@ import (
 func TestFrontendKnowsTheQueryTypes(t *testing.T) {
 	const file = "frontend/src/queryTypes.json"
 	type known struct {
-		Filters []string `json:"filters"`
-		Fields  []string `json:"fields,omitempty"`
+		Filters   []string `json:"filters"`
+		Fields    []string `json:"fields,omitempty"`
+		OfMachine bool     `json:"ofMachine,omitempty"`
 	}
 	table := make(map[string]known)
 	for name, q := range queryTypes {
-		table[name] = known{q.filters, q.fields}
+		table[name] = known{q.filters, q.fields, q.ofMachine}
 	}
 	got, err := json.MarshalIndent(table, "", "  ")
 	if err != nil {

@@ -16,6 +16,8 @@ func FuzzParseQuery(f *testing.F) {
 		`{"queryType":"counts","session":["$session","${session:csv}","[[session]]"]}`,
 		`{"queryType":"retry","node":"x[","limit":-1}`,
 		`{"queryType":"overlaps","session":[{}]}`,
+		`{"queryType":"map","field":"cabinet/slot","phase":["boot"]}`,
+		`{"queryType":"places","field":"bmc","limit":3}`,
 		`{"queryType":"none"}`,
 		`{"node":" , ,"}`,
 		`[]`,

@@ -30,7 +30,8 @@ var selectors = []string{selectLatest, selectRunning, selectUnfinished}
 // them the sessions without a tenant.
 type Query struct {
 	QueryType string `json:"queryType"`
-	// Field is what a values query lists, or what the lanes of a timeline are.
+	// Field is what a values query lists, what the lanes of a timeline are, or the kind of
+	// place that has a row.
 	Field   string `json:"field,omitempty"`
 	Session list   `json:"session,omitempty"` // ids and selectors
 	// Tenant narrows the sessions. An empty string stands for those without a tenant.
@@ -84,18 +85,22 @@ type queryType struct {
 // queryTypes holds every query type by its name. The frontend reads the filters and
 // fields from a copy of this table, src/queryTypes.json, which a test keeps current.
 var queryTypes = map[string]queryType{
-	"sessions":   {run: sessions, filters: filters("session", "bootset", "phase", "category", "node")},
-	"bootsets":   {run: bootsets, filters: filters("session", "bootset")},
-	"phases":     {run: phases, filters: filters("session", "bootset", "phase")},
-	"nodes":      {run: nodes, filters: filters("session", "bootset", "phase", "category", "node")},
-	"counts":     {run: counts, filters: filters("session", "bootset", "phase", "category", "node")},
-	"errors":     {run: errorTexts, filters: filters("session", "bootset", "phase", "node")},
-	"retry":      {run: retry, filters: filters("session", "bootset", "phase", "node")},
-	"offenders":  {run: offenders, filters: filters("session", "bootset", "phase", "node")},
-	"overlaps":   {run: overlaps, filters: filters("session", "bootset", "node")},
-	"timeline":   {run: timeline, filters: filters("session", "bootset", "phase"), fields: timelineFields},
-	"components": {run: components, filters: []string{"session", "node", "state", "enabled"}, ofMachine: true},
-	"values":     {run: values, filters: append(filters("session", "bootset", "phase", "category", "node"), "search"), fields: valueFields},
+	"sessions":       {run: sessions, filters: filters("session", "bootset", "phase", "category", "node")},
+	"bootsets":       {run: bootsets, filters: filters("session", "bootset")},
+	"phases":         {run: phases, filters: filters("session", "bootset", "phase")},
+	"nodes":          {run: nodes, filters: filters("session", "bootset", "phase", "category", "node")},
+	"counts":         {run: counts, filters: filters("session", "bootset", "phase", "category", "node")},
+	"errors":         {run: errorTexts, filters: filters("session", "bootset", "phase", "node")},
+	"retry":          {run: retry, filters: filters("session", "bootset", "phase", "node")},
+	"offenders":      {run: offenders, filters: filters("session", "bootset", "phase", "node")},
+	"overlaps":       {run: overlaps, filters: filters("session", "bootset", "node")},
+	"places":         {run: places, filters: filters("session", "bootset", "phase", "category", "node"), fields: placeLevels},
+	"map":            {run: sessionsMap, filters: filters("session", "bootset", "phase", "category", "node"), fields: mapLevels},
+	"offenders_map":  {run: offendersMap, filters: filters("session", "bootset", "phase", "node"), fields: mapLevels},
+	"components_map": {run: componentsMap, filters: []string{"session", "node", "state", "enabled"}, fields: mapLevels, ofMachine: true},
+	"timeline":       {run: timeline, filters: filters("session", "bootset", "phase"), fields: timelineFields},
+	"components":     {run: components, filters: []string{"session", "node", "state", "enabled"}, ofMachine: true},
+	"values":         {run: values, filters: append(filters("session", "bootset", "phase", "category", "node"), "search"), fields: valueFields},
 }
 
 // alertType is the only query type with frames that alert rules can evaluate: labels
@@ -199,7 +204,7 @@ func (q *Query) checkFilters(known queryType) error {
 func (q *Query) checkField(known queryType) error {
 	switch {
 	case known.fields == nil && q.Field != "":
-		return badRequest("a %s query has no field: remove %q, or choose the query type values or timeline", q.QueryType, q.Field)
+		return badRequest("a %s query has no field: remove %q, or choose a query type that has one, such as values or places", q.QueryType, q.Field)
 	case known.fields != nil && !slices.Contains(known.fields, q.Field):
 		named := slices.DeleteFunc(slices.Clone(known.fields), func(f string) bool { return f == "" })
 		return badRequest("unknown field %q of a %s query: choose one of %s", q.Field, q.QueryType, strings.Join(named, ", "))

@@ -15,15 +15,7 @@ import (
 
 // components has one row per node as BOS has it now, whichever session acts on it.
 func components(v *view) (data.Frames, error) {
-	if v.query.nothing() {
-		v.inform("No session is selected: the session filter is empty.")
-		return v.frame(), nil
-	}
-	rows := slices.DeleteFunc(slices.Clone(v.components), func(c component) bool { return !v.query.ofComponent(&c) })
-	if len(rows) == 0 {
-		v.inform("No node matches.")
-	}
-	rows = truncate(v, rows, "nodes")
+	rows := truncate(v, v.chosenComponents(), "nodes")
 	cabinet, chassis, slot, bmc, number := placeFields(column(rows, func(c component) *bos.Node { return c.node }))
 	return v.table(
 		v.nodeField(column(rows, func(c component) string { return c.ID })),
@@ -39,6 +31,19 @@ func components(v *view) (data.Frames, error) {
 		field("error", "Error", "Error message; BOS empties it whenever it acts on the node", column(rows, func(c component) string { return c.Error })),
 		field("retry_policy", "Retry policy", "How often BOS tries the node, if it has a policy of its own; -1 is for ever", column(rows, func(c component) *int64 { return count(c.RetryPolicy) })),
 	), nil
+}
+
+// chosenComponents returns the nodes that the query asks for.
+func (v *view) chosenComponents() []component {
+	if v.query.nothing() {
+		v.inform("No session is selected: the session filter is empty.")
+		return nil
+	}
+	chosen := slices.DeleteFunc(slices.Clone(v.components), func(c component) bool { return !v.query.ofComponent(&c) })
+	if len(chosen) == 0 {
+		v.inform("No node matches.")
+	}
+	return chosen
 }
 
 // statusColours are those of the categories that the statuses of a node amount to.

@@ -109,6 +109,16 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"overlaps","session":["` + powerOff + `","` + configured + `"],"node":"*n0"}`, "nodes", "2"},
 		{`{"queryType":"overlaps","session":["` + powerOff + `","` + configured + `"],"bootset":["gpu"]}`, "nodes", ""},
 		{`{"queryType":"overlaps","session":["` + well + `","` + stillReady + `"]}`, "other_session", ""}, // one after the other
+		{`{"queryType":"places","field":"cabinet","session":["` + powerOff + `"]}`, "failed_share", "0.125"},
+		{`{"queryType":"places","field":"slot","session":["` + powerOff + `"]}`, "failed", "1 0"},
+		{`{"queryType":"places","field":"slot","session":["` + powerOff + `"]}`, "error", "NodeBMC Communication Error exceeded retries waiting for component to turn off"},
+		{`{"queryType":"places","field":"slot","bootset":["gpu"]}`, "place", "x1000c0s2"},
+		{`{"queryType":"places","field":"slot","session":["` + running + `"],"bootset":["login / uan"]}`, "place", "x3000c0s11 x3000c0s13"},
+		{`{"queryType":"places","field":"cabinet","session":["` + powerOff + `"],"phase":["configure"]}`, "failed", "0"},
+		{`{"queryType":"places","field":"node","session":["` + powerOff + `"],"category":["failed"]}`, "place", "x1000c0s0b1n1"},
+		{`{"queryType":"map","field":"cabinet/slot","bootset":["gpu"]}`, "c0s2", "unfinished"},
+		{`{"queryType":"offenders_map","field":"chassis/node","node":"x1000c0s0b1n1"}`, "s0b1n1", "2"},
+		{`{"queryType":"offenders_map","field":"chassis/node","node":"x1000c0s0b1n1","phase":["shutdown"]}`, "s0b1n1", "1"},
 		{`{"queryType":"offenders","limit":1}`, "node", "x1000c0s0b1n1"},
 		{`{"queryType":"values","field":"bootset"}`, "value", "compute gpu login / uan"},
 		{`{"queryType":"values","field":"bootset","session":["` + stuck + `"]}`, "value", "gpu"},
@@ -199,7 +209,7 @@ var badQueries = []struct {
 	status backend.Status
 	says   string
 }{
-	{`{"queryType":"everything"}`, 400, "choose one of bootsets, components, counts"},
+	{`{"queryType":"everything"}`, 400, "choose one of bootsets, components, components_map, counts"},
 	{`{"queryType":""}`, 400, "choose one of"},
 	{`{"queryType":`, 400, "not valid JSON"},
 	{`{"queryType":"nodes","session":7}`, 400, "list of strings"},
@@ -217,6 +227,14 @@ var badQueries = []struct {
 	{`{"queryType":"components"}`, 404, "only BOS v2 knows what each node does now"},
 	{`{"queryType":"values"}`, 400, "choose one of session, bootset"},
 	{`{"queryType":"values","field":"xname"}`, 400, `"xname"`},
+	{`{"queryType":"places"}`, 400, "choose one of cabinet, chassis, slot, bmc, node"},
+	{`{"queryType":"places","field":"rack"}`, 400, `"rack"`},
+	{`{"queryType":"map","field":"cabinet"}`, 400, "choose one of cabinet/chassis, cabinet/slot, chassis/slot"},
+	{`{"queryType":"map","field":"${level}"}`, 400, "${level} in the filter field was not filled in"},
+	{`{"queryType":"offenders_map","field":"cabinet/slot","category":["failed"]}`, 400, "no filter category"},
+	{`{"queryType":"components_map","field":"cabinet/slot","session":["latest"]}`, 400, "no selector: replace latest"},
+	{`{"queryType":"components_map","field":"cabinet/slot"}`, 404, "only BOS v2 knows what each node does now"},
+	{`{"queryType":"nodes","field":"cabinet"}`, 400, "has no field"},
 	{`{"queryType":"timeline","field":"node"}`, 400, "choose one of session, phase"},
 	{`{"queryType":"nodes","session":["a/b \"q\" ü ..%2f"]}`, 404, "no session"},
 	{`{"queryType":"nodes","session":["no-such-session"]}`, 404, "no session no-such-session"},
@@ -520,11 +538,8 @@ func TestLinksLeadOn(t *testing.T) {
 // Panels show their sentence for no value only where there are no columns.
 func TestNoRowsHaveNoColumns(t *testing.T) {
 	w := newWorld(t, bossim.Scripted())
-	for name := range goldenQueries() {
-		f := w.query(`{"queryType":"` + name + `","field":"session"}`)
-		if f.Error != nil {
-			f = w.query(`{"queryType":"` + name + `"}`)
-		}
+	for name, query := range goldenQueries() {
+		f := w.query(query)
 		keeps := name == "counts" || name == "values" // which alert rules and variables need
 		if f.Error != nil || len(f.Frames) != 1 || (len(f.Frames[0].Fields) > 0) != keeps || !strings.Contains(notices(f), "No session matches") {
 			t.Errorf("%s: %v, %d frames, notices %q", name, f.Error, len(f.Frames), notices(f))

@@ -3,6 +3,7 @@ package datasource
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -36,6 +37,7 @@ func TestGoldenOfV2(t *testing.T) {
 	w := watchedGallery(t, bossim.EraD2)
 	queries := goldenQueries()
 	queries["components"] = `{"queryType":"components"}`
+	queries["components_map"] = `{"queryType":"components_map","field":"slot/node"}`
 	for name, query := range queries {
 		t.Run(name, func(t *testing.T) { checkGolden(t, w, "v2/"+name, query) })
 	}
@@ -58,6 +60,9 @@ func TestComponentsOfEveryEra(t *testing.T) {
 func TestFramesOfV2HaveTheColumnsOfV1(t *testing.T) {
 	v1, v2 := newWorld(t, bossim.Gallery()), watchedGallery(t, bossim.EraD2)
 	for name, query := range goldenQueries() {
+		if strings.HasSuffix(name, "map") { // its columns are where nodes are, and only v2 knows those of a pending session
+			query = strings.TrimSuffix(query, "}") + `,"state":["running","stuck","succeeded","partial","failed"]}`
+		}
 		t.Run(name, func(t *testing.T) {
 			columns := func(w *world) (all []string) {
 				for _, f := range w.query(query).Frames[0].Fields {

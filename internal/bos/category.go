@@ -13,6 +13,10 @@ const (
 	Superseded = "superseded" // v2: taken over by another session before it was done
 )
 
+// Unfinished is no category of BOS: it stands beside Failed, Succeeded and Excluded where
+// what became of nodes is told, whichever phase they are in.
+const Unfinished = "unfinished"
+
 // CategoryOrder is the order in which categories are shown.
 var CategoryOrder = []string{NotStarted, InProgress, Succeeded, Failed, Excluded, OnHold, Superseded}
 
@@ -20,7 +24,7 @@ var CategoryOrder = []string{NotStarted, InProgress, Succeeded, Failed, Excluded
 var CommonCategories = CategoryOrder[:5]
 
 // worst lists the categories by urgency, the most urgent first; "" stands for any other.
-var worst = []string{Failed, OnHold, InProgress, NotStarted, "", Succeeded, Excluded, Superseded}
+var worst = []string{Failed, OnHold, InProgress, NotStarted, Unfinished, "", Succeeded, Excluded, Superseded}
 
 // WorstFirst orders categories by urgency: nodes that failed come first, then unfinished
 // ones, those in unknown categories last, then the rest.

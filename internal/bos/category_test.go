@@ -6,9 +6,9 @@ import (
 )
 
 func TestWorstFirst(t *testing.T) {
-	got := []string{Superseded, Excluded, Succeeded, "odd", NotStarted, InProgress, OnHold, Failed}
+	got := []string{Superseded, Excluded, Succeeded, "odd", Unfinished, NotStarted, InProgress, OnHold, Failed}
 	slices.SortStableFunc(got, WorstFirst)
-	if want := []string{Failed, OnHold, InProgress, NotStarted, "odd", Succeeded, Excluded, Superseded}; !slices.Equal(got, want) {
+	if want := []string{Failed, OnHold, InProgress, NotStarted, Unfinished, "odd", Succeeded, Excluded, Superseded}; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
 	}
 }

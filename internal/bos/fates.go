@@ -32,7 +32,7 @@ func (f Fates) Without(s NodeSet) Fates {
 	return Fates{f.Failed.Minus(s), f.Unfinished.Minus(s), f.Succeeded.Minus(s), f.Excluded.Minus(s)}
 }
 
-// union joins two disjoint groups.
+// union joins two groups.
 func (f Fates) union(g Fates) Fates {
 	return Fates{f.Failed.Union(g.Failed), f.Unfinished.Union(g.Unfinished), f.Succeeded.Union(g.Succeeded), f.Excluded.Union(g.Excluded)}
 }
@@ -97,9 +97,19 @@ func (b *BootSet) Fates() Fates {
 // Fates returns what became of the nodes of the session. For a node in several boot sets
 // that is the worst of its fates there.
 func (s *Session) Fates() Fates {
-	var f Fates
+	each := make([]Fates, len(s.BootSets))
 	for i := range s.BootSets {
-		f = f.union(s.BootSets[i].Fates())
+		each[i] = s.BootSets[i].Fates()
+	}
+	return worstFates(each)
+}
+
+// worstFates joins groups that may have nodes in common. The worst of the fates of a node
+// counts.
+func worstFates(each []Fates) Fates {
+	var f Fates
+	for _, g := range each {
+		f = f.union(g)
 	}
 	f.Unfinished = f.Unfinished.Minus(f.Failed)
 	worse := f.Failed.Union(f.Unfinished)

@@ -2,6 +2,7 @@ package bos
 
 import (
 	"cmp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -67,6 +68,64 @@ func (x Xname) Place() Place {
 	}
 	node := string(name)
 	return Place{node[:ends[0]], node[:ends[1]], node[:ends[2]], node[:ends[3]], node}
+}
+
+// Level is a kind of place.
+type Level string
+
+// Levels of places.
+const (
+	AtCabinet Level = "cabinet"
+	AtChassis Level = "chassis"
+	AtSlot    Level = "slot"
+	AtBMC     Level = "bmc"
+	AtNode    Level = "node"
+)
+
+// Levels lists the levels of places, from the largest to the single node.
+var Levels = []Level{AtCabinet, AtChassis, AtSlot, AtBMC, AtNode}
+
+// At returns the name of the place at a level.
+func (p Place) At(l Level) string {
+	switch l {
+	case AtCabinet:
+		return p.Cabinet
+	case AtChassis:
+		return p.Chassis
+	case AtSlot:
+		return p.Slot
+	case AtBMC:
+		return p.BMC
+	default:
+		return p.Node
+	}
+}
+
+// Between returns the part of the xname that tells where a place of the level inner is in
+// one of the level outer: all other numbers are 0.
+func (x Xname) Between(outer, inner Level) Xname {
+	for i, number := range []*int{&x.Cabinet, &x.Chassis, &x.Slot, &x.BMC, &x.Node} {
+		if i <= slices.Index(Levels, outer) || i > slices.Index(Levels, inner) {
+			*number = 0
+		}
+	}
+	return x
+}
+
+// Pattern returns the glob pattern of the names of the nodes in a place of the level.
+func (l Level) Pattern(place string) string {
+	switch l {
+	case AtCabinet:
+		return place + "c*"
+	case AtChassis:
+		return place + "s*"
+	case AtSlot:
+		return place + "b*"
+	case AtBMC:
+		return place + "n*"
+	default:
+		return place
+	}
 }
 
 // Compare orders xnames numerically, field by field.

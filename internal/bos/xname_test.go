@@ -1,6 +1,7 @@
 package bos
 
 import (
+	"path"
 	"testing"
 )
 
@@ -32,6 +33,36 @@ func TestParseXname(t *testing.T) {
 	}
 	if got, want := x.Place(), (Place{"x3000", "x3000c0", "x3000c0s19", "x3000c0s19b4", "x3000c0s19b4n2"}); got != want {
 		t.Errorf("place %v, want %v", got, want)
+	}
+}
+
+func TestLevels(t *testing.T) {
+	const name = "x3000c1s19b4n2"
+	x, _ := ParseXname(name)
+	for _, tt := range []struct {
+		level          Level
+		place, pattern string
+		inCabinet      Xname
+	}{
+		{AtCabinet, "x3000", "x3000c*", Xname{}},
+		{AtChassis, "x3000c1", "x3000c1s*", Xname{Chassis: 1}},
+		{AtSlot, "x3000c1s19", "x3000c1s19b*", Xname{Chassis: 1, Slot: 19}},
+		{AtBMC, "x3000c1s19b4", "x3000c1s19b4n*", Xname{Chassis: 1, Slot: 19, BMC: 4}},
+		{AtNode, name, name, Xname{Chassis: 1, Slot: 19, BMC: 4, Node: 2}},
+	} {
+		place := x.Place().At(tt.level)
+		if pattern := tt.level.Pattern(place); place != tt.place || pattern != tt.pattern {
+			t.Errorf("%s: place %s, pattern %s, want %s and %s", tt.level, place, pattern, tt.place, tt.pattern)
+		}
+		if matches, err := path.Match(tt.pattern, name); !matches || err != nil {
+			t.Errorf("%s: the pattern %s does not match", tt.level, tt.pattern)
+		}
+		if got := x.Between(AtCabinet, tt.level); got != tt.inCabinet {
+			t.Errorf("%s: in the cabinet it is at %+v, want %+v", tt.level, got, tt.inCabinet)
+		}
+	}
+	if got, want := x.Between(AtChassis, AtNode), (Xname{Slot: 19, BMC: 4, Node: 2}); got != want {
+		t.Errorf("in the chassis the node is at %+v, want %+v", got, want)
 	}
 }
 

@@ -194,7 +194,7 @@ interface PickListProps {
 function PickList({ id, name, datasource, query, onChange, onAnswer }: PickListProps) {
   const { label, help, options, resource } = {
     ...listFilters[name],
-    ...(query.queryType === 'components' && machineFilters[name]),
+    ...(queryTypes[query.queryType!]?.ofMachine && machineFilters[name]),
   };
   const [typed, setTyped] = useState<string>(); // undefined while the list is closed
   const [found, setFound] = useState<Array<SelectableValue<string>>>([]);

@@ -56,6 +56,10 @@ describe('a change of the query type', () => {
     ['timeline', 'session,tenant,bootset,phase,template,operation,state'],
     ['overlaps', 'session,tenant,bootset,template,operation,state,node'],
     ['components', 'session,state,enabled,node'],
+    ['places', 'session,tenant,bootset,phase,category,template,operation,state,node'],
+    ['map', 'session,tenant,bootset,phase,category,template,operation,state,node'],
+    ['offenders_map', 'session,tenant,bootset,phase,template,operation,state,node'],
+    ['components_map', 'session,state,enabled,node'],
     ['values', 'session,tenant,bootset,phase,category,template,operation,state,node,search'],
   ])('to %s keeps %s', (queryType, kept) => {
     const changed = withType(everything, queryType);
@@ -69,6 +73,8 @@ describe('a change of the query type', () => {
     expect(withType({ ...everything, field: 'node' }, 'timeline').field).toBeUndefined();
     expect(withType({ ...everything, field: 'phase' }, 'timeline').field).toBe('phase');
     expect(withType({ ...everything, field: 'phase' }, 'nodes').field).toBeUndefined();
+    expect(withType(everything, 'places').field).toBe('cabinet');
+    expect(withType({ ...everything, field: 'chassis/node' }, 'offenders_map').field).toBe('chassis/node');
   });
 });
 
@@ -162,17 +168,20 @@ describe('the query editor', () => {
     expect(query).toEqual({ refId: 'A', queryType: 'bootsets', limit: 5 });
   });
 
-  it('offers for components the statuses of nodes, and no selectors', async () => {
-    render(<Edit app={CoreApp.Explore} start={{ queryType: 'components' }} />);
-    await user.click(screen.getByLabelText('State'));
-    await user.click(await screen.findByText('on hold'));
-    await user.click(screen.getByLabelText('Enabled'));
-    await user.click(await screen.findByText('false'));
-    await user.click(screen.getByLabelText('Session'));
-    await screen.findByText(/boot compute, running/);
-    expect(screen.queryByText('latest')).toBeNull();
-    expect(query).toMatchObject({ state: ['on_hold'], enabled: ['false'] });
-  });
+  it.each<QueryType>(['components', 'components_map'])(
+    'offers for %s the statuses of nodes, and no selectors',
+    async (queryType) => {
+      render(<Edit app={CoreApp.Explore} start={{ queryType }} />);
+      await user.click(screen.getByLabelText('State'));
+      await user.click(await screen.findByText('on hold'));
+      await user.click(screen.getByLabelText('Enabled'));
+      await user.click(await screen.findByText('false'));
+      await user.click(screen.getByLabelText('Session'));
+      await screen.findByText(/boot compute, running/);
+      expect(screen.queryByText('latest')).toBeNull();
+      expect(query).toMatchObject({ state: ['on_hold'], enabled: ['false'] });
+    },
+  );
 
   it('takes words to search values for', async () => {
     render(<Edit app={CoreApp.Explore} start={{ queryType: 'values', field: 'node' }} />);

@@ -7,7 +7,23 @@ export type ListFilter =
   'session' | 'tenant' | 'bootset' | 'phase' | 'category' | 'template' | 'operation' | 'state' | 'enabled';
 export type TextFilter = 'node' | 'search';
 export type Filter = ListFilter | TextFilter;
-export type Field = 'session' | 'bootset' | 'phase' | 'category' | 'template' | 'node' | 'tenant';
+export type Field =
+  | 'session'
+  | 'bootset'
+  | 'phase'
+  | 'category'
+  | 'template'
+  | 'node'
+  | 'tenant'
+  | 'cabinet'
+  | 'chassis'
+  | 'slot'
+  | 'bmc'
+  | 'cabinet/chassis'
+  | 'cabinet/slot'
+  | 'chassis/slot'
+  | 'chassis/node'
+  | 'slot/node';
 export type QueryType = keyof typeof known;
 
 /**
@@ -16,7 +32,10 @@ export type QueryType = keyof typeof known;
  */
 export interface BosQuery extends DataQuery, Partial<Record<ListFilter, string[]>> {
   queryType?: QueryType;
-  /** What a values query lists, or what a timeline shows: without one, both sessions and phases. */
+  /**
+   * What a values query lists, the places that have a row, the rows and cells of a map, or what
+   * a timeline shows: without one, both sessions and phases.
+   */
   field?: Field;
   /** A glob pattern such as x1000c*, or several separated by commas. */
   node?: string;
@@ -64,6 +83,22 @@ const texts: Record<QueryType, { label: string; description: string }> = {
     label: 'Overlaps',
     description: 'Nodes held by two sessions at once, for each pair of sessions',
   },
+  places: {
+    label: 'Places',
+    description: 'Cabinets, chassis, slots, BMCs or nodes: what became of the nodes there, each by its newest session',
+  },
+  map: {
+    label: 'Map',
+    description: 'The machine as a picture: what became of the nodes, each by its newest session',
+  },
+  offenders_map: {
+    label: 'Map of offenders',
+    description: 'The machine as a picture: the number of sessions in which nodes failed',
+  },
+  components_map: {
+    label: 'Map of components',
+    description: 'The machine as a picture: what BOS v2 is doing to each node now',
+  },
   timeline: {
     label: 'Timeline',
     description: 'Start and stop of sessions and phases, for annotations and state timelines',
@@ -86,6 +121,15 @@ const fieldLabels: Record<Field, string> = {
   template: 'Templates',
   node: 'Nodes',
   tenant: 'Tenants',
+  cabinet: 'Cabinets',
+  chassis: 'Chassis',
+  slot: 'Slots',
+  bmc: 'BMCs',
+  'cabinet/chassis': 'Cabinets by chassis',
+  'cabinet/slot': 'Cabinets by slot',
+  'chassis/slot': 'Chassis by slot',
+  'chassis/node': 'Chassis by node',
+  'slot/node': 'Slots by node',
 };
 
 interface QueryTypeInfo {
@@ -93,6 +137,8 @@ interface QueryTypeInfo {
   description: string;
   filters: Filter[];
   fields?: Array<SelectableValue<Field>>;
+  /** Set if the type is about the machine as it is now, not about sessions. */
+  ofMachine?: boolean;
 }
 
 const fieldOption = (field: string): SelectableValue<Field> =>
@@ -103,8 +149,9 @@ const fieldOption = (field: string): SelectableValue<Field> =>
 /** The query types in the order of the editor. Every type knows limit and fresh. */
 export const queryTypes = Object.fromEntries(
   Object.entries(texts).map(([name, text]) => {
-    const { filters, fields }: { filters: string[]; fields?: string[] } = known[name as QueryType];
-    return [name, { ...text, filters: filters as Filter[], fields: fields?.map(fieldOption) }];
+    const { filters, fields, ofMachine }: { filters: string[]; fields?: string[]; ofMachine?: boolean } =
+      known[name as QueryType];
+    return [name, { ...text, filters: filters as Filter[], fields: fields?.map(fieldOption), ofMachine }];
   }),
 ) as Record<QueryType, QueryTypeInfo>;
 
