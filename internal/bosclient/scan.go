@@ -22,8 +22,7 @@ import (
 // a byte order mark, and text that is not valid Unicode.
 //
 // Only what stands between pos and the end of buf is in memory: a part of the document, or
-// one string as a whole. Bytes that a method returns are valid
-// until the next read.
+// one string as a whole. Bytes that a method returns are valid until the next read.
 type scanner struct {
 	r      io.Reader
 	limits Limits
