@@ -118,9 +118,11 @@ export function QueryEditor({ app, annotation, datasource, query, onChange, onRu
         )}
       </InlineFieldRow>
       {problem && (
-        <FieldValidationMessage>
-          There is no list to pick from, but you can type values. {problem}
-        </FieldValidationMessage>
+        <div style={{ marginBottom: 4 }}>
+          <FieldValidationMessage>
+            There is no list to pick from, but you can type values. {problem}
+          </FieldValidationMessage>
+        </div>
       )}
       <InlineFieldRow>
         <InlineField
