@@ -5,7 +5,7 @@
 # make lint            the linters alone: .golangci.yml, and those of the frontend
 # make check-metrics   promtool on what the exporter serves; building it takes minutes
 # make check-rules     promtool on the alert and recording rules
-# make check-plugin    the plugin's archive, and its editors in headless Chromium
+# make check-plugin    the plugin's archive, and its editors in Chromium, with the oldest and newest Grafana
 # make e2e             all programs together, with a real Prometheus and Alertmanager
 # make faults          both programs against every fault of BOS, at every moment in a session's life
 # make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>
@@ -53,8 +53,8 @@ plugin: $(FRONTEND)/node_modules
 	go -C tools run ./plugin $(CURDIR)/$(PLUGIN) $(CURDIR)/$(PLUGIN).zip
 
 # npm leaves the folder's time as it was when there is nothing to do.
-$(FRONTEND)/node_modules: $(FRONTEND)/package-lock.json
-	cd $(FRONTEND) && npm ci --no-audit --no-fund
+%/node_modules: %/package-lock.json
+	cd $* && npm ci --no-audit --no-fund --loglevel error
 	touch $@
 
 test: $(FAST)
@@ -85,9 +85,9 @@ check-metrics:
 check-rules:
 	PROMTOOL="$$($(TOOL) -n promtool)" && export PROMTOOL && go test $(RACE) -tags promtool -count=1 -run TestAlertRules ./dashboards
 
-check-plugin: plugin
+check-plugin: plugin $(FRONTEND)/grafana/oldest/node_modules $(FRONTEND)/grafana/newest/node_modules
 	go test -tags archive -count=1 -run TestArchive ./datasource
-	cd $(FRONTEND) && npm run --silent e2e
+	cd $(FRONTEND) && npm run --silent typecheck:oldest && npm run --silent typecheck:newest && npm run --silent e2e
 
 # What the programs are tested together with. Later versions of Alertmanager cannot be
 # built from the module proxy, for they lack their web pages there.

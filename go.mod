@@ -3,7 +3,7 @@ module github.com/bos-exporter/bos-exporter
 go 1.26.5
 
 // Packages of npm may hold Go files.
-ignore ./datasource/frontend/node_modules
+ignore node_modules
 
 require (
 	github.com/alecthomas/kingpin/v2 v2.4.0

@@ -68,10 +68,10 @@ window.edit = async (editor, start) => {
         ? { app: 'explore', datasource, query: edited, onChange: setEdited, onRunQuery: () => {} }
         : { options: edited, onOptionsChange: setEdited };
     return (
-      <data.ThemeContext.Provider value={data.createTheme({ colors: { mode: 'dark' } })}>
+      <ui.ThemeContext.Provider value={data.createTheme({ colors: { mode: 'dark' } })}>
         <ui.GlobalStyles />
         <Editor {...props} />
-      </data.ThemeContext.Provider>
+      </ui.ThemeContext.Provider>
     );
   }
   root.unmount();

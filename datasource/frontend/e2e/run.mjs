@@ -1,40 +1,19 @@
-// Fills in both editors of the built plugin in Chromium, and checks what comes out.
+// Fills in both editors of the built plugin in Chromium, with the packages of the oldest
+// Grafana, of the one that it is built with, and of the newest, and checks what comes out.
 // Screenshots are left in build/screenshots. CHROMIUM names another browser.
 import assert from 'node:assert/strict';
 import { mkdirSync, readFileSync } from 'node:fs';
-import { createServer } from 'node:http';
 import path from 'node:path';
 
-import { build } from 'esbuild';
 import { chromium } from 'playwright-core';
 
+import { serve } from './server.mjs';
+
 const root = path.resolve(import.meta.dirname, '..');
-const screenshots = path.join(root, 'build/screenshots');
-mkdirSync(screenshots, { recursive: true });
+const queryTypes = JSON.parse(readFileSync(path.join(root, 'src/queryTypes.json'), 'utf8'));
+const grafanas = { oldest: 'grafana/oldest', current: '.', newest: 'grafana/newest' };
 
-const bundle = await build({
-  entryPoints: [path.join(root, 'e2e/harness.tsx')],
-  bundle: true,
-  write: false,
-  outdir: '/',
-  define: { 'process.env.NODE_ENV': '"production"', global: 'window' },
-  loader: { '.svg': 'dataurl', '.woff': 'empty', '.woff2': 'empty', '.ttf': 'empty' },
-  logLevel: 'error',
-});
-const bundled = (ending) => bundle.outputFiles.find((file) => file.path.endsWith(ending))?.contents ?? '';
-
-const html = `<!doctype html>
-<title>BOS</title>
-<link rel="stylesheet" href="/harness.css">
-<script type="systemjs-importmap">
-  {"imports": {"react": "/provided/react", "@grafana/": "/provided/@grafana/"}}
-</script>
-<script src="/systemjs/system.js"></script>
-<div id="page" style="padding: 16px"></div>
-<script src="/harness.js"></script>
-<script src="/systemjs/extras/amd.js"></script>`; // last, as bundled libraries prefer AMD to their bundle
-
-const pickLists = {
+const lists = {
   sessions: [
     { value: '9e1b1a6c-7d6f-4c0e-8d8e-3f6f0f3c1a01', label: '2026-01-12 09:30 boot compute, running (9e1b1a6c)' },
     { value: '51f0c7de-0b7a-4a43-9a2e-6f2f5b8a7e02', label: '2026-01-11 22:05 reboot compute, partial (51f0c7de)' },
@@ -46,57 +25,33 @@ const pickLists = {
   ],
   phases: [{ value: 'boot', label: 'boot' }],
   categories: [{ value: 'quarantined', label: 'quarantined' }],
+  tenants: [{ value: 'red', label: 'red' }],
+  templates: [{ value: 'cos-2.5', label: 'cos-2.5' }],
 };
 
-const types = { '.js': 'text/javascript', '.css': 'text/css', '.svg': 'image/svg+xml' };
-const server = createServer((request, response) => {
-  const { pathname } = new URL(request.url, 'http://localhost');
-  const answer = (content, type, status = 200) => response.writeHead(status, { 'Content-Type': type }).end(content);
-  const file = (...parts) => answer(readFileSync(path.join(root, ...parts)), types[path.extname(pathname)]);
-  try {
-    const [, first, ...rest] = pathname.split('/');
-    if (pathname === '/') {
-      answer(html, 'text/html');
-    } else if (pathname === '/harness.js' || pathname === '/harness.css') {
-      answer(bundled(pathname), types[path.extname(pathname)]);
-    } else if (first === 'dist') {
-      file('dist', ...rest);
-    } else if (first === 'systemjs') {
-      file('node_modules/systemjs/dist', ...rest);
-    } else if (first === 'resources') {
-      const list = pickLists[rest[0]];
-      answer(
-        JSON.stringify(list ?? { message: 'BOS at http://bos does not answer: is the URL right?' }),
-        'application/json',
-        list ? 200 : 502,
-      );
-    } else {
-      file('node_modules/@grafana/ui/dist/public/img/icons', pathname.split('/icons/')[1]);
-    }
-  } catch {
-    answer('', 'text/plain', 404);
-  }
-});
-await new Promise((done) => server.listen(0, '127.0.0.1', done));
+// What no other step picks.
+const offered = [
+  ['sessions', 'tenant', 'red'],
+  ['sessions', 'template', 'cos-2.5'],
+  ['sessions', 'operation', 'reboot'],
+  ['sessions', 'state', 'abandoned'],
+  ['components', 'state', 'stable'],
+  ['components', 'enabled', 'false'],
+];
 
-const browser = await chromium.launch({
-  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
-  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
-});
-const failures = [];
-try {
-  const page = await browser.newPage({ viewport: { width: 1280, height: 760 } });
-  page.setDefaultTimeout(30_000);
-  page.on('pageerror', (error) => failures.push(error));
-  await page.goto(`http://127.0.0.1:${server.address().port}/`);
-
+/** Fills in the editors on a page, step by step; pickLists are what the backend has to pick from. */
+async function fillIn(page, pickLists, screenshots) {
+  mkdirSync(screenshots, { recursive: true });
   const edit = (...args) => page.evaluate((a) => window.edit(...a), args);
   const shot = (name, of = page) => of.screenshot({ path: path.join(screenshots, `${name}.png`) });
   const editor = page.locator('#page');
   const field = (label) => page.getByLabel(label, { exact: true });
   // What is chosen lies above the input, so the click must not insist on it.
   const open = (label) => field(label).click({ force: true });
-  const option = (text) => page.getByRole('option').getByText(text, { exact: true });
+  const options = page.getByRole('option').or(page.getByLabel('Select option')); // as Grafana 9 calls them
+  const option = (text) => options.getByText(text, { exact: true });
+  // Grafana 9 has it out of sight, below what is drawn in its place.
+  const toggle = (label) => field(label).press('Space');
   const pick = async (label, text, typed) => {
     await open(label);
     if (typed) {
@@ -144,7 +99,7 @@ try {
     await pick('Category', 'quarantined');
     await field('Node').fill('x1000c*');
     await field('Limit').fill('200');
-    await open('Fresh');
+    await toggle('Fresh');
     await comesOut(nodes);
     await shot('query-editor', editor);
   });
@@ -174,6 +129,25 @@ try {
     await option('Offenders').waitFor();
     await shot('query-types');
     await page.keyboard.press('Escape');
+  });
+
+  await step('every query type has its filters, and their lists', async () => {
+    const inputs = page.locator('[id^="bos-A-"]');
+    for (const [queryType, { filters, fields }] of Object.entries(queryTypes)) {
+      await edit('QueryEditor', { refId: 'A', queryType });
+      await field('Limit').waitFor();
+      assert.deepEqual(
+        await inputs.evaluateAll((all) => all.map(({ id }) => id.replace('bos-A-', ''))),
+        ['type', ...(fields ? ['field'] : []), ...filters, 'limit', 'fresh'],
+        queryType,
+      );
+    }
+    for (const [queryType, filter, value] of offered) {
+      await edit('QueryEditor', { refId: 'A', queryType });
+      await page.locator(`#bos-A-${filter}`).click({ force: true });
+      await option(value).click();
+      await comesOut({ refId: 'A', queryType, [filter]: [value] });
+    }
   });
 
   await step('values and timelines are of a field', async () => {
@@ -224,7 +198,7 @@ try {
   await step('settings are filled in', async () => {
     await edit('ConfigEditor', stored);
     await page.getByPlaceholder('http://cray-bos.services.svc.cluster.local').fill('https://gateway/apis/bos');
-    await open('v2');
+    await toggle('v2');
     await field('Tenant').fill('red');
     await page.getByRole('button', { name: 'Reset' }).click();
     await field('OAuth2 token URL').fill('https://gateway/token');
@@ -253,9 +227,31 @@ try {
     });
     await shot('config-editor', editor);
   });
-} finally {
-  failures.forEach((failure) => console.error(failure));
-  await browser.close();
-  server.close();
 }
-assert.deepEqual(failures, [], 'the page has errors');
+
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM ?? '/usr/bin/chromium',
+  args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--no-first-run'],
+});
+try {
+  for (const [name, folder] of Object.entries(grafanas)) {
+    const pickLists = structuredClone(lists);
+    const { url, versions, close } = await serve(folder, pickLists);
+    console.log(`${name}: ${versions}`);
+    const page = await browser.newPage({ viewport: { width: 1280, height: 760 } });
+    const failures = [];
+    page.setDefaultTimeout(30_000);
+    page.on('pageerror', (error) => failures.push(error));
+    try {
+      await page.goto(url);
+      await fillIn(page, pickLists, path.join(root, 'build/screenshots', name));
+      assert.deepEqual(failures, [], 'the page has errors');
+    } finally {
+      failures.forEach((failure) => console.error(failure));
+      await page.close();
+      close();
+    }
+  }
+} finally {
+  await browser.close();
+}
