@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -406,5 +407,27 @@ func TestTries(t *testing.T) {
 	}
 	if p.Retried != 3 {
 		t.Errorf("%d nodes retried, want 3", p.Retried)
+	}
+}
+
+// What is kept of nodes is limited in bytes, and messages can be longer than all sets.
+func TestMessagesGoWithTheirNodes(t *testing.T) {
+	session := func(message string) *Session {
+		return &Session{BootSets: []BootSet{{Phases: []Phase{{
+			Categories: []Category{{Name: Failed, Count: 1, Nodes: NodeSetOf(1)}},
+			Errors:     []PhaseError{{message, NodeSetOf(1)}},
+			Attempts:   []NodeSet{NodeSetOf(1)},
+		}}}}}
+	}
+	short, long := session("no power"), session(strings.Repeat("no power ", 1000))
+	if more := long.SetBytes() - short.SetBytes(); more != 9000-8 {
+		t.Errorf("a message of 9,000 bytes counts as %d more than one of 8", more)
+	}
+	counted := long.Renumber(nil)
+	if p := counted.BootSets[0].Phases[0]; p.Categories[0].Count != 1 || p.Errors != nil || p.Attempts != nil || counted.SetBytes() != 0 {
+		t.Errorf("without names there are %+v of %d bytes", p, counted.SetBytes())
+	}
+	if len(long.BootSets[0].Phases[0].Errors) != 1 {
+		t.Error("the session itself has lost its messages")
 	}
 }

@@ -278,7 +278,8 @@ func (p *Phase) untouched() bool {
 func (p *Phase) active() bool { return p.Count(InProgress) > 0 || p.Waiting }
 
 // Renumber returns the session with its node sets over another table. An empty
-// renumbering leaves only the numbers of nodes. s itself does not change.
+// renumbering leaves only the numbers of nodes, and no error messages, which are about
+// nodes. s itself does not change.
 func (s *Session) Renumber(r Renumbering) *Session {
 	moved := make(map[NodeSet]NodeSet) // sets that share memory still do afterwards
 	move := func(set *NodeSet) {
@@ -296,6 +297,9 @@ func (s *Session) Renumber(r Renumbering) *Session {
 		b.Phases = slices.Clone(b.Phases)
 		for j := range b.Phases {
 			p := &b.Phases[j]
+			if len(r) == 0 {
+				p.Errors, p.Attempts = nil, nil
+			}
 			p.Categories, p.Errors = slices.Clone(p.Categories), slices.Clone(p.Errors)
 			for k := range p.Categories {
 				move(&p.Categories[k].Nodes)
@@ -334,13 +338,21 @@ func (s *Session) Named() bool {
 	return false
 }
 
-// SetBytes estimates the memory that the node sets of the session take.
+// SetBytes estimates the memory that the node sets of the session take, and the error
+// messages that some of them are about.
 func (s *Session) SetBytes() (n int) {
 	counted := make(map[NodeSet]bool)
 	for _, set := range s.sets() {
 		if !counted[set] {
 			counted[set] = true
 			n += set.bytes()
+		}
+	}
+	for i := range s.BootSets {
+		for j := range s.BootSets[i].Phases {
+			for _, e := range s.BootSets[i].Phases[j].Errors {
+				n += len(e.Message)
+			}
 		}
 	}
 	return n
