@@ -52,7 +52,7 @@ func TestDocumentedSources(t *testing.T) {
 	}
 	ds, ask := gallery(t, bossim.EraD2)
 	columns := 0
-	for _, queryType := range []string{"sessions", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "timeline", componentsType} {
+	for _, queryType := range []string{"sessions", "templates", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "timeline", componentsType} {
 		for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames {
 			for _, field := range f.Fields {
 				columns++

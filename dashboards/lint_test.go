@@ -216,7 +216,7 @@ func TestLinks(t *testing.T) {
 	}
 	for _, s := range servers {
 		ds, ask := gallery(t, s.era)
-		for _, queryType := range []string{"sessions", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "timeline", componentsType} {
+		for _, queryType := range []string{"sessions", "templates", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "timeline", componentsType} {
 			for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames {
 				for _, field := range f.Fields {
 					for _, l := range field.Config.Links {

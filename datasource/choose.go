@@ -44,6 +44,7 @@ func (s selection) onlyRange() bool { return len(s.ids) == 0 && len(s.selectors)
 // whenever they ran, selectors choose from those that began before the end of the time
 // range, and without either the sessions that overlap the range are taken.
 func (v *view) choose(within backend.TimeRange) error {
+	v.within = within
 	v.unread = &unread{errs: make(map[bos.Key]error), tolerate: make(map[bos.Key]bool)}
 	if v.query.nothing() {
 		v.inform("No session is selected: the session filter is empty.")

@@ -86,6 +86,7 @@ type queryType struct {
 // fields from a copy of this table, src/queryTypes.json, which a test keeps current.
 var queryTypes = map[string]queryType{
 	"sessions":       {run: sessions, filters: filters("session", "bootset", "phase", "category", "node")},
+	"templates":      {run: templates, filters: filters("session")},
 	"bootsets":       {run: bootsets, filters: filters("session", "bootset")},
 	"phases":         {run: phases, filters: filters("session", "bootset", "phase")},
 	"nodes":          {run: nodes, filters: filters("session", "bootset", "phase", "category", "node")},

@@ -139,7 +139,7 @@ func (r sessionRow) success() *float64 {
 	if r.tally == nil || r.Verdict.Ending != bos.Ended || r.Verdict.State == bos.StateUnknown {
 		return nil
 	}
-	return share(r.tally.Succeeded, r.tally.Nodes()-r.tally.Excluded)
+	return success(*r.tally)
 }
 
 func (r sessionRow) slowdown() *float64 {

@@ -73,6 +73,11 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"retry","session":["` + stillReady + `"]}`, "folded", "x1000c0s0b[0-1]n[0-1]"},
 		{`{"queryType":"retry","session":["` + configured + `"]}`, "command", "cray bos v1 session create --template-uuid compute-sles15sp4 --operation configure --limit x1000c0s1b0n0,x1000c0s1b1n0,x1000c0s1b1n1"},
 		{`{"queryType":"nodes","session":["` + powerOff + `"],"limit":1}`, "category", "failed"},
+		{`{"queryType":"templates","template":["compute-sles15sp4"],"operation":["reboot"]}`, "sessions", "3"},
+		{`{"queryType":"templates","template":["compute-sles15sp4"],"operation":["reboot"]}`, "success_rate", "0.333"},
+		{`{"queryType":"templates","template":["compute-sles15sp4"],"operation":["reboot"]}`, "success", "0.687"}, // 11 of 16
+		{`{"queryType":"templates","state":["succeeded"]}`, "last_session", well},
+		{`{"queryType":"templates","session":["unfinished"]}`, "success_rate", "<nil> <nil> <nil>"},
 		{`{"queryType":"retry","session":["` + configured + `"]}`, "of", "3"},
 		{`{"queryType":"retry","session":["` + configured + `"]}`, "remark", ""},
 		{`{"queryType":"retry","session":["` + configured + `"],"node":"*b1*"}`, "remark", "2 of 3 nodes: narrowed by the filter node"},

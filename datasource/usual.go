@@ -33,7 +33,7 @@ func usualDurations(all []inventory.Session) map[bos.Key]*float64 {
 			d = new(durations)
 			known[taskOf(s)] = d
 		}
-		usual[s.Key()] = d.usual()
+		usual[s.Key()] = d.quantile(0.5)
 		d.add(s)
 	}
 	return usual
@@ -56,7 +56,11 @@ func (d *durations) add(s *inventory.Session) {
 	}
 }
 
-func (d *durations) usual() *float64 { return cmp.Or(quantile(d.well, 0.5), quantile(d.inPart, 0.5)) }
+// quantile returns what a part of the durations of those that succeeded or, if none did, of
+// those that succeeded in part, do not exceed.
+func (d *durations) quantile(part float64) *float64 {
+	return cmp.Or(quantile(d.well, part), quantile(d.inPart, part))
+}
 
 // insert puts a value in its place among sorted ones.
 func insert(sorted []float64, value float64) []float64 {

@@ -2,8 +2,11 @@ package datasource
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
+
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
@@ -51,6 +54,31 @@ func TestUsualDurations(t *testing.T) {
 		}
 		if got != want[i] {
 			t.Errorf("session %d: %s, want %s", i, got, want[i])
+		}
+	}
+}
+
+func TestTrend(t *testing.T) {
+	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
+	v := &view{within: backend.TimeRange{From: from, To: from.Add(7 * 24 * time.Hour)}}
+	var r record
+	for after, nodes := range map[time.Duration]bos.Tally{
+		-time.Hour:      {Succeeded: 4},
+		time.Hour:       {Failed: 4},
+		30 * time.Hour:  {Succeeded: 11_999, Failed: 1},
+		80 * time.Hour:  {Unfinished: 3},
+		100 * time.Hour: {Succeeded: 5, Excluded: 7},
+		500 * time.Hour: {Excluded: 7},
+	} {
+		part := &r.parts[v.trendPart(from.Add(after))]
+		*part = part.Plus(nodes)
+	}
+	if got := r.trend(); got != "▄▇·▁█··" {
+		t.Errorf("got %s", got)
+	}
+	for _, mark := range []string{"█", "▁", "·"} {
+		if !strings.Contains(trendDescription, mark) {
+			t.Errorf("%s is not explained", mark)
 		}
 	}
 }

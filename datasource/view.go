@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -22,6 +23,7 @@ type view struct {
 	max        int    // maximum number of rows
 	inventory  *inventory.OnDemand
 	snapshot   *inventory.Snapshot
+	within     backend.TimeRange    // of the dashboard
 	now        time.Time            // by the clock of BOS
 	pattern    *bos.NodeSet         // the nodes that match the query's patterns; nil until asked for
 	sessions   []*inventory.Session // newest first

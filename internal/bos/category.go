@@ -48,3 +48,8 @@ type Tally struct {
 
 // Nodes is the number of distinct nodes.
 func (t Tally) Nodes() int { return t.Failed + t.Unfinished + t.Succeeded + t.Excluded }
+
+// Plus adds up two tallies.
+func (t Tally) Plus(u Tally) Tally {
+	return Tally{t.Failed + u.Failed, t.Unfinished + u.Unfinished, t.Succeeded + u.Succeeded, t.Excluded + u.Excluded}
+}

@@ -46,6 +46,7 @@ const everything: BosQuery = {
 describe('a change of the query type', () => {
   it.each<[QueryType, string]>([
     ['sessions', 'session,tenant,bootset,phase,category,template,operation,state,node'],
+    ['templates', 'session,tenant,template,operation,state'],
     ['bootsets', 'session,tenant,bootset,template,operation,state'],
     ['phases', 'session,tenant,bootset,phase,template,operation,state'],
     ['nodes', 'session,tenant,bootset,phase,category,template,operation,state,node'],

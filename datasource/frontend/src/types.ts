@@ -51,6 +51,10 @@ const texts: Record<QueryType, { label: string; description: string }> = {
     label: 'Sessions',
     description: 'One row per session: state, times and numbers of nodes',
   },
+  templates: {
+    label: 'Templates',
+    description: 'One row per template and operation: how its sessions fared and how long they took',
+  },
   bootsets: {
     label: 'Boot sets',
     description: 'One row per boot set of a session, with its nodes by category',
