@@ -60,8 +60,8 @@ func places(v *view) (data.Frames, error) {
 	tally := func(get func(bos.Tally) int) []int64 {
 		return column(found, func(p *place) int64 { return int64(get(p.tally)) })
 	}
-	share := func(get func(*place) int) []float64 {
-		return column(found, func(p *place) float64 { return float64(get(p)) / float64(p.tally.Nodes()) })
+	shares := func(get func(*place) int) []*float64 {
+		return column(found, func(p *place) *float64 { return share(get(p), p.tally.Nodes()) })
 	}
 	outer := func(p *place) string { return p.node.Place.At(within[level]) }
 	if within[level] == "" {
@@ -76,8 +76,8 @@ func places(v *view) (data.Frames, error) {
 		field("failed", "Failed", "Number of nodes that failed", tally(func(t bos.Tally) int { return t.Failed })),
 		field("unfinished", "Unfinished", "Number of nodes that are neither done nor known to have failed", tally(func(t bos.Tally) int { return t.Unfinished })),
 		field("excluded", "Excluded", "Number of nodes that left the session", tally(func(t bos.Tally) int { return t.Excluded })),
-		unit(field("failed_share", "Failed share", "Nodes that failed, as a share of the nodes in the place", share(func(p *place) int { return p.tally.Failed })), "percentunit"),
-		unit(field("incomplete_share", "Incomplete share", "Nodes that failed or are unfinished, as a share of the nodes in the place", share((*place).incomplete)), "percentunit"),
+		shareField("failed_share", "Failed share", "Nodes that failed, as a share of the nodes in the place", shares(func(p *place) int { return p.tally.Failed })),
+		shareField("incomplete_share", "Incomplete share", "Nodes that failed or are unfinished, as a share of the nodes in the place", shares((*place).incomplete)),
 		mapped(field("state", "State", "Worst of what became of the nodes or, of chosen phases, worst category", column(found, func(p *place) string { return p.state })), categoryColours),
 		field("error", "Error", "Error message that most nodes of the place have", column(found, func(p *place) string { return p.error })),
 	), nil
