@@ -47,6 +47,9 @@ type frame struct {
 	name  string // of the current member
 	hash  uint64 // of name
 	names int    // where the names of its members begin in scanner.names
+	// seen has a bit for each of these names; doubtful is set if two may be the same.
+	seen     [2]uint64
+	doubtful bool
 }
 
 // maxDepth is how many objects and arrays may be nested in each other.
@@ -161,24 +164,32 @@ func indentation(b []byte) int {
 }
 
 // plain returns how many bytes at the beginning of b are ASCII characters that stand for
-// themselves in a string. It looks at eight at a time: in each byte of a sum below, the
-// highest bit is set if the character is a special one. (A borrow may set it in further
-// bytes, but only behind one where it is rightly set.)
+// themselves in a string. It looks at eight at a time, and at four times as many while there
+// are.
 func plain(b []byte) int {
 	rest := b
+	word := func(i int) uint64 { return special(binary.LittleEndian.Uint64(rest[i:])) }
+	for len(rest) >= 32 && word(0)|word(8)|word(16)|word(24) == 0 {
+		rest = rest[32:]
+	}
 	for ; len(rest) >= 8; rest = rest[8:] {
-		w := binary.LittleEndian.Uint64(rest)
-		control := w - ' '*everyByte
-		quote := w ^ '"'*everyByte - everyByte
-		escape := w ^ '\\'*everyByte - everyByte
-		if special := (w | control | quote | escape) & highBits; special != 0 {
-			return len(b) - len(rest) + bits.TrailingZeros64(special)/8
+		if found := word(0); found != 0 {
+			return len(b) - len(rest) + bits.TrailingZeros64(found)/8
 		}
 	}
 	for len(rest) > 0 && rest[0] >= ' ' && rest[0] != '"' && rest[0] != '\\' && rest[0] < utf8.RuneSelf {
 		rest = rest[1:]
 	}
 	return len(b) - len(rest)
+}
+
+// special has the highest bit of each byte set that is not plain. (A borrow may set it in
+// further bytes, but only behind one where it is rightly set.)
+func special(w uint64) uint64 {
+	control := w - ' '*everyByte
+	quote := w ^ '"'*everyByte - everyByte
+	escape := w ^ '\\'*everyByte - everyByte
+	return (w | control | quote | escape) & highBits
 }
 
 // str reads a string, and returns it as it stands in the document, with its quotation
@@ -423,7 +434,7 @@ func (s *scanner) another() (bool, error) {
 	switch c := s.next(); {
 	case c == end:
 		s.pos++
-		if err := s.endNames(f.names); err != nil {
+		if err := s.endNames(f); err != nil {
 			return false, err
 		}
 		s.open = s.open[:len(s.open)-1]
@@ -460,8 +471,20 @@ func (s *scanner) member() (name string, end bool, err error) {
 			*usual = link{from, f.hash, append(usual.text[:0], s.buf[start:s.pos]...), f.name}
 		}
 	}
-	s.names = append(s.names, f.hash)
+	s.note(f)
 	return f.name, false, err
+}
+
+// note takes down the name of a member. Each may occur once in an object.
+func (s *scanner) note(f *frame) {
+	const few = 32
+	word, bit := &f.seen[f.hash>>63], uint64(1)<<(f.hash>>57&63)
+	if *word&bit != 0 {
+		names := s.names[f.names:]
+		f.doubtful = f.doubtful || len(names) > few || slices.Contains(names, f.hash)
+	}
+	*word |= bit
+	s.names = append(s.names, f.hash)
 }
 
 // link is what stands between the values of two members. Where it is the same again it need
@@ -506,10 +529,13 @@ func (s *scanner) shared(text []byte, hash uint64) string {
 	return recent[0]
 }
 
-// endNames forgets the names of the members of an object. Each must have occurred once.
-func (s *scanner) endNames(from int) error {
-	names := s.names[from:]
-	s.names = s.names[:from]
+// endNames forgets the names of the members of an object, unless one has occurred twice.
+func (s *scanner) endNames(f *frame) error {
+	names := s.names[f.names:]
+	s.names = s.names[:f.names]
+	if !f.doubtful {
+		return nil
+	}
 	slices.Sort(names)
 	for i := 1; i < len(names); i++ {
 		if names[i] == names[i-1] {
