@@ -431,3 +431,20 @@ func TestMessagesGoWithTheirNodes(t *testing.T) {
 		t.Error("the session itself has lost its messages")
 	}
 }
+
+// Every node of a large machine may have an error message of its own.
+func BenchmarkManyErrors(b *testing.B) {
+	const nodes = 12_000
+	names := make([]string, nodes)
+	for i := range names {
+		names[i] = fmt.Sprintf("x%dc%ds%db%dn%d", 1000+i>>9, i>>6&7, i>>3&7, i>>1&1, i&1)
+	}
+	table := new(NodeTable).Add(names)
+	for b.Loop() {
+		r := NewRecorder(table)
+		for n, name := range names {
+			r.Error(0, name).AddNumber(n)
+		}
+		r.EndBootSet(&BootSet{Phases: []Phase{{Name: Boot}}})
+	}
+}

@@ -108,6 +108,19 @@ func (s NodeSet) Equal(t NodeSet) bool {
 	return s.bits == t.bits || s.bits.SymmetricDifferenceCardinality(t.bits) == 0
 }
 
+// hash is the same for sets of the same nodes.
+func (s NodeSet) hash() uint64 {
+	if s.bits == nil {
+		return 0
+	}
+	const prime = 1_099_511_628_211 // of FNV
+	var h uint64
+	for _, word := range s.bits.Words() {
+		h = (h ^ word) * prime
+	}
+	return h
+}
+
 // bytes estimates the memory that the set takes.
 func (s NodeSet) bytes() int {
 	if s.bits == nil {

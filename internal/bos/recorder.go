@@ -24,12 +24,12 @@ type Recorder struct {
 	unknown []string
 	numbers map[string]int32 // of unknown
 	phases  []phaseRecord
-	sets    []NodeSet // that the session has, to share those that are equal
+	sets    map[uint64][]NodeSet // that the session has, by their hashes, to share those that are equal
 }
 
 type phaseRecord struct {
-	categories []*record
-	errors     []*record
+	categories []*record // few
+	errors     map[string]*record
 	attempts   []*bitset.BitSet
 	counted    bool // Tried has been called
 }
@@ -53,13 +53,30 @@ type Nodes struct {
 // Category returns where to add the nodes of a category (lower case) of the phase with
 // this index, which must be below MaxPhases. The category exists even if no node is added.
 func (r *Recorder) Category(phase int, name string) Nodes {
-	return Nodes{r, recordOf(&r.phase(phase).categories, name)}
+	p := r.phase(phase)
+	for _, known := range p.categories {
+		if known.name == name {
+			return Nodes{r, known}
+		}
+	}
+	made := &record{name: name}
+	p.categories = append(p.categories, made)
+	return Nodes{r, made}
 }
 
 // Error returns where to add the nodes that an error message of a phase is about. The
 // message exists even if no node is added.
 func (r *Recorder) Error(phase int, message string) Nodes {
-	return Nodes{r, recordOf(&r.phase(phase).errors, message)}
+	p := r.phase(phase)
+	known := p.errors[message]
+	if known == nil {
+		if p.errors == nil {
+			p.errors = make(map[string]*record)
+		}
+		known = &record{name: message}
+		p.errors[message] = known
+	}
+	return Nodes{r, known}
 }
 
 func (r *Recorder) phase(index int) *phaseRecord {
@@ -67,17 +84,6 @@ func (r *Recorder) phase(index int) *phaseRecord {
 		r.phases = append(r.phases, phaseRecord{})
 	}
 	return &r.phases[index]
-}
-
-func recordOf(records *[]*record, name string) *record {
-	for _, known := range *records {
-		if known.name == name {
-			return known
-		}
-	}
-	made := &record{name: name}
-	*records = append(*records, made)
-	return made
 }
 
 // Add adds a node. The bytes need only be valid during the call.
@@ -162,12 +168,16 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 // share returns the set of these nodes. Equal sets of a session share memory.
 func (r *Recorder) share(nodes *bitset.BitSet) NodeSet {
 	s := newNodeSet(nodes)
-	for _, known := range r.sets {
+	hash := s.hash()
+	for _, known := range r.sets[hash] {
 		if known.Equal(s) {
 			return known
 		}
 	}
-	r.sets = append(r.sets, s)
+	if r.sets == nil {
+		r.sets = make(map[uint64][]NodeSet)
+	}
+	r.sets[hash] = append(r.sets[hash], s)
 	return s
 }
 
