@@ -71,3 +71,47 @@ func pageEnd(nodes []string, page int) string {
 	sorted := slices.Sorted(slices.Values(nodes))
 	return sorted[page*2800-1]
 }
+
+// Sessions beyond the maximum age are read a few in each sweep, and each once: what became
+// of their nodes is told by the status, if others have taken these over.
+func TestCostOfOldSessions(t *testing.T) {
+	t.Parallel()
+	const old = 10
+	var specs []bossim.Spec
+	for i := range old {
+		s := spec(fmt.Sprintf("old-%d", i), bos.Boot)
+		s.Created, s.NoCFS = began.Add(-300*time.Hour+time.Duration(i)*time.Hour), true
+		s.Tenant = "blue" // BOS deletes the others after a week
+		specs = append(specs, s)
+	}
+	r := newRig(t, bossim.Scripted(specs...), bossim.EraD2)
+	for sweep, want := range []int{6, 2, 0, 0} {
+		unread := 0
+		for _, s := range r.sweep(time.Minute).Sessions {
+			switch {
+			case s.Exposed || s.Err != nil:
+				t.Errorf("%s: exposed %t, error %v", s.ID, s.Exposed, s.Err)
+			case s.Unread:
+				unread++
+			case s.Verdict.State != bos.StateSucceeded || s.Nodes.Succeeded != 4:
+				t.Errorf("%s: %s, %+v", s.ID, s.Verdict.State, s.Nodes)
+			}
+		}
+		asked := make(map[string]int) // by session
+		for _, path := range r.requests() {
+			for i := range old {
+				if id := fmt.Sprintf("old-%d", i); strings.HasSuffix(path, id) || strings.Contains(path, id+"/") {
+					asked[id]++
+				}
+			}
+		}
+		if unread != want || len(asked) > 4 || sweep > 2 && len(asked) > 0 {
+			t.Errorf("sweep %d: %d sessions are unread, want %d; asked about %v", sweep, unread, want, asked)
+		}
+		for id, n := range asked {
+			if n > 4 {
+				t.Errorf("sweep %d: %d requests for %s", sweep, n, id)
+			}
+		}
+	}
+}
