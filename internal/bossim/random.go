@@ -13,8 +13,9 @@ import (
 // Random is a history that follows from a seed: so many sessions, created at any time
 // from one day to another. They take each other's nodes, fail, are stuck for ever, are
 // staged or belong to tenants; they are deleted at any time, their ids are used again, and
-// v1 and v2 have sessions of one id. Nodes are at most 64.
-func Random(seed uint64, from, to time.Time, sessions int) Scenario {
+// v1 and v2 have sessions of one id. They are kept for as long as given, 0 for ever. There
+// are at most 64 nodes.
+func Random(seed uint64, from, to time.Time, sessions int, keep time.Duration) Scenario {
 	rng := rand.New(rand.NewPCG(seed, 0))
 	one := func(in int) bool { return rng.IntN(in) == 0 }
 	nodes := Nodes(64)
@@ -30,8 +31,14 @@ func Random(seed uint64, from, to time.Time, sessions int) Scenario {
 			NoCFS:   one(3),
 			API:     []API{ByEra, V1, V2}[rng.IntN(3)],
 		}
+		if keep > 0 {
+			spec.Deleted = spec.Created.Add(keep)
+		}
 		if one(2) {
-			spec.Deleted = spec.Created.Add(time.Duration(rng.IntN(48*60)) * time.Minute)
+			early := spec.Created.Add(time.Duration(rng.IntN(48*60)) * time.Minute)
+			if keep == 0 || early.Before(spec.Deleted) {
+				spec.Deleted = early
+			}
 		}
 		for _, id := range slices.Sorted(maps.Keys(free)) {
 			if !free[id].After(spec.Created) && one(4) {

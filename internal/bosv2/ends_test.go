@@ -258,3 +258,20 @@ func TestNamesakesAreKeptApart(t *testing.T) {
 		t.Errorf("nodes %+v, %v", s.Nodes, s.Err)
 	}
 }
+
+// A session that was pending when it was last read may have ended, and its nodes may have
+// been taken over, by the next reading: their numbers are known all the same.
+func TestEndOfASessionThatWasNeverSeenAtWork(t *testing.T) {
+	next, other := spec("next", bos.Reboot), spec("other", bos.Reboot)
+	next.Created, other.Created = began.Add(time.Hour), began.Add(-10*time.Minute)
+	other.BootSets[0].Nodes = []string{"x3000c0s1b0n0"} // which is known by name by then
+	r := newRig(t, bossim.Scripted(other, spec("s1", bos.Reboot), next), bossim.EraD2)
+	r.sweep(5 * time.Second)
+	if s := r.session(key("s1")); s.Verdict.State != bos.StatePending {
+		t.Fatalf("at first it is %s", s.Verdict.State)
+	}
+	r.sweep(65 * time.Minute)
+	if s := r.session(key("s1")); s.Err != nil || s.Verdict.State != bos.StateSucceeded || s.Nodes != (bos.Tally{Succeeded: 4}) || !s.Unnamed {
+		t.Errorf("it is %s, %+v, unnamed %t, error %v", s.Verdict.State, s.Nodes, s.Unnamed, s.Err)
+	}
+}

@@ -42,7 +42,7 @@ func anyHistory(t *testing.T, seed uint64, era bossim.Era, seen map[string]bool)
 	rng := rand.New(rand.NewPCG(seed, 1))
 	start := time.Now()
 	now := func() time.Time { return began.Add(time.Since(start)) }
-	sim := bossim.New(bossim.Random(seed, began.Add(-10*24*time.Hour), began.Add(3*24*time.Hour), 60), era, now)
+	sim := bossim.New(bossim.Random(seed, began.Add(-10*24*time.Hour), began.Add(3*24*time.Hour), 60, 0), era, now)
 	defer sim.Close()
 	client := newClient(t, "http://bos.test", inProcess{sim}, 10*time.Second)
 	apis, err := bosapi.New(client, bosapi.Auto)

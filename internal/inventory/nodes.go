@@ -101,10 +101,14 @@ func (k *nodeKeeper) limit(records map[bos.Key]*record) {
 	}
 }
 
-// over returns the record with its node sets over a table.
+// over returns the record with its node sets over a table; without one, with numbers of
+// nodes alone.
 func (r *record) over(t *bos.NodeTable) *record {
-	if r.table == nil || r.table == t {
+	switch {
+	case r.table == nil || r.table == t:
 		return r
+	case t == nil:
+		return r.withoutNodes()
 	}
 	moved := *r
 	moved.session, moved.table = r.session.Renumber(r.table.To(t)), t
