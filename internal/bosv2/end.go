@@ -16,7 +16,12 @@ func (g *reading) end(ctx context.Context) error {
 		return err
 	}
 	// The status is saved a moment after the session has ended. It is then read once more.
-	finish := func() { g.memo.merged, g.memo.final = true, status.final || g.memo.merged }
+	finish := func() {
+		if g.memo.final = status.final || g.memo.merged; g.memo.final {
+			g.memo.sets = nil // their lists of nodes may be long, and none is placed any more
+		}
+		g.memo.merged = true
+	}
 	if g.memo.merged {
 		keep(s, g.last)
 		g.memo.exact = g.agrees(status)

@@ -62,6 +62,9 @@ func TestEndIsHeldAgainstTheStatus(t *testing.T) {
 			if m := last.Memo.(memo); m.final != tt.final || m.exact != tt.exact {
 				t.Errorf("final %t, exact %t; want %t, %t", m.final, m.exact, tt.final, tt.exact)
 			}
+			if m := last.Memo.(memo); (m.sets == nil) != tt.final {
+				t.Errorf("the boot sets of the template are kept: %v", m.sets)
+			}
 			if got, want := last.Session.Nodes, (bos.Tally{Succeeded: 1, Failed: 1}); got != want {
 				t.Errorf("nodes %+v, want %+v", got, want)
 			}

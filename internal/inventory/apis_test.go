@@ -2,6 +2,7 @@ package inventory_test
 
 import (
 	"context"
+	"fmt"
 	"log/slog"
 	"testing"
 	"time"
@@ -49,6 +50,23 @@ func fakeInventory(apis ...inventory.API) *inventory.Inventory {
 
 func fakeSession(api, tenant, id string, age time.Duration) *bos.Session {
 	return &bos.Session{API: api, Tenant: tenant, ID: id, Operation: bos.Boot, Metadata: bos.Metadata{StartTime: began.Add(-age)}}
+}
+
+// A BOS that lists other sessions all the time takes no more and more memory.
+func TestSessionsThatAreGoneAreRememberedWithinALimit(t *testing.T) {
+	api := &fakeAPI{name: bos.APIv1}
+	v := fakeInventory(api)
+	const each, most = 4000, 10_000
+	for sweep := range 5 {
+		api.sessions = nil
+		for i := range each {
+			api.sessions = append(api.sessions, fakeSession(bos.APIv1, "", fmt.Sprintf("%d-%d", sweep, i), time.Hour))
+		}
+		v.Sweep(t.Context())
+		if known, _, gone := v.Held(); known != each || gone != min(sweep*each, most) {
+			t.Fatalf("after sweep %d: %d sessions are known, %d remembered", sweep, known, gone)
+		}
+	}
 }
 
 // That an API is absent says nothing about whether BOS is up.

@@ -162,6 +162,9 @@ func (v *Inventory) drop(r *record, now time.Time) {
 	v.complete(r, now) // it may have stopped and not yet settled
 	delete(v.records, key)
 	v.settled.Delete(key.String())
+	if v.gone.ItemCount() == maxGone {
+		return
+	}
 	left := r.withoutNodes()
 	left.backOff = backOff{}
 	v.gone.SetDefault(key.String(), left)

@@ -31,6 +31,8 @@ const (
 	// rememberFor is how long a session that has left the list is remembered: lists
 	// that lack some sessions for a while make none of them new.
 	rememberFor = 24 * time.Hour
+	// maxGone is how many such sessions are remembered at most, as many as a list may have.
+	maxGone = 10_000
 	// maxHangWait limits the wait between lists that hang, maxRetryWait that between
 	// failed readings of a session, and maxOrphanWait that between readings of a
 	// session that is listed but does not exist.
