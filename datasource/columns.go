@@ -79,19 +79,6 @@ var categoryColours = mapper([]string{
 	bos.Unfinished, blue, // no category, but stands where one could
 })
 
-// unfinished is what became of a node that an ended session was not done with.
-const unfinished = "unfinished"
-
-// outcomeColours has what may have become of a node: a category, or unfinished.
-var outcomeColours = mapper([]string{
-	bos.NotStarted, grey,
-	bos.InProgress, blue,
-	bos.Succeeded, green,
-	bos.Failed, red,
-	bos.Excluded, purple,
-	unfinished, orange,
-})
-
 // mapper returns a mapping of values to colours, given in pairs.
 func mapper(pairs []string) data.ValueMapper {
 	m := make(data.ValueMapper)
