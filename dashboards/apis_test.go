@@ -2,8 +2,10 @@ package dashboards
 
 import (
 	"encoding/json"
+	"fmt"
 	"regexp"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -46,8 +48,23 @@ var servedOnlyBy = map[string]string{
 	"bos_session_staged_nodes": bos.APIv2, // v1 stages nothing
 }
 
-// componentsType is the query type that is about the components of BOS v2.
-const componentsType = "components"
+// componentsTypes are the query types that are about the components of BOS v2.
+var componentsTypes = []string{"components", "components_map"}
+
+// queryTypes are all query types whose frames have columns of their own.
+var queryTypes = append([]string{"sessions", "templates", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "places", "map", "offenders_map", "timeline"}, componentsTypes...)
+
+// anyOf returns a query of a type, with a field if it needs one.
+func anyOf(queryType string) string {
+	switch {
+	case queryType == "places":
+		return `{"queryType":"places","field":"chassis"}`
+	case strings.HasSuffix(queryType, "map"):
+		return fmt.Sprintf(`{"queryType":%q,"field":"chassis/node"}`, queryType)
+	default:
+		return fmt.Sprintf(`{"queryType":%q}`, queryType)
+	}
+}
 
 var metricName = regexp.MustCompile(`\bbos_\w+`)
 
@@ -59,7 +76,7 @@ func (s server) lacks(p panel) bool {
 		if json.Unmarshal(target, &q) != nil {
 			return true
 		}
-		if q.QueryType == componentsType {
+		if slices.Contains(componentsTypes, q.QueryType) {
 			return s.api == bos.APIv2
 		}
 		names := metricName.FindAllString(q.Expr, -1)
@@ -79,12 +96,8 @@ var rowsOnlyIn = map[string][]string{
 	"BOS overview: Error counts over time":          {"failing"},
 	"BOS overview: Stuck and abandoned sessions":    {"stuck"},
 	"BOS overview: Ended sessions by outcome":       {"quiet"},
-	"BOS session: Idle":                             {"running", "failing", "stuck"},
 	"BOS session: Retry":                            {"failing"},
 	"BOS session: Errors":                           {"failing"},
-	"BOS session: Failed nodes by cabinet":          {"failing"},
-	"BOS session: Failed nodes by chassis":          {"failing"},
-	"BOS session: Failed nodes by slot":             {"failing"},
 	"BOS overview: Nodes held by two sessions":      {"stuck"},
 	"BOS nodes: Nodes held by two sessions at once": {"stuck"},
 	"BOS nodes: Repeat offenders":                   {"failing"},

@@ -24,7 +24,7 @@ func checkColumns(t *testing.T, s server) {
 	labelsOf, _ := known(t)
 	ds, ask := gallery(t, s.era)
 	columnsOf := func(queryType string) (names []string) {
-		for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames[0].Fields {
+		for _, f := range ask(ds, anyOf(queryType)).Frames[0].Fields {
 			names = append(names, f.Name, f.Config.DisplayNameFromDS)
 		}
 		return names
@@ -71,7 +71,7 @@ func checkColumns(t *testing.T, s server) {
 				var o struct {
 					Alias                             string
 					Binary                            struct{ Left, Right string }
-					Fields                            map[string]struct{ Aggregations []string }
+					Fields                            json.RawMessage
 					IndexByName, ExcludeByName        map[string]any
 					RenameByName                      map[string]string
 					ColumnField, RowField, ValueField string
@@ -84,7 +84,11 @@ func checkColumns(t *testing.T, s server) {
 					uses(tr.ID, o.Binary.Left, o.Binary.Right)
 					columns = append(columns, o.Alias)
 				case "groupBy":
-					for name, f := range o.Fields {
+					var fields map[string]struct{ Aggregations []string }
+					if err := json.Unmarshal(o.Fields, &fields); err != nil {
+						t.Fatalf("%s: %s: %v", where, tr.ID, err)
+					}
+					for name, f := range fields {
 						uses(tr.ID, name)
 						for _, a := range f.Aggregations {
 							columns = append(columns, name+" ("+a+")")
@@ -98,6 +102,12 @@ func checkColumns(t *testing.T, s server) {
 				case "groupingToMatrix":
 					uses(tr.ID, o.ColumnField, o.RowField, o.ValueField)
 					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[strings.ToLower(o.ColumnField)]))
+				case "partitionByValues":
+					var fields []string
+					if err := json.Unmarshal(o.Fields, &fields); err != nil {
+						t.Fatalf("%s: %s: %v", where, tr.ID, err)
+					}
+					uses(tr.ID, fields...)
 				case "prepareTimeSeries", "merge":
 				default:
 					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)
@@ -153,12 +163,16 @@ func checkColumns(t *testing.T, s server) {
 }
 
 // filteredBy returns the label, or the filter of a query, that a variable is for: that of
-// its name, save for what a selector such as latest stands for.
+// its name, save for what a selector such as latest stands for, and for kinds of places.
 func filteredBy(variable string) string {
-	if variable == "id" {
+	switch variable {
+	case "id":
 		return "session"
+	case "map", "level":
+		return "field"
+	default:
+		return variable
 	}
-	return variable
 }
 
 // Literal values of labels and filters are values that exist.
@@ -200,7 +214,7 @@ func TestValues(t *testing.T) {
 					continue
 				}
 				for key, v := range q {
-					if key == "datasource" || key == "state" && q["queryType"] == componentsType {
+					if key == "datasource" || key == "state" && slices.Contains(componentsTypes, q["queryType"].(string)) {
 						continue // the states of components are not those of sessions
 					}
 					for _, value := range texts(v) {

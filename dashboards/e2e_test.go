@@ -167,6 +167,12 @@ func (s *stack) choose(d dashboard) map[string]chosen {
 	vars := make(map[string]chosen)
 	for _, v := range d.Templating.List {
 		switch {
+		case v.Type == "custom":
+			var values string
+			if err := json.Unmarshal(v.Query, &values); err != nil {
+				s.t.Fatal(err)
+			}
+			vars[v.Name] = chosen{values: strings.Split(values, ",")[:1]}
 		case v.Type != "query":
 			vars[v.Name] = chosen{}
 		case v.Datasource.Type == prometheusType:

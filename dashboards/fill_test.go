@@ -77,7 +77,7 @@ func fillQuery(t *testing.T, raw json.RawMessage, vars map[string]chosen) json.R
 	for key, v := range q {
 		switch v := v.(type) {
 		case string:
-			if key == "node" {
+			if key == "node" || key == "field" {
 				for _, name := range variablesIn(v) {
 					v = strings.Join(vars[name].values, ",")
 				}

@@ -43,7 +43,7 @@ func TestDashboards(t *testing.T) {
 			t.Errorf("%s does not link to the others with its variables and time range: %+v", d.file, d.Links)
 		}
 	}
-	if want := []string{"bos-nodes", "bos-overview", "bos-session"}; !slices.Equal(uids, want) {
+	if want := []string{"bos-machine", "bos-nodes", "bos-overview", "bos-session"}; !slices.Equal(uids, want) {
 		t.Errorf("dashboards %v, want %v", uids, want)
 	}
 }
@@ -216,8 +216,8 @@ func TestLinks(t *testing.T) {
 	}
 	for _, s := range servers {
 		ds, ask := gallery(t, s.era)
-		for _, queryType := range []string{"sessions", "templates", "bootsets", "phases", "nodes", "counts", "errors", "retry", "offenders", "overlaps", "timeline", componentsType} {
-			for _, f := range ask(ds, fmt.Sprintf(`{"queryType":%q}`, queryType)).Frames {
+		for _, queryType := range queryTypes {
+			for _, f := range ask(ds, anyOf(queryType)).Frames {
 				for _, field := range f.Fields {
 					for _, l := range field.Config.Links {
 						check("query type "+queryType+" on "+s.api, l.URL)
@@ -381,7 +381,7 @@ func TestQueries(t *testing.T) {
 func checkQueries(t *testing.T, s server) {
 	vars := map[string]chosen{
 		"session": {values: []string{bossim.GalleryID("running")}}, "id": {values: []string{bossim.GalleryID("running")}}, "template": {values: []string{"compute-sles15sp4"}},
-		"bootset": {many: true, all: true}, "phase": {many: true, all: true}, "category": {many: true, values: []string{"failed"}}, "node": {}, "tenant": {many: true, all: true, allValue: ".*"},
+		"bootset": {many: true, all: true}, "phase": {many: true, all: true}, "category": {many: true, values: []string{"failed"}}, "node": {}, "map": {values: []string{"chassis/node"}}, "level": {values: []string{"slot"}}, "tenant": {many: true, all: true, allValue: ".*"},
 	}
 	ds, ask := gallery(t, s.era)
 	queries := 0
