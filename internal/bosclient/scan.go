@@ -61,7 +61,7 @@ const bufferSize = 64 << 10
 // habits are texts that have occurred, in this document or in others, and may again.
 type habits struct {
 	texts [128][2]string // by their hashes; the later one of two comes first
-	links [128]link      // by the hashes of the names that they follow
+	links [1024]link     // by where they stand; few may share an entry, as they would displace each other
 	times [128]struct {  // by the hashes of their texts
 		text string
 		time time.Time
@@ -453,13 +453,17 @@ func (s *scanner) another() (bool, error) {
 // the member's name. Otherwise it reads the end of the object, and reports so.
 func (s *scanner) member() (name string, end bool, err error) {
 	f := &s.open[len(s.open)-1]
-	usual := &s.links[f.hash%uint64(len(s.links))]
-	if f.begun > 0 && f.hash == usual.from && bytes.HasPrefix(s.buf[s.pos:], usual.text) {
+	from := f.hash
+	if parent := len(s.open) - 2; parent >= 0 {
+		from = bits.RotateLeft64(from, 1) ^ s.open[parent].hash
+	}
+	usual := &s.links[from%uint64(len(s.links))]
+	if from == usual.from && len(usual.text) > 0 && bytes.HasPrefix(s.buf[s.pos:], usual.text) {
 		s.pos += len(usual.text)
-		f.name, f.hash = usual.name, usual.to
+		f.begun, f.name, f.hash = 1, usual.name, usual.to
 		err = s.countMember()
 	} else {
-		begun, start, passed, from := f.begun > 0, s.pos, s.passed, f.hash
+		start, passed := s.pos, s.passed
 		if more, err := s.another(); !more {
 			return "", true, err
 		}
@@ -467,7 +471,7 @@ func (s *scanner) member() (name string, end bool, err error) {
 			return "", false, err
 		}
 		s.next()
-		if begun && s.passed == passed && s.pos-start <= longestShared {
+		if s.passed == passed && s.pos-start <= longestShared {
 			*usual = link{from, f.hash, append(usual.text[:0], s.buf[start:s.pos]...), f.name}
 		}
 	}
@@ -487,12 +491,13 @@ func (s *scanner) note(f *frame) {
 	s.names = append(s.names, f.hash)
 }
 
-// link is what stands between the values of two members. Where it is the same again it need
-// not be taken apart.
+// link is what stands between the values of two members, or before that of the first. Where
+// it is the same again it need not be taken apart.
 type link struct {
-	from, to uint64 // the hashes of the names of both
-	text     []byte
-	name     string // of the second
+	from uint64 // the hash of the name of the first member, if any, and of the object's own
+	to   uint64 // the hash of the name of the second
+	text []byte
+	name string // of the second
 }
 
 // name reads the name of a member and the colon.

@@ -242,14 +242,20 @@ func (g *reading) readComponents(ctx context.Context) error {
 func (g *reading) add(sent *component) error {
 	s := g.session
 	c := sent.as(s.ID)
-	before := g.of(c.ID)
+	number, listed := g.recorder.Table().Number([]byte(c.ID))
+	var before nodeBefore
+	if listed && number < len(g.before) {
+		before = g.before[number]
+	}
 	switch {
 	case c.Session != s.ID && c.StagedSession != s.ID:
 		return nil
 	case g.members != nil && !g.members[c.ID], g.members == nil && g.memo.closed && !before.known:
 		return nil // of a namesake, or read already
 	}
-	number := g.recorder.Number([]byte(c.ID))
+	if !listed {
+		number = g.recorder.Number([]byte(c.ID))
+	}
 	for len(g.read) <= number {
 		g.read = append(g.read, false)
 	}
