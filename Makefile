@@ -8,6 +8,8 @@
 # make check-plugin    the plugin's archive, and its editors in Chromium, with the oldest and newest Grafana
 # make e2e             all programs together, with a real Prometheus and Alertmanager
 # make faults          both programs against every fault of BOS, at every moment in a session's life
+# make bench           measure, and say which bars for speed and size are held
+# make performance     the same, and write docs/performance.md and its picture
 # make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>
 # make fuzz            run every fuzz target on FUZZTIME inputs
 
@@ -32,7 +34,10 @@ PLUGIN := build/plugin/bosexporter-bos-datasource
 FAST := lint test-go test-frontend
 SLOW := check-metrics check-rules check-plugin e2e faults fuzz
 
-.PHONY: all build demo plugin test lint-go lint-frontend $(FAST) $(SLOW) checks grafana clean
+# The packages whose benchmarks have bars, or show how costs grow.
+BENCHED := ./internal/bosv1 ./internal/bosv2 ./internal/inventory ./exporter ./datasource ./cmd/...
+
+.PHONY: all build demo plugin test lint-go lint-frontend $(FAST) $(SLOW) checks bench performance grafana clean
 
 all: build plugin
 
@@ -69,12 +74,14 @@ lint: lint-go lint-frontend
 lint-go:
 	$(LINTER) run ./...
 	cd tools && $(LINTER) run ./...
+	cd tools/bench && $(LINTER) run ./...
 
 lint-frontend: $(FRONTEND)/node_modules
 	cd $(FRONTEND) && npm run --silent lint && npm run --silent typecheck
 
 test-go:
 	go test $(RACE) -timeout 20m ./...
+	go -C tools/bench test $(RACE) ./...
 
 test-frontend: $(FRONTEND)/node_modules
 	cd $(FRONTEND) && npm test --silent
@@ -104,6 +111,19 @@ e2e: build/prometheus build/alertmanager
 # The race detector would distort times and memory. Cells mostly wait, so many run at once.
 faults:
 	cd internal/faults && go test -tags faults -count=1 -parallel 16 -timeout 15m
+
+# One package at a time: others would take its processors.
+build/bench.txt: FORCE
+	@mkdir -p build
+	set -o pipefail; go test -p 1 -run '^$$' -bench . -timeout 30m $(BENCHED) | tee $@
+
+bench: build/bench.txt
+	go -C tools/bench run . $(CURDIR)/$<
+
+performance: build/bench.txt
+	go -C tools/bench run . -docs $(CURDIR)/docs $(CURDIR)/$<
+
+FORCE:
 
 grafana: build plugin build/prometheus build/alertmanager
 	dashboards/grafana.sh "$(GRAFANA)"

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
+	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
@@ -135,6 +136,8 @@ func benchmarkKnown(b *testing.B, w *world, query string) {
 	if r := w.query(query); r.Error != nil || strings.Contains(notices(r), "Only") {
 		b.Fatalf("%v, notices %q", r.Error, notices(r))
 	}
+	defer func(old log.Logger) { log.DefaultLogger = old }(log.DefaultLogger)
+	log.DefaultLogger = log.NewNullLogger()
 	b.ReportAllocs()
 	for b.Loop() {
 		w.query(query)
