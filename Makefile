@@ -10,7 +10,8 @@
 # make faults          both programs against every fault of BOS, at every moment in a session's life
 # make bench           measure, and say which bars for speed and size are held
 # make performance     the same, and write docs/performance.md and its picture
-# make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>
+# make grafana         look at the dashboards: GRAFANA=<folder of an unpacked Grafana>, and
+#                      BOS_URL=<URL> to see a real BOS
 # make fuzz            run every fuzz target on FUZZTIME inputs
 
 SHELL := bash
@@ -125,8 +126,8 @@ performance: build/bench.txt
 
 FORCE:
 
-grafana: build plugin build/prometheus build/alertmanager
-	dashboards/grafana.sh "$(GRAFANA)"
+grafana:
+	@dashboards/grafana.sh
 
 # Inputs that reach new code are not made smaller: that can take a minute for each.
 fuzz:

@@ -1,20 +1,36 @@
 #!/usr/bin/env bash
-# Runs Grafana with the datasource and the dashboards on a simulated BOS, together with
-# bos_exporter, Prometheus and Alertmanager, all on the loopback interface, until Ctrl-C.
+# Runs Grafana with the datasource and the dashboards, together with bos_exporter,
+# Prometheus and Alertmanager, all on the loopback interface, until Ctrl-C. These variables
+# choose what is shown:
 #
-#   dashboards/grafana.sh GRAFANA_HOME [BOS_URL [flags of bos_exporter]]
+#   GRAFANA         folder of an unpacked Grafana, with bin, conf and public
+#   BOS_URL         a BOS to watch; without it, the demo of bos_exporter
+#   BOS_TOKEN_FILE  file with a bearer token for it, as a gateway requires
+#   BOS_CA_FILE     file with the certificate of the authority that signed that of the gateway
 #
-# GRAFANA_HOME is the folder of an unpacked Grafana, with bin, conf and public. Without a
-# URL everything watches the demo of bos_exporter; a BOS given by its URL must not require
-# credentials.
+# Arguments are further flags of bos_exporter.
 set -euo pipefail
-home=$(realpath "${1:?no Grafana given: run make grafana GRAFANA=<folder with bin, conf and public>}")
-bos=${2:-} bos_flag=${2:+--bos.url=$2}
-shift $(($# < 2 ? $# : 2))
 cd "$(dirname "$0")/.."
-grafana=("$home/bin/grafana" server)
-[[ -x ${grafana[0]} ]] || grafana=("$home/bin/grafana-server")
-[[ -x ${grafana[0]} ]] || { echo "$home/bin contains no grafana: GRAFANA must be the folder of an unpacked Grafana" >&2; exit 1; }
+grafana=("${GRAFANA:-}/bin/grafana" server)
+[[ -x ${grafana[0]} ]] || grafana=("${GRAFANA:-}/bin/grafana-server")
+[[ -n ${GRAFANA:-} && -x ${grafana[0]} ]] || {
+	cat >&2 <<-EOF
+		${GRAFANA:-GRAFANA is not set, so} ${GRAFANA:+contains no bin/grafana, so }there is no Grafana to run. Either
+
+		  install a package of Grafana 9.3 or later, then run
+		      make grafana GRAFANA=/usr/share/grafana
+		  or unpack the archive for Linux from https://grafana.com/grafana/download, and give its folder
+		      make grafana GRAFANA=~/grafana-12.3.0
+		  or copy it out of a container image, without running it
+		      docker cp "\$(docker create grafana/grafana:12.3.0)":/usr/share/grafana grafana
+		      make grafana GRAFANA=grafana
+	EOF
+	exit 1
+}
+home=$(realpath "$GRAFANA") grafana[0]=$(realpath "${grafana[0]}")
+bos=${BOS_URL:-} flags=(${BOS_URL:+"--bos.url=$BOS_URL"})
+token=${BOS_TOKEN_FILE:+$(realpath -e "$BOS_TOKEN_FILE")} ca=${BOS_CA_FILE:+$(realpath -e "$BOS_CA_FILE")}
+make --no-print-directory build plugin build/prometheus build/alertmanager
 host=127.0.0.1 exporter=${EXPORTER_PORT:-9936} prometheus=${PROMETHEUS_PORT:-9090} alertmanager=${ALERTMANAGER_PORT:-9093} port=${GRAFANA_PORT:-3000}
 
 data=$(mktemp -d)
@@ -26,6 +42,21 @@ stop() {
 }
 trap stop EXIT
 trap exit INT TERM
+
+if [[ -n $token$ca ]]; then # the same for both programs
+	{
+		[[ -z $token ]] || echo "authorization: {credentials_file: '$token'}"
+		[[ -z $ca ]] || echo "tls_config: {ca_file: '$ca'}"
+	} >"$data/http.yml"
+	flags+=("--bos.http-config=$data/http.yml")
+fi
+cp -r dashboards/provisioning "$data"
+{
+	[[ -z $ca ]] || echo "    jsonData: {tlsAuthWithCACert: true}"
+	[[ -z $token$ca ]] || echo "    secureJsonData:"
+	[[ -z $token ]] || echo "      bearerToken: \$__file{$token}"
+	[[ -z $ca ]] || echo "      tlsCACert: \$__file{$ca}"
+} >>"$data/provisioning/datasources/bos.yaml"
 
 cat >"$data/alertmanager.yml" <<-EOF
 	route: {receiver: nobody}
@@ -40,7 +71,7 @@ cat >"$data/prometheus.yml" <<-EOF
 	    static_configs: [{targets: ["$host:$exporter"]}]
 EOF
 
-build/bos_exporter --web.listen-address=$host:$exporter "${bos_flag:---demo}" "$@" >"$data/demo" 2>"$data/bos_exporter.log" &
+build/bos_exporter --web.listen-address=$host:$exporter "${flags[@]:---demo}" "$@" >"$data/demo" 2>"$data/bos_exporter.log" &
 declare -A log=([$!]=bos_exporter)
 until [[ -n $bos ]]; do # the demo prints the URL of its BOS
 	kill -0 $! 2>/dev/null || { cat "$data/bos_exporter.log" >&2; exit 1; }
@@ -55,7 +86,7 @@ build/prometheus --config.file="$data/prometheus.yml" --storage.tsdb.path="$data
 log[$!]=prometheus
 export PROMETHEUS_URL=http://$host:$prometheus BOS_URL=$bos BOS_DASHBOARDS=$PWD/dashboards
 export GF_SERVER_HTTP_ADDR=$host GF_SERVER_HTTP_PORT=$port
-export GF_PATHS_DATA=$data/grafana GF_PATHS_LOGS=$data/grafana GF_PATHS_PLUGINS=$PWD/build/plugin GF_PATHS_PROVISIONING=$PWD/dashboards/provisioning
+export GF_PATHS_DATA=$data/grafana GF_PATHS_LOGS=$data/grafana GF_PATHS_PLUGINS=$PWD/build/plugin GF_PATHS_PROVISIONING=$data/provisioning
 export GF_PLUGINS_ALLOW_LOADING_UNSIGNED_PLUGINS=bosexporter-bos-datasource GF_PLUGINS_PREINSTALL_DISABLED=true
 export GF_AUTH_ANONYMOUS_ENABLED=true GF_AUTH_ANONYMOUS_ORG_ROLE=Admin GF_ANALYTICS_REPORTING_ENABLED=false GF_ANALYTICS_CHECK_FOR_UPDATES=false
 export GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH=$PWD/dashboards/bos-overview.json
