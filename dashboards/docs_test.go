@@ -3,6 +3,7 @@ package dashboards
 import (
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -67,5 +68,40 @@ func TestDocumentedSources(t *testing.T) {
 	}
 	if columns < 80 {
 		t.Errorf("only %d columns were found", columns)
+	}
+}
+
+// The documentation says which panel answers which question, and names panels that exist.
+func TestDocumentedPanels(t *testing.T) {
+	text, err := os.ReadFile("../docs/dashboards.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	panels := make(map[string][]string) // by dashboard
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			panels[d.Title] = append(panels[d.Title], p.Title)
+		}
+	}
+	_, table, _ := strings.Cut(string(text), "| question | panel | clicks |")
+	questions := 0
+	for line := range strings.Lines(table) {
+		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), " | ")
+		if len(cells) != 3 {
+			continue
+		}
+		questions++
+		dashboard := ""
+		for panel := range strings.SplitSeq(cells[1], "; ") {
+			if title, rest, found := strings.Cut(panel, "*: "); found {
+				dashboard, panel = strings.Trim(title, "* "), rest
+			}
+			if panel = strings.TrimSpace(panel); !slices.Contains(panels[dashboard], panel) {
+				t.Errorf("docs/dashboards.md: %s has no panel %q", dashboard, panel)
+			}
+		}
+	}
+	if questions < 15 {
+		t.Errorf("docs/dashboards.md answers %d questions", questions)
 	}
 }
