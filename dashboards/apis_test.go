@@ -91,7 +91,7 @@ func (s server) lacks(p panel) bool {
 // other panels always do.
 var rowsOnlyIn = map[string][]string{
 	"BOS overview: Running sessions":                {"running", "failing", "stuck"},
-	"BOS overview: Sessions in trouble":             {"failing"},
+	"BOS overview: Sessions in trouble":             {"failing", "stuck"},
 	"BOS overview: Alerts that fire":                {"failing"},
 	"BOS overview: Error counts over time":          {"failing"},
 	"BOS overview: Stuck and abandoned sessions":    {"stuck"},

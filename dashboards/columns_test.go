@@ -108,7 +108,7 @@ func checkColumns(t *testing.T, s server) {
 						t.Fatalf("%s: %s: %v", where, tr.ID, err)
 					}
 					uses(tr.ID, fields...)
-				case "prepareTimeSeries", "merge":
+				case "prepareTimeSeries":
 				default:
 					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)
 				}
