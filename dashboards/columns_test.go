@@ -71,7 +71,7 @@ func checkColumns(t *testing.T, s server) {
 				var o struct {
 					Alias                             string
 					Binary                            struct{ Left, Right string }
-					Fields                            json.RawMessage
+					Fields                            map[string]struct{ Aggregations []string }
 					IndexByName, ExcludeByName        map[string]any
 					RenameByName                      map[string]string
 					ColumnField, RowField, ValueField string
@@ -84,11 +84,7 @@ func checkColumns(t *testing.T, s server) {
 					uses(tr.ID, o.Binary.Left, o.Binary.Right)
 					columns = append(columns, o.Alias)
 				case "groupBy":
-					var fields map[string]struct{ Aggregations []string }
-					if err := json.Unmarshal(o.Fields, &fields); err != nil {
-						t.Fatalf("%s: %s: %v", where, tr.ID, err)
-					}
-					for name, f := range fields {
+					for name, f := range o.Fields {
 						uses(tr.ID, name)
 						for _, a := range f.Aggregations {
 							columns = append(columns, name+" ("+a+")")
@@ -102,12 +98,6 @@ func checkColumns(t *testing.T, s server) {
 				case "groupingToMatrix":
 					uses(tr.ID, o.ColumnField, o.RowField, o.ValueField)
 					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[strings.ToLower(o.ColumnField)]))
-				case "partitionByValues":
-					var fields []string
-					if err := json.Unmarshal(o.Fields, &fields); err != nil {
-						t.Fatalf("%s: %s: %v", where, tr.ID, err)
-					}
-					uses(tr.ID, fields...)
 				case "prepareTimeSeries":
 				default:
 					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)
