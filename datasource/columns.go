@@ -76,7 +76,7 @@ var categoryColours = mapper([]string{
 	bos.Excluded, purple,
 	bos.OnHold, darkRed,
 	bos.Superseded, lightPurple,
-	bos.Unfinished, blue, // no category, but stands where one could
+	bos.Unfinished, lightBlue, // no category, but stands where one could; apart from failed in greys too
 })
 
 // mapper returns a mapping of values to colours, given in pairs.
