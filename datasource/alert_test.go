@@ -62,11 +62,11 @@ func (p *pipes) dial(context.Context, string, string) (net.Conn, error) {
 }
 
 // inBubble runs a test with a world in which time passes only when all of it waits.
-func inBubble(t *testing.T, test func(t *testing.T, w *world)) {
+func inBubble(t *testing.T, scenario bossim.Scenario, test func(t *testing.T, w *world)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		clock := bossim.NewSteppedClock(bossim.GalleryTime)
-		sim := bossim.New(bossim.Gallery(), bossim.EraC, clock.Now)
+		sim := bossim.New(scenario, bossim.EraC, clock.Now)
 		network := &pipes{conns: make(chan net.Conn), done: make(chan struct{})}
 		server := httptest.NewUnstartedServer(sim)
 		server.Listener.Close()
@@ -130,7 +130,7 @@ func TestAlertRulesRefuseOldData(t *testing.T) {
 		{"a settled session of another query", func(w *world) { w.sim.FailSession(well, bossim.Unavailable) }, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T, w *world) {
+			inBubble(t, bossim.Gallery(), func(t *testing.T, w *world) {
 				if r := w.alert(bootSets); r.Error != nil {
 					t.Fatal(r.Error)
 				}

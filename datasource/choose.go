@@ -40,6 +40,48 @@ func (s selection) onlyIDs() bool { return len(s.ids) > 0 && len(s.selectors) ==
 // onlyRange tells whether the time range alone selects sessions.
 func (s selection) onlyRange() bool { return len(s.ids) == 0 && len(s.selectors) == 0 }
 
+// answeredBy tells whether a sweep that is still under way has already read what the query
+// selects. Sessions named by their ids that were never read need not be waited for: they
+// are read as soon as they are asked for.
+func (q *Query) answeredBy(s *inventory.Snapshot, within backend.TimeRange) bool {
+	if !s.ListUp {
+		return false // whether sessions are missing is not known before the end
+	}
+	if q.nothing() {
+		return true
+	}
+	want := q.selection()
+	var candidates []*inventory.Session
+	for i := range s.Sessions {
+		e := &s.Sessions[i]
+		isNamed := want.names(e.ID)
+		switch {
+		case !q.ofTenant(e.Tenant), !isNamed && want.onlyIDs():
+		case isNamed && e.ToRead && !e.Unread, !isNamed && e.ToRead && neverRead(e):
+			return false
+		case !neverRead(e) && !e.Began().After(within.To) && q.describes(e):
+			candidates = append(candidates, e)
+		}
+	}
+	slices.SortFunc(candidates, inventory.NewestFirst)
+	seekLatest := want.selects(selectLatest)
+	for _, e := range candidates {
+		maybe := seekLatest ||
+			want.onlyRange() && !endedBefore(e, within.From) ||
+			(want.selects(selectRunning) || want.selects(selectUnfinished)) && e.Verdict.Ending != bos.Ended
+		if maybe && e.ToRead {
+			return false
+		}
+		seekLatest = seekLatest && !q.State.hasName(string(e.Verdict.State))
+	}
+	return true
+}
+
+// describes tells whether the filters match that the description of a session answers.
+func (q *Query) describes(s *inventory.Session) bool {
+	return q.Template.has(s.Template) && q.Operation.hasName(s.Operation)
+}
+
 // choose selects the sessions of the query. Sessions named by their ids are taken
 // whenever they ran, selectors choose from those that began before the end of the time
 // range, and without either the sessions that overlap the range are taken.
@@ -54,8 +96,13 @@ func (v *view) choose(within backend.TimeRange) error {
 	var candidates []*inventory.Session
 	v.sessions, candidates = v.readable(want, within)
 	slices.SortFunc(candidates, inventory.NewestFirst)
-	for i, s := range candidates {
-		if v.wants(want, s, i == 0, within) && !slices.Contains(v.sessions, s) {
+	seekLatest := want.selects(selectLatest)
+	for _, s := range candidates {
+		if !v.wants(want, s, seekLatest, within) || !v.matches(s, want.names(s.ID)) {
+			continue
+		}
+		seekLatest = false
+		if !slices.Contains(v.sessions, s) {
 			v.sessions = append(v.sessions, s)
 		}
 	}
@@ -69,7 +116,7 @@ func (v *view) choose(within backend.TimeRange) error {
 }
 
 // readable returns the matching sessions that are named by their ids, and those among
-// which selectors and the time range choose. It records those that cannot be read.
+// which selectors, the time range and states choose. It records those that cannot be read.
 func (v *view) readable(want selection, within backend.TimeRange) (named, candidates []*inventory.Session) {
 	late := v.follow(want.ids)
 	for i := range v.snapshot.Sessions {
@@ -86,23 +133,21 @@ func (v *view) readable(want selection, within backend.TimeRange) (named, candid
 		if isNamed {
 			if err := late[s.Key()]; err != nil {
 				v.miss(s, err, true)
-			} else if v.matches(s, true) {
+			} else if v.query.describes(s) && v.matches(s, true) {
 				named = append(named, s)
 			}
 		}
-		if !want.onlyIDs() && !s.Began().After(within.To) && v.matches(s, isNamed) {
+		if !want.onlyIDs() && !s.Began().After(within.To) && v.query.describes(s) {
 			candidates = append(candidates, s)
 		}
 	}
 	return named, candidates
 }
 
-// matches tells whether the filters that choose whole sessions match. A state that
-// could not be read is no match, and recorded as unread.
+// matches tells whether the filter for states matches. A state that could not be read is
+// no match, and recorded as unread.
 func (v *view) matches(s *inventory.Session, certain bool) bool {
 	switch {
-	case !v.query.Template.has(s.Template), !v.query.Operation.hasName(s.Operation):
-		return false
 	case v.query.State.hasName(string(s.Verdict.State)):
 		return true
 	case blind(s):
@@ -111,14 +156,15 @@ func (v *view) matches(s *inventory.Session, certain bool) bool {
 	return false
 }
 
-// wants tells whether a selector or the time range selects a session.
-func (v *view) wants(want selection, s *inventory.Session, isNewest bool, within backend.TimeRange) bool {
+// wants tells whether a selector or the time range selects a session. The latest is sought
+// until one is found that the filters match, too.
+func (v *view) wants(want selection, s *inventory.Session, seekLatest bool, within backend.TimeRange) bool {
 	state := s.Verdict.State
 	if blind(s) && s.StopTime.IsZero() && (want.selects(selectRunning) || want.selects(selectUnfinished)) {
 		v.miss(s, whyUnread(s), false) // nobody knows whether it has ended
 	}
 	return want.onlyRange() && !endedBefore(s, within.From) ||
-		want.selects(selectLatest) && isNewest ||
+		seekLatest ||
 		want.selects(selectRunning) && (state == bos.StatePending || state == bos.StateRunning) ||
 		want.selects(selectUnfinished) && !state.Ended() && !s.Unread
 }

@@ -191,7 +191,7 @@ func (d *Datasource) answer(ctx context.Context, q Query, within backend.TimeRan
 	if alert {
 		cache = min(cache, inventory.DefaultStaleAfter/2) // or the cache alone would make the data too old
 	}
-	v, err := d.view(ctx, q, cache)
+	v, err := d.view(ctx, q, within, cache)
 	if err != nil {
 		return nil, err
 	}
@@ -227,13 +227,13 @@ func (d *Datasource) newView(ctx context.Context, q Query) *view {
 	return v
 }
 
-// view returns a view of a snapshot that is fresh enough, or of an older one with a
-// notice that says how old and why.
-func (d *Datasource) view(ctx context.Context, q Query, cache time.Duration) (*view, error) {
+// view returns a view of a snapshot that is fresh enough, and has all that the query
+// selects, or of an older one with a notice that says how old and why.
+func (d *Datasource) view(ctx context.Context, q Query, within backend.TimeRange, cache time.Duration) (*view, error) {
 	if q.Fresh {
 		cache = 0
 	}
-	s, waited := d.inventory.Fresh(ctx, cache)
+	s, waited := d.inventory.Fresh(ctx, cache, func(s *inventory.Snapshot) bool { return q.answeredBy(s, within) })
 	if s.LastGood.IsZero() {
 		if s.Err != nil {
 			return nil, s.Err
@@ -252,6 +252,8 @@ func (d *Datasource) view(ctx context.Context, q Query, cache time.Duration) (*v
 		v.warn("BOS is being read for the first time: more is known in a moment.")
 	case waited != nil:
 		v.warn("This data is %s old: BOS is still being read.", age(time.Since(s.Swept)))
+	case s.Sweeping() && time.Since(s.ListedAt) > d.settings.cache:
+		v.warn("What has happened in the last %s may be missing: BOS is still being read.", age(time.Since(s.ListedAt)))
 	}
 	return v, nil
 }

@@ -87,7 +87,26 @@ func (v *view) sessionRows() (rows []sessionRow) {
 		}
 		rows = append(rows, r)
 	})
+	v.noteUsual(rows)
 	return rows
+}
+
+// noteUsual gives notice of sessions that a sweep under way has yet to read, and that may
+// count towards what is usual.
+func (v *view) noteUsual(rows []sessionRow) {
+	tasks := make(map[task]bool)
+	for _, r := range rows {
+		tasks[taskOf(r.Session)] = true
+	}
+	missing := 0
+	for i := range v.snapshot.Sessions {
+		if s := &v.snapshot.Sessions[i]; s.ToRead && s.Unread && tasks[taskOf(s)] {
+			missing++
+		}
+	}
+	if missing > 0 {
+		v.inform("Usual durations are those of the sessions read so far: %d like these are still being read.", missing)
+	}
 }
 
 // ofMatching counts the nodes of a session that match the query's patterns, and their

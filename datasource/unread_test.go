@@ -163,7 +163,7 @@ func TestSessionsOfDeletedTemplates(t *testing.T) {
 
 // The first sweep takes longer than a query waits.
 func TestNothingIsClaimedDuringTheFirstSweep(t *testing.T) {
-	inBubble(t, func(t *testing.T, w *world) {
+	inBubble(t, bossim.Gallery(), func(t *testing.T, w *world) {
 		w.sim.Fail(bossim.Describe, bossim.Hang)
 		w.sim.Fail(bossim.BootSet, bossim.Hang)
 		start := time.Now()

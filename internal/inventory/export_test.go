@@ -34,3 +34,6 @@ func (v *Inventory) Held() (known, settled, gone int) {
 
 // Number is that of the sweep.
 func (s *Snapshot) Number() int64 { return s.sweep }
+
+// During is the number of the sweep that has found the snapshot, ended or not.
+func (s *Snapshot) During() int64 { return s.during }

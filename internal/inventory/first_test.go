@@ -215,7 +215,7 @@ func TestFreshDuringTheFirstSweep(t *testing.T) {
 		r.slowly(5 * time.Second)
 		ctx, cancel := context.WithTimeout(t.Context(), 52*time.Second)
 		defer cancel()
-		s, err := d.Fresh(ctx, time.Hour)
+		s, err := d.Fresh(ctx, time.Hour, never)
 		if err == nil || !s.Swept.IsZero() || s.LastGood.IsZero() {
 			t.Fatalf("error %v, swept %s", err, s.Swept)
 		}
@@ -225,8 +225,123 @@ func TestFreshDuringTheFirstSweep(t *testing.T) {
 		if e, _ := s.Session(key("ended-7")); !e.Unread || e.Operation != bos.Reboot || e.Verdict.Ending != bos.Ended {
 			t.Errorf("unread %t, operation %q: the description alone was to be known", e.Unread, e.Operation)
 		}
-		if s, err = d.Fresh(t.Context(), time.Hour); err != nil || s.Swept.IsZero() {
+		if s, err = d.Fresh(t.Context(), time.Hour, never); err != nil || s.Swept.IsZero() {
 			t.Errorf("with patience: error %v, swept %s", err, s.Swept)
 		}
 	})
+}
+
+// bootSetsOf counts how often the boot sets of each session were asked for.
+func bootSetsOf(asked []string) map[string]int {
+	times := make(map[string]int)
+	for _, path := range asked {
+		if id, part, _ := strings.Cut(strings.TrimPrefix(path, "session/"), "/"); part == "status/computes" {
+			times[id]++
+		}
+	}
+	return times
+}
+
+// known tells whether a snapshot has a session that the sweep need not read any more.
+func known(id string) func(*inventory.Snapshot) bool {
+	return func(s *inventory.Snapshot) bool {
+		e, listed := s.Session(key(id))
+		return listed && !e.ToRead && !e.Unread
+	}
+}
+
+// Whoever asks gets an answer once what is asked for has been read, in the first sweep as
+// in later ones, unless a question for what is fresh came after the sweep had begun.
+func TestFreshIsEnoughBeforeTheEndOfTheSweep(t *testing.T) {
+	specs, order := all()
+	inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
+		d := inventory.NewOnDemand(*r.Cfg())
+		defer d.Close()
+		asked := r.slowly(time.Second)
+		for sweep := int64(1); sweep <= 2; sweep++ {
+			before := len(asked())
+			s, err := d.Fresh(t.Context(), 0, known(order[0]))
+			if err != nil || s.During() != sweep || !s.Sweeping() {
+				t.Fatalf("sweep %d: found by %d, under way %t, error %v", sweep, s.During(), s.Sweeping(), err)
+			}
+			if n := len(bootSetsOf(asked()[before:])); n < 1 || n > 2*r.Cfg().Concurrency {
+				t.Errorf("sweep %d: boot sets of %d sessions were asked for, want no more than begin at once", sweep, n)
+			}
+			if s, _ := d.Fresh(t.Context(), time.Second, known(order[0])); s.During() != sweep || !s.Sweeping() {
+				t.Errorf("sweep %d: who takes what is a second old got what was found by %d", sweep, s.During())
+			}
+			late, err := d.Fresh(t.Context(), 0, never)
+			if err != nil || late.Number() != sweep+1 {
+				t.Errorf("who asked for fresh data during sweep %d got that of %d, error %v", sweep, late.Number(), err)
+			}
+			for _, e := range late.Sessions {
+				if e.ToRead {
+					t.Errorf("%s is still to be read after the sweep", e.ID)
+				}
+			}
+			sweep++ // that of the last question
+			d.Unsettle()
+		}
+	})
+}
+
+// While a sweep is under way, a session that somebody follows is read next, and no boot
+// set is read twice.
+func TestFollowDuringASweep(t *testing.T) {
+	specs, _ := all()
+	for _, tt := range []struct {
+		name, id string
+		after    time.Duration // since the sweep began
+		fault    bossim.Fault
+		reason   bos.Reason
+		within   time.Duration
+	}{
+		{name: "before it is described", id: "ended-7", after: 1100 * time.Millisecond, within: 5 * time.Second},
+		{name: "once it is described", id: "ended-0", after: 4100 * time.Millisecond, within: 4 * time.Second},
+		{name: "when its turn has come", id: "ended-7", after: 6500 * time.Millisecond, within: 5 * time.Second},
+		{name: "beyond the maximum age", id: "old-5", after: 6500 * time.Millisecond, within: 5 * time.Second},
+		{name: "that cannot be read", id: "ended-7", after: 1100 * time.Millisecond, fault: bossim.ServerError, reason: bos.Unavailable, within: 3 * time.Second},
+		{name: "that is not listed", id: "none", after: 1100 * time.Millisecond, reason: bos.NotFound, within: 2 * time.Second},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
+				d := inventory.NewOnDemand(*r.Cfg())
+				defer d.Close()
+				if tt.reason == bos.Unavailable {
+					r.sim.FailSession(tt.id, tt.fault)
+				}
+				asked := r.slowly(time.Second)
+				var sweep sync.WaitGroup
+				sweep.Go(func() { d.Sweep(t.Context()) })
+				time.Sleep(tt.after)
+				start := time.Now()
+				var both sync.WaitGroup
+				for range 2 {
+					both.Go(func() {
+						if err := d.Follow(t.Context(), key(tt.id)); (err != nil) != (tt.reason != "") || err != nil && bos.ReasonOf(err) != tt.reason {
+							t.Errorf("error %v, want one of reason %q", err, tt.reason)
+						}
+					})
+				}
+				both.Wait()
+				if took := time.Since(start); took > tt.within {
+					t.Errorf("it took %s, want at most %s", took, tt.within)
+				}
+				if s := d.Snapshot(); tt.reason == "" && !known(tt.id)(s) || !s.Swept.IsZero() {
+					t.Errorf("known %t, swept %s", known(tt.id)(s), s.Swept)
+				}
+				sweep.Wait()
+				for id, n := range bootSetsOf(asked()) {
+					if n != 1 {
+						t.Errorf("the boot set of %s was read %d times", id, n)
+					}
+				}
+				for _, e := range d.Snapshot().Sessions {
+					if e.Unread && e.ID != tt.id && !strings.HasPrefix(e.ID, "old") {
+						t.Errorf("%s was not read", e.ID)
+					}
+				}
+			})
+		})
+	}
 }

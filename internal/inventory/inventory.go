@@ -13,7 +13,6 @@ package inventory
 import (
 	"hash/fnv"
 	"log/slog"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -60,12 +59,13 @@ const (
 // Inventory sweeps BOS. Sweep and Snapshot may be called concurrently.
 type Inventory struct {
 	cfg      Config
-	snapshot atomic.Pointer[Snapshot]
+	board    board
 	lastGood atomic.Pointer[time.Time]
 	nodes    nodeKeeper
-	begun    atomic.Int64 // number of sweeps that have begun
+	begun    atomic.Int64  // number of sweeps that have begun
+	follows  chan follower // received by a sweep under way
 
-	mu      sync.Mutex // held during a sweep; guards what follows
+	turn    chan struct{} // holds an element during a sweep; guards what follows
 	sources []*source
 	records map[bos.Key]*record // all listed sessions
 	// settled holds the keys of settled sessions until they are due to be verified.
@@ -91,6 +91,8 @@ type source struct {
 func New(cfg Config) *Inventory {
 	v := &Inventory{
 		cfg:     cfg,
+		follows: make(chan follower),
+		turn:    make(chan struct{}, 1),
 		nodes:   newNodeKeeper(maxNodeBytes),
 		records: make(map[bos.Key]*record),
 		settled: cache.New(verifyAfter, 0),
@@ -100,12 +102,12 @@ func New(cfg Config) *Inventory {
 	for _, api := range cfg.APIs {
 		v.sources = append(v.sources, &source{api: api})
 	}
-	v.snapshot.Store(&Snapshot{Nodes: v.nodes.table(), Completions: v.ended.clone()})
+	v.board.put(&Snapshot{Nodes: v.nodes.table(), Completions: v.ended.clone()})
 	return v
 }
 
-// Snapshot returns what the last sweep has found. It never waits.
-func (v *Inventory) Snapshot() *Snapshot { return v.snapshot.Load() }
+// Snapshot returns what the last sweep has found, or one under way so far. It never waits.
+func (v *Inventory) Snapshot() *Snapshot { return v.board.snapshot.Load() }
 
 // Address returns the URL of a session, or of BOS where its API is not known.
 func (v *Inventory) Address(k bos.Key) string {

@@ -45,21 +45,36 @@ func (d *OnDemand) Close() {
 }
 
 // Fresh returns the snapshot of a sweep that ended at most age ago, or that began
-// after the call. Concurrent callers share a sweep. If ctx ends first, the sweep goes
-// on, and the latest snapshot is returned with the error of ctx.
-func (d *OnDemand) Fresh(ctx context.Context, age time.Duration) (*Snapshot, error) {
+// after the call. One of a sweep that is still under way will do once it is enough; where
+// age is 0, that sweep must have begun after the call. Concurrent callers share a sweep.
+// If ctx ends first, the sweep goes on, and the latest snapshot is returned with the error
+// of ctx.
+func (d *OnDemand) Fresh(ctx context.Context, age time.Duration, enough func(*Snapshot) bool) (*Snapshot, error) {
 	begun := d.begun.Load()
+	var sweep <-chan singleflight.Result
 	for {
-		s := d.Snapshot()
-		if s.sweep > begun || age > 0 && !s.Swept.IsZero() && time.Since(s.Swept) <= age {
+		if s := d.Snapshot(); s.sweep > begun || age > 0 && !s.Swept.IsZero() && time.Since(s.Swept) <= age {
 			return s, nil
 		}
-		err := d.together(ctx, "sweep", func() error {
-			d.Sweep(d.life)
-			return d.life.Err()
-		})
-		if err != nil {
-			return d.Snapshot(), err
+		if sweep == nil {
+			sweep = d.start("sweep", func() error {
+				d.Sweep(d.life)
+				return d.life.Err()
+			})
+		}
+		next := d.board.wait()
+		if s := d.Snapshot(); (s.during > begun || age > 0 && s.Sweeping()) && enough(s) {
+			return s, nil
+		}
+		select {
+		case <-next:
+		case r := <-sweep:
+			if r.Err != nil {
+				return d.Snapshot(), r.Err
+			}
+			sweep = nil
+		case <-ctx.Done():
+			return d.Snapshot(), context.Cause(ctx)
 		}
 	}
 }
@@ -88,7 +103,18 @@ func (d *OnDemand) Do(ctx context.Context, key string, work func(context.Context
 
 // together does work that outlives ctx, once for all who ask for it at the same time.
 func (d *OnDemand) together(ctx context.Context, key string, work func() error) error {
-	result := d.flights.DoChan(key, func() (_ any, err error) {
+	select {
+	case r := <-d.start(key, work):
+		return r.Err
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// start has work done once for all who ask for it at the same time, and returns where what
+// comes of it is told.
+func (d *OnDemand) start(key string, work func() error) <-chan singleflight.Result {
+	return d.flights.DoChan(key, func() (_ any, err error) {
 		d.mu.Lock()
 		if err := d.life.Err(); err != nil {
 			d.mu.Unlock()
@@ -104,10 +130,4 @@ func (d *OnDemand) together(ctx context.Context, key string, work func() error) 
 		}()
 		return nil, work()
 	})
-	select {
-	case r := <-result:
-		return r.Err
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
 }

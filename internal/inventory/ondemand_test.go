@@ -50,7 +50,7 @@ func TestWhoeverAsksSharesASweep(t *testing.T) {
 			var all sync.WaitGroup
 			for range 10 {
 				all.Go(func() {
-					if _, err := d.Fresh(t.Context(), 0); err != nil {
+					if _, err := d.Fresh(t.Context(), 0, never); err != nil {
 						t.Error(err)
 					}
 				})
@@ -63,7 +63,7 @@ func TestWhoeverAsksSharesASweep(t *testing.T) {
 	if n := lists(); n < 1 || n > 3 {
 		t.Errorf("%d lists for ten who ask at once", n)
 	}
-	if n := r.count(func() { _, _ = d.Fresh(t.Context(), time.Hour) }); n != 0 {
+	if n := r.count(func() { _, _ = d.Fresh(t.Context(), time.Hour, never) }); n != 0 {
 		t.Errorf("%d requests for what is fresh enough", n)
 	}
 }
@@ -78,7 +78,7 @@ func TestSweepOutlastsWhoAsked(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	done := make(chan error)
 	go func() {
-		_, err := d.Fresh(ctx, 0)
+		_, err := d.Fresh(ctx, 0, never)
 		done <- err
 	}()
 	<-asked
@@ -87,7 +87,7 @@ func TestSweepOutlastsWhoAsked(t *testing.T) {
 		t.Errorf("%v", err)
 	}
 	close(release)
-	if s, err := d.Fresh(t.Context(), time.Hour); err != nil || s.Listed != bos.Some(1) {
+	if s, err := d.Fresh(t.Context(), time.Hour, never); err != nil || s.Listed != bos.Some(1) {
 		t.Errorf("the sweep did not go on: %v %+v", err, s)
 	}
 }
@@ -99,7 +99,7 @@ func TestCloseEndsASweep(t *testing.T) {
 	asked := make(chan struct{}, 100)
 	r.sim.Observe(func(*http.Request) { asked <- struct{}{} })
 	go func() {
-		_, err := d.Fresh(t.Context(), 0)
+		_, err := d.Fresh(t.Context(), 0, never)
 		done <- err
 	}()
 	<-asked
@@ -107,7 +107,7 @@ func TestCloseEndsASweep(t *testing.T) {
 	if err := <-done; !errors.Is(err, context.Canceled) {
 		t.Errorf("%v", err)
 	}
-	if _, err := d.Fresh(t.Context(), 0); err == nil {
+	if _, err := d.Fresh(t.Context(), 0, never); err == nil {
 		t.Error("a closed inventory sweeps")
 	}
 }
@@ -130,7 +130,7 @@ func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 		reboot("running", began.Add(-2*time.Minute)),
 		reboot("ended", began.Add(-2*time.Hour), bossim.Trouble{Kind: bossim.NeverReady, Nodes: computes[:1]}),
 	))
-	s, err := d.Fresh(t.Context(), 0)
+	s, err := d.Fresh(t.Context(), 0, never)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -141,7 +141,7 @@ func TestSweepsKeepTheNodesOfAllSessions(t *testing.T) {
 		t.Errorf("a settled session: %q, want %q", got, computes[:1])
 	}
 	for range 5 {
-		s, _ = d.Fresh(t.Context(), 0)
+		s, _ = d.Fresh(t.Context(), 0, never)
 	}
 	if got := names(s, "ended", bos.Boot, bos.Failed); !slices.Equal(got, computes[:1]) {
 		t.Errorf("a settled session, five sweeps later: %q, want %q", got, computes[:1])
@@ -155,7 +155,7 @@ func TestFollow(t *testing.T) {
 		specs = append(specs, reboot(fmt.Sprintf("newer-%02d", i), began.Add(-200*time.Hour)))
 	}
 	r, d := newOnDemand(t, bossim.Scripted(append(specs, reboot("old", began.Add(-300*time.Hour)))...))
-	if _, err := d.Fresh(t.Context(), 0); err != nil {
+	if _, err := d.Fresh(t.Context(), 0, never); err != nil {
 		t.Fatal(err)
 	}
 	follow := func(id string) (requests int, err error) {
@@ -262,7 +262,7 @@ func TestFreshWaitsForASweepThatBeginsLater(t *testing.T) {
 		ask := func() {
 			all.Go(func() {
 				asked := lists.Load()
-				s, err := d.Fresh(t.Context(), 0)
+				s, err := d.Fresh(t.Context(), 0, never)
 				if err != nil || s.Number() <= asked {
 					t.Errorf("asked during sweep %d, got that of sweep %d, error %v", asked, s.Number(), err)
 				}
@@ -289,7 +289,7 @@ func TestRetryAfterIsHeededByFollow(t *testing.T) {
 	inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
 		d := inventory.NewOnDemand(*r.Cfg())
 		defer d.Close()
-		_, _ = d.Fresh(t.Context(), 0)
+		_, _ = d.Fresh(t.Context(), 0, never)
 		r.answerWith(func(path string) bool { return path == "session/s1" }, http.StatusServiceUnavailable, map[string]string{"Retry-After": "60"})
 		read := func() (requests int, err error) {
 			requests = r.count(func() { err = d.Follow(t.Context(), key("s1")) })
@@ -308,3 +308,6 @@ func TestRetryAfterIsHeededByFollow(t *testing.T) {
 		}
 	})
 }
+
+// never has whoever asks wait for the end of the sweep.
+func never(*inventory.Snapshot) bool { return false }

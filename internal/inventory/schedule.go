@@ -17,6 +17,8 @@ const (
 	// publishEvery is the time between snapshots of a sweep that is under way: making one
 	// costs as much as there are sessions.
 	publishEvery = 5 * time.Second
+	// publishAwaited is that time while somebody waits for a snapshot.
+	publishAwaited = 200 * time.Millisecond
 	// maxNodeBytes limits what is kept of the nodes of all sessions: 1,000 sessions of
 	// 12,000 nodes take a third of it.
 	maxNodeBytes = 64 << 20

@@ -60,8 +60,12 @@ type Snapshot struct {
 	// Completions counts the sessions that have ended while BOS was being watched.
 	Completions Completions
 
-	sweep int64 // number of the last sweep that has ended
+	sweep  int64 // number of the last sweep that has ended
+	during int64 // number of the sweep that has found this, ended or not
 }
+
+// Sweeping reports whether the sweep that has found this was still under way.
+func (s *Snapshot) Sweeping() bool { return s.during > s.sweep }
 
 // Session is a listed session.
 type Session struct {
@@ -76,6 +80,8 @@ type Session struct {
 	// Unread is set before its boot sets have been read for the first time. Err says so if
 	// that was tried.
 	Unread bool
+	// ToRead is set while a sweep is under way that has yet to read the session.
+	ToRead bool
 	// Unnamed is set when its nodes are counted, but not known by name: what is kept of
 	// nodes is limited, and an API may have kept no more than their number.
 	Unnamed bool
@@ -135,6 +141,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 		Dropped:       make(map[string]int),
 		Completions:   v.ended.clone(),
 		sweep:         last.sweep,
+		during:        last.sweep,
 	}
 	for i, src := range v.sources {
 		if src.err != nil {

@@ -3,11 +3,9 @@ package inventory
 import (
 	"cmp"
 	"context"
+	"errors"
 	"slices"
-	"sync/atomic"
 	"time"
-
-	"golang.org/x/sync/errgroup"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
@@ -17,13 +15,17 @@ import (
 //
 // A sweep that takes long, as the first one may, also publishes what it has read so far:
 // first the list, then the descriptions of new sessions, then their boot sets, those of
-// unfinished sessions first and of each kind the newest.
+// unfinished sessions first and of each kind the newest. Sessions that somebody follows
+// come before all others.
 func (v *Inventory) Sweep(ctx context.Context) {
-	v.mu.Lock()
-	defer v.mu.Unlock()
+	v.turn <- struct{}{}
+	defer func() { <-v.turn }()
 	start := time.Now()
-	w := &sweep{Inventory: v, readers: make(map[string]Reader), fresh: make(map[bos.Key]bool), before: v.Snapshot()}
-	number := v.begun.Add(1)
+	w := &sweep{
+		Inventory: v, number: v.begun.Add(1), before: v.Snapshot(),
+		readers: make(map[string]Reader), toRead: make(map[bos.Key]bool), fresh: make(map[bos.Key]bool), followers: make(map[bos.Key][]chan<- error),
+	}
+	defer w.dismiss()
 	v.settled.DeleteExpired()
 	v.gone.DeleteExpired()
 
@@ -34,46 +36,56 @@ func (v *Inventory) Sweep(ctx context.Context) {
 		w.readers[src.api.Name()] = src.api.Open()
 	}
 	w.up = listed
-	w.publishFirst(ctx)
 	v.nodes.shed(v.records)
 	due := v.due()
-	unknown := undescribed(due)
-	w.readEach(ctx, unknown, v.describe)
-	for _, r := range unknown {
-		w.fresh[r.session.Key()] = true
-	}
+	w.expect(due)
+	w.publishEarly(ctx)
+	w.readEach(ctx, undescribed(due), false)
 	v.begin()
-	w.publishFirst(ctx)
-	w.readEach(ctx, w.turns(due), w.readInTurn)
+	turns := w.turns(due)
+	w.expect(turns)
+	w.publishEarly(ctx)
+	w.readEach(ctx, turns, true)
 	if ctx.Err() != nil {
 		return
 	}
 	v.logSessions(w.changes)
 	s := v.newSnapshot()
-	s.sweep = number
+	s.sweep, s.during = w.number, w.number
 	s.Swept = time.Now()
 	s.SweepDuration = s.Swept.Sub(start)
 	if asked || w.good+w.failed > 0 { // otherwise nothing has been learnt
 		s.Up = listed || w.good > 0
 	}
 	v.logUp(w.before, s)
-	v.snapshot.Store(s)
+	v.board.put(s)
 }
 
 // sweep is a sweep under way. All of it happens in one goroutine, but for the reading.
 type sweep struct {
 	*Inventory
+	number       int64
 	readers      map[string]Reader
+	toRead       map[bos.Key]bool // the sessions that this sweep has yet to read
 	fresh        map[bos.Key]bool // the sessions that this sweep was the first to describe
-	up           bool             // BOS has given a good response
-	good, failed int              // readings
+	followers    map[bos.Key][]chan<- error
+	up           bool // BOS has given a good response
+	good, failed int  // readings
 	changes      []change
 	before       *Snapshot // that BOS was last logged about
 }
 
-// publishFirst publishes what is known, unless an earlier sweep has published more.
-func (w *sweep) publishFirst(ctx context.Context) {
-	if w.Snapshot().Swept.IsZero() && w.up {
+// expect takes down which sessions the sweep has yet to read.
+func (w *sweep) expect(due []*record) {
+	clear(w.toRead)
+	for _, r := range due {
+		w.toRead[r.session.Key()] = true
+	}
+}
+
+// publishEarly publishes what is known if nothing was known before, or if somebody waits.
+func (w *sweep) publishEarly(ctx context.Context) {
+	if w.up && (w.Snapshot().Swept.IsZero() || w.board.awaited()) {
 		w.publish(ctx)
 	}
 }
@@ -84,12 +96,16 @@ func (w *sweep) publish(ctx context.Context) {
 		return
 	}
 	s := w.newSnapshot()
+	s.during = w.number
+	for i := range s.Sessions {
+		s.Sessions[i].ToRead = w.toRead[s.Sessions[i].Key()]
+	}
 	s.Up = s.Up || w.up
 	if s.Err == nil {
 		w.logUp(w.before, s)
 		w.before = s
 	}
-	w.snapshot.Store(s)
+	w.board.put(s)
 }
 
 // relist lists the sessions, takes up new ones and drops those that have gone. A list
@@ -214,7 +230,7 @@ func (w *sweep) turns(due []*record) []*record {
 	now := w.cfg.Now()
 	var turns []*record
 	for _, r := range due {
-		if r = w.records[r.session.Key()]; r.described {
+		if r = w.records[r.session.Key()]; r.described && w.toRead[r.session.Key()] {
 			turns = append(turns, r)
 		}
 	}
@@ -246,61 +262,113 @@ func order(a, b bool) int {
 }
 
 // reading is what has come of reading a session.
-type reading struct {
-	old, new *record
-	about    bool // it is about the session, rather than about BOS as a whole
-}
+type reading struct{ old, new *record }
 
 // patience is how long to go on reading sessions.
 type patience struct {
 	// run is the number of sessions in a row that hang, or, while their list fails too,
 	// that cannot be read: BOS is down, and no time-out is to be spent on every session.
-	run  atomic.Int64
-	most int64
+	run, most int
 }
 
 // lost reports whether enough sessions were tried.
-func (p *patience) lost() bool { return p.run.Load() >= p.most }
+func (p *patience) lost() bool { return p.run >= p.most }
 
-// readEach has these sessions read, several at once, and takes over what has come of each.
-func (w *sweep) readEach(ctx context.Context, due []*record, read func(context.Context, Reader, *record) *record) {
-	p := &patience{most: int64(max(2*w.cfg.Concurrency, 8))}
-	readings := make(chan reading, len(due)) // so that no reader ever waits
-	go func() {
-		defer close(readings)
-		var g errgroup.Group
-		g.SetLimit(w.cfg.Concurrency)
-		for _, old := range due {
-			g.Go(func() error {
-				if ctx.Err() == nil && !p.lost() {
-					key := old.session.Key()
-					r := safely(old, func() *record { return read(ctx, w.readers[key.API], old) })
-					readings <- reading{old, r, w.judge(p, w.source(key), r.err)}
-				}
-				return nil
-			})
-		}
-		_ = g.Wait() // no function returns an error
-	}()
-	publish := time.NewTicker(publishEvery)
-	defer publish.Stop()
-	news := false
+// readEach has these sessions read, several at once, and takes over what has come of each:
+// whole, or their descriptions alone. Those that somebody follows come first, and whole.
+func (w *sweep) readEach(ctx context.Context, queue []*record, whole bool) {
+	p := &patience{most: max(2*w.cfg.Concurrency, 8)}
+	readings := make(chan reading, w.cfg.Concurrency) // so that no reader ever waits
+	underway := make(map[bos.Key]bool)
+	tick := time.NewTicker(publishAwaited)
+	defer tick.Stop()
+	published, news := time.Now(), false
 	for {
+		for len(queue) > 0 && len(underway) < w.cfg.Concurrency && ctx.Err() == nil && !p.lost() {
+			old := queue[0]
+			queue = queue[1:]
+			key := old.session.Key()
+			underway[key] = true
+			reader, read := w.readers[key.API], w.how(key, whole)
+			go func() {
+				readings <- reading{old, safely(old, func() *record { return read(ctx, reader, old) })}
+			}()
+		}
+		if len(underway) == 0 {
+			return
+		}
 		select {
-		case r, more := <-readings:
-			switch {
-			case !more:
-				return
-			case ctx.Err() == nil: // or it may have failed for that alone
-				w.take(r)
-				news = true
+		case r := <-readings:
+			key := r.old.session.Key()
+			delete(underway, key)
+			if ctx.Err() != nil { // or it may have failed for that alone
+				continue
 			}
-		case <-publish.C:
-			if news {
+			w.take(r, w.judge(p, w.source(key), r.new.err))
+			news = true
+			switch {
+			case w.followers[key] == nil:
+			case !r.new.read && r.new.err == nil: // it was described before somebody asked
+				queue = w.first(key, queue)
+			default:
 				w.publish(ctx)
-				news = false
+				w.tell(key, r.new.err)
+			}
+		case f := <-w.follows:
+			switch r := w.records[f.key]; {
+			case r == nil:
+				f.done <- w.unlisted(f.key)
+			case r.read:
+				w.publish(ctx)
+				f.done <- nil
+			default:
+				w.followers[f.key] = append(w.followers[f.key], f.done)
+				if !underway[f.key] {
+					queue = w.first(f.key, queue)
+				}
+			}
+		case <-tick.C:
+			if news && (w.board.awaited() || time.Since(published) >= publishEvery) {
+				w.publish(ctx)
+				published, news = time.Now(), false
 			}
 		}
+	}
+}
+
+// how returns the way to read a session: its description, or its boot sets, too, with the
+// description that this sweep has read if it has.
+func (w *sweep) how(key bos.Key, whole bool) func(context.Context, Reader, *record) *record {
+	switch {
+	case !whole && w.followers[key] == nil:
+		return w.describe
+	case w.fresh[key]:
+		return func(ctx context.Context, reader Reader, old *record) *record {
+			return w.readBootSets(ctx, reader, old, old)
+		}
+	default:
+		return w.read
+	}
+}
+
+// first puts a session at the head of a queue.
+func (w *sweep) first(key bos.Key, queue []*record) []*record {
+	rest := slices.DeleteFunc(slices.Clone(queue), func(r *record) bool { return r.session.Key() == key })
+	return slices.Insert(rest, 0, w.records[key])
+}
+
+// tell tells those who follow a session what has come of reading it.
+func (w *sweep) tell(key bos.Key, err error) {
+	for _, done := range w.followers[key] {
+		done <- err
+	}
+	delete(w.followers, key)
+}
+
+// dismiss tells those whose sessions the sweep has not read to read them themselves.
+func (w *sweep) dismiss() {
+	for key := range w.followers {
+		w.tell(key, errNotRead)
 	}
 }
 
@@ -310,11 +378,11 @@ func (w *sweep) judge(p *patience, src *source, err error) bool {
 	reason := bos.ReasonOf(err)
 	if src.answered(err) {
 		w.Inventory.good()
-		p.run.Store(0)
+		p.run = 0
 		return true
 	}
 	if !src.listed || bos.IsTimeout(err) {
-		p.run.Add(1)
+		p.run++
 	}
 	return src.listed || reason != bos.ReasonOf(src.err) && reason != bos.NotFound
 }
@@ -325,10 +393,17 @@ func (src *source) answered(err error) bool {
 	return err == nil || src.listed && bos.ReasonOf(err) == bos.NotFound
 }
 
-// take takes over what has been read.
-func (w *sweep) take(r reading) {
+// take takes over what has been read. An error is about the session, or else about BOS as
+// a whole.
+func (w *sweep) take(r reading, about bool) {
 	key := r.old.session.Key()
 	src := w.source(key)
+	if !r.old.described {
+		w.fresh[key] = true
+	}
+	if r.new.read || r.new.err != nil {
+		delete(w.toRead, key)
+	}
 	if src.answered(r.new.err) {
 		w.good++
 		w.up = true
@@ -336,7 +411,7 @@ func (w *sweep) take(r reading) {
 		w.failed++
 	}
 	switch {
-	case !r.about:
+	case !about:
 		w.records[key].backOff.heed(r.new.err)
 		return
 	case r.new.vanished():
@@ -357,24 +432,42 @@ func (v *Inventory) begin() {
 	}
 }
 
-// readInTurn reads a session, with the description that this sweep has read if it has.
-func (w *sweep) readInTurn(ctx context.Context, reader Reader, old *record) *record {
-	if w.fresh[old.session.Key()] {
-		return w.readBootSets(ctx, reader, old, old)
-	}
-	return w.read(ctx, reader, old)
+// errNotRead is what has come of following a session in a sweep that ended before.
+var errNotRead = errors.New("the sweep has ended")
+
+// follower is somebody who wants to know a session whose turn has not come.
+type follower struct {
+	key  bos.Key
+	done chan<- error // takes what has come of reading it, without waiting
 }
 
-// follow reads a session whose turn has not come, and publishes a snapshot that has it. If
-// it cannot be read, nothing of what is known changes.
+// follow reads a session whose turn has not come, or has the sweep under way read it next,
+// and publishes a snapshot that has it.
 func (v *Inventory) follow(ctx context.Context, key bos.Key) error {
-	v.mu.Lock()
-	defer v.mu.Unlock()
-	old := v.records[key]
-	if old == nil {
-		return &bos.Error{Reason: bos.NotFound, URL: v.Address(bos.Key{API: key.API}), Detail: "BOS lists no session " + key.ID}
+	for {
+		done := make(chan error, 1)
+		select {
+		case v.turn <- struct{}{}:
+			defer func() { <-v.turn }()
+			return v.readNow(ctx, key)
+		case v.follows <- follower{key, done}:
+			if err := <-done; err != errNotRead {
+				return err
+			}
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	}
-	if old.read {
+}
+
+// readNow reads a session between sweeps. If it cannot be read, nothing of what is known
+// changes.
+func (v *Inventory) readNow(ctx context.Context, key bos.Key) error {
+	old := v.records[key]
+	switch {
+	case old == nil:
+		return v.unlisted(key)
+	case old.read:
 		return nil // somebody else has asked meanwhile
 	}
 	r := v.read(ctx, v.source(key).api.Open(), old)
@@ -382,6 +475,11 @@ func (v *Inventory) follow(ctx context.Context, key bos.Key) error {
 		return r.err
 	}
 	v.keep(r, v.cfg.Now())
-	v.snapshot.Store(v.newSnapshot())
+	v.board.put(v.newSnapshot())
 	return nil
+}
+
+// unlisted is the error of following a session that is not in the list.
+func (v *Inventory) unlisted(key bos.Key) error {
+	return &bos.Error{Reason: bos.NotFound, URL: v.Address(bos.Key{API: key.API}), Detail: "BOS lists no session " + key.ID}
 }
