@@ -78,7 +78,7 @@ func places(v *view) (data.Frames, error) {
 		field("excluded", "Excluded", "Number of nodes that left the session", tally(func(t bos.Tally) int { return t.Excluded })),
 		shareField("failed_share", "Failed share", "Nodes that failed, as a share of the nodes in the place", shares(func(p *place) int { return p.tally.Failed })),
 		shareField("incomplete_share", "Incomplete share", "Nodes that failed or are unfinished, as a share of the nodes in the place", shares((*place).incomplete)),
-		mapped(field("state", "State", "Worst of what became of the nodes or, of chosen phases, worst category", column(found, func(p *place) string { return p.state })), categoryColours),
+		mapped(field("state", "State", "Worst of what became of the nodes, or how far they are while the session is at work; of chosen phases, the worst category", column(found, func(p *place) string { return p.state })), categoryColours),
 		field("error", "Error", "Error message that most nodes of the place have", column(found, func(p *place) string { return p.error })),
 	), nil
 }
@@ -87,9 +87,14 @@ func places(v *view) (data.Frames, error) {
 // altogether if it asks for none.
 func (v *view) latest() bos.Latest {
 	var sessions []*bos.Session
-	v.eachNamed(func(s *inventory.Session) { sessions = append(sessions, s.Session) })
+	atWork := make(map[*bos.Session]bool)
+	v.eachNamed(func(s *inventory.Session) {
+		sessions = append(sessions, s.Session)
+		atWork[s.Session] = !s.Verdict.State.Ended() && s.Verdict.State != bos.StateAbandoned
+	})
 	return bos.LatestOf(sessions, bos.Aspect{
 		Takes: v.takes, Category: v.query.Category.hasName, Nodes: v.matching, Whole: v.query.Phase.empty(),
+		AtWork: func(s *bos.Session) bool { return atWork[s] },
 	})
 }
 

@@ -23,9 +23,10 @@ type Aspect struct {
 	Category func(name string) bool // leaves out nodes that are in no such category
 	Nodes    func(NodeSet) NodeSet  // leaves out others
 	// Whole is set if what became of nodes in their boot sets counts. The categories are
-	// then Failed, Unfinished, Succeeded and Excluded. Otherwise those of phases count,
-	// and of several the most urgent one.
-	Whole bool
+	// then Failed, Succeeded, Excluded and Unfinished or, in a session at work, InProgress
+	// and NotStarted. Otherwise those of phases count, and of several the most urgent one.
+	Whole  bool
+	AtWork func(*Session) bool
 }
 
 // LatestOf returns where the nodes of sessions stand, which are of one table and come
@@ -40,10 +41,16 @@ func LatestOf(sessions []*Session, a Aspect) Latest {
 			continue
 		}
 		seen, shown = seen.Union(all), a.Nodes(shown).Minus(seen)
-		fates = fates.union(s.fatesIn(a).Within(shown))
+		own := s.fatesIn(a).Within(shown)
+		fates = fates.union(own)
+		if a.Whole {
+			s.stand(own, a.AtWork(s), standing)
+		}
 		for _, p := range s.phases(a) {
 			for _, c := range p.Categories {
-				add(standing, c.Name, c.Nodes.Intersect(shown))
+				if !a.Whole {
+					add(standing, c.Name, c.Nodes.Intersect(shown))
+				}
 			}
 			for _, e := range p.Errors {
 				add(errors, e.Message, e.Nodes.Intersect(shown))
@@ -51,14 +58,34 @@ func LatestOf(sessions []*Session, a Aspect) Latest {
 			add(errors, "", p.Silent().Intersect(shown))
 		}
 	}
-	if a.Whole {
-		standing = map[string]NodeSet{Failed: fates.Failed, Unfinished: fates.Unfinished, Succeeded: fates.Succeeded, Excluded: fates.Excluded}
-	}
 	l := Latest{Fates: fates, Standing: eachOnce(standing)}
 	for _, message := range slices.Sorted(maps.Keys(errors)) {
 		l.Errors = append(l.Errors, PhaseError{message, errors[message]})
 	}
 	return l
+}
+
+// stand adds the nodes of the session, given what became of them, to those that stand as
+// they do.
+func (s *Session) stand(f Fates, atWork bool, standing map[string]NodeSet) {
+	add(standing, Failed, f.Failed)
+	add(standing, Succeeded, f.Succeeded)
+	add(standing, Excluded, f.Excluded)
+	open := f.Unfinished
+	if atWork {
+		for i := range s.BootSets {
+			b := &s.BootSets[i]
+			for j := range b.Phases {
+				here := b.Halted(&b.Phases[j]).Intersect(f.Unfinished)
+				for _, category := range []string{InProgress, NotStarted} {
+					nodes := b.Phases[j].In(category).Intersect(here)
+					add(standing, category, nodes)
+					open = open.Minus(nodes)
+				}
+			}
+		}
+	}
+	add(standing, Unfinished, open)
 }
 
 // add adds nodes to one of several sets.

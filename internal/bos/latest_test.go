@@ -20,6 +20,8 @@ func TestLatestOf(t *testing.T) {
 	all := func(*BootSet, *Phase) bool { return true }
 	anything := func(string) bool { return true }
 	every := func(s NodeSet) NodeSet { return s }
+	ended := func(*Session) bool { return false }
+	isNewer := func(s *Session) bool { return s == newer }
 	only := func(phase string) func(*BootSet, *Phase) bool {
 		return func(_ *BootSet, p *Phase) bool { return p.Name == phase }
 	}
@@ -30,14 +32,15 @@ func TestLatestOf(t *testing.T) {
 		fates    Tally
 		errors   string
 	}{
-		{"altogether", Aspect{all, anything, every, true}, "failed: 3 4; unfinished: 2 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
-		{"by phase", Aspect{all, anything, every, false}, "failed: 3 4; in_progress: 2; odd: 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
-		{"in a phase", Aspect{only(Boot), anything, every, false}, "failed: 4; in_progress: 2; not_started: 3; succeeded: 1 5; excluded: 6", Tally{1, 2, 2, 1}, ": 4"},
-		{"in a phase that only the newer session has", Aspect{only(Shutdown), anything, every, false}, "failed: 3; odd: 8; succeeded: 1 2", Tally{1, 1, 2, 0}, "forced: 1; no power: 3"},
-		{"in a boot set", Aspect{func(b *BootSet, _ *Phase) bool { return b.Name == "login" }, anything, every, true}, "unfinished: 8", Tally{0, 1, 0, 0}, ""},
-		{"in a category of the newest session", Aspect{all, func(name string) bool { return name == Failed }, every, true}, "failed: 3 4", Tally{2, 0, 0, 0}, ": 4; no power: 3"},
-		{"of some nodes", Aspect{all, anything, func(s NodeSet) NodeSet { return s.Intersect(numbers(1, 4)) }, true}, "failed: 4; succeeded: 1", Tally{1, 0, 1, 0}, ": 4; forced: 1"},
-		{"nothing", Aspect{only(Configure), anything, every, true}, "", Tally{}, ""},
+		{"altogether", Aspect{all, anything, every, true, ended}, "failed: 3 4; unfinished: 2 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
+		{"while a session is at work", Aspect{all, anything, every, true, isNewer}, "failed: 3 4; in_progress: 2; unfinished: 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
+		{"by phase", Aspect{all, anything, every, false, ended}, "failed: 3 4; in_progress: 2; odd: 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
+		{"in a phase", Aspect{only(Boot), anything, every, false, ended}, "failed: 4; in_progress: 2; not_started: 3; succeeded: 1 5; excluded: 6", Tally{1, 2, 2, 1}, ": 4"},
+		{"in a phase that only the newer session has", Aspect{only(Shutdown), anything, every, false, ended}, "failed: 3; odd: 8; succeeded: 1 2", Tally{1, 1, 2, 0}, "forced: 1; no power: 3"},
+		{"in a boot set", Aspect{func(b *BootSet, _ *Phase) bool { return b.Name == "login" }, anything, every, true, ended}, "unfinished: 8", Tally{0, 1, 0, 0}, ""},
+		{"in a category of the newest session", Aspect{all, func(name string) bool { return name == Failed }, every, true, ended}, "failed: 3 4", Tally{2, 0, 0, 0}, ": 4; no power: 3"},
+		{"of some nodes", Aspect{all, anything, func(s NodeSet) NodeSet { return s.Intersect(numbers(1, 4)) }, true, ended}, "failed: 4; succeeded: 1", Tally{1, 0, 1, 0}, ": 4; forced: 1"},
+		{"nothing", Aspect{only(Configure), anything, every, true, ended}, "", Tally{}, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			l := LatestOf([]*Session{newer, older}, tt.aspect)
