@@ -76,7 +76,7 @@ func pageEnd(nodes []string, page int) string {
 // of their nodes is told by the status, if others have taken these over.
 func TestCostOfOldSessions(t *testing.T) {
 	t.Parallel()
-	const old = 10
+	const old = 50
 	var specs []bossim.Spec
 	for i := range old {
 		s := spec(fmt.Sprintf("old-%d", i), bos.Boot)
@@ -85,7 +85,7 @@ func TestCostOfOldSessions(t *testing.T) {
 		specs = append(specs, s)
 	}
 	r := newRig(t, bossim.Scripted(specs...), bossim.EraD2)
-	for sweep, want := range []int{6, 2, 0, 0} {
+	for sweep, want := range []int{30, 10, 0, 0} {
 		unread := 0
 		for _, s := range r.sweep(time.Minute).Sessions {
 			switch {
@@ -105,7 +105,7 @@ func TestCostOfOldSessions(t *testing.T) {
 				}
 			}
 		}
-		if unread != want || len(asked) > 4 || sweep > 2 && len(asked) > 0 {
+		if unread != want || len(asked) > 20 || sweep > 2 && len(asked) > 0 {
 			t.Errorf("sweep %d: %d sessions are unread, want %d; asked about %v", sweep, unread, want, asked)
 		}
 		for id, n := range asked {

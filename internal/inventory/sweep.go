@@ -239,7 +239,7 @@ func (w *sweep) turns(due []*record) []*record {
 		return cmp.Or(byFailure(a, b), order(late(a), late(b)),
 			order(!a.session.StopTime.IsZero(), !b.session.StopTime.IsZero()), bos.NewestFirst(a.session, b.session), a.session.Key().Compare(b.session.Key()))
 	})
-	left := w.cfg.Concurrency
+	left := lateEach
 	return slices.DeleteFunc(turns, func(r *record) bool {
 		if late(r) {
 			left--
