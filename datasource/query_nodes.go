@@ -2,8 +2,10 @@ package datasource
 
 import (
 	"cmp"
+	"iter"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
@@ -11,33 +13,29 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// nodes has one row per node, phase and category, the worst categories first. A node
-// that is in two categories of a phase has two rows, which say so.
+// nodeList is the nodes of a category that a query asks for.
+type nodeList struct {
+	session  *inventory.Session
+	start    *time.Time
+	bootSet  *bos.BootSet
+	phase    *bos.Phase
+	category string
+	nodes    bos.NodeSet
+	several  bos.NodeSet // that are in another category of the phase, too
+	remark   func(node int, category string) string
+}
+
+// nodes has one row per node, phase and category, the worst categories first. With a node
+// pattern it tells the history of the nodes: the rows of each stand together, those of the
+// newest session first, and the node that fared worst is the first. A node that is in two
+// categories of a phase has two rows, which say so.
 func nodes(v *view) (data.Frames, error) {
-	type list struct {
-		session  *inventory.Session
-		bootSet  *bos.BootSet
-		phase    *bos.Phase
-		category string
-		nodes    bos.NodeSet
-	}
-	var lists []list
-	total := 0
-	v.eachNamedPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
-		for _, c := range p.Categories {
-			if !v.query.Category.hasName(c.Name) {
-				continue
-			}
-			if nodes := v.matching(c.Nodes); !nodes.Empty() {
-				lists = append(lists, list{s, b, p, c.Name, nodes})
-				total += nodes.Len()
-			}
-		}
-	})
+	lists, total := v.nodeLists()
 	v.noteCut(total, "rows of nodes")
-	slices.SortStableFunc(lists, func(a, b list) int {
-		return cmp.Or(bos.WorstFirst(a.category, b.category), cmp.Compare(a.category, b.category))
-	})
+	inOrder := inListOrder
+	if v.query.Node != "" {
+		inOrder = inNodeOrder
+	}
 
 	// All columns are filled in one pass over the node sets.
 	rows := min(total, v.max)
@@ -45,29 +43,27 @@ func nodes(v *view) (data.Frames, error) {
 	session, bootSet, phase, category, alsoIn, said, api, tenant := texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts()
 	places := make([]*bos.Node, rows)
 	attempts := make([]*int64, rows)
+	start := make([]*time.Time, rows)
 	row := 0
-	for _, l := range lists {
-		several, remark := l.phase.InSeveral(), remarks(l.session, l.phase)
-		for n := range l.nodes.All() {
-			if row == rows {
-				break
-			}
-			session[row], api[row], tenant[row] = l.session.ID, l.session.API, l.session.Tenant
-			bootSet[row], phase[row], category[row] = l.bootSet.Name, l.phase.Name, l.category
-			places[row] = v.snapshot.Nodes.Node(n)
-			said[row] = remark(n, l.category)
-			if several.Has(n) {
-				alsoIn[row] = others(l.phase.CategoriesOf(n), l.category)
-			}
-			if tries := l.phase.Tries(n); tries > 1 {
-				many := int64(tries)
-				attempts[row] = &many
-			}
-			row++
-		}
+	for l, n := range inOrder(lists) {
 		if row == rows {
 			break
 		}
+		if l.remark == nil {
+			l.several, l.remark = l.phase.InSeveral(), remarks(l.session, l.phase)
+		}
+		session[row], start[row], api[row], tenant[row] = l.session.ID, l.start, l.session.API, l.session.Tenant
+		bootSet[row], phase[row], category[row] = l.bootSet.Name, l.phase.Name, l.category
+		places[row] = v.snapshot.Nodes.Node(n)
+		said[row] = l.remark(n, l.category)
+		if l.several.Has(n) {
+			alsoIn[row] = others(l.phase.CategoriesOf(n), l.category)
+		}
+		if tries := l.phase.Tries(n); tries > 1 {
+			many := int64(tries)
+			attempts[row] = &many
+		}
+		row++
 	}
 	cabinet, chassis, slot, bmc, number := placeFields(places)
 	return v.table(
@@ -82,7 +78,68 @@ func nodes(v *view) (data.Frames, error) {
 		apiField(api),
 		tenantField(tenant),
 		field("attempts", "Attempts", "How often BOS has tried the node in the phase; empty if not more than once, as far as is known", attempts),
+		field("start", "Started", "Start time of the session", start),
 	), nil
+}
+
+// nodeLists returns the nodes that the query asks for, by session, the newest first, boot
+// set, phase and category, the worst first, and how many rows they make.
+func (v *view) nodeLists() (lists []nodeList, rows int) {
+	v.eachNamedPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, _ bos.State) {
+		before := len(lists)
+		for _, c := range p.Categories {
+			if !v.query.Category.hasName(c.Name) {
+				continue
+			}
+			if nodes := v.matching(c.Nodes); !nodes.Empty() {
+				lists = append(lists, nodeList{session: s, start: optionalTime(s.StartTime), bootSet: b, phase: p, category: c.Name, nodes: nodes})
+				rows += nodes.Len()
+			}
+		}
+		sortWorstFirst(lists[before:])
+	})
+	return lists, rows
+}
+
+func sortWorstFirst(lists []nodeList) {
+	slices.SortStableFunc(lists, func(a, b nodeList) int {
+		return cmp.Or(bos.WorstFirst(a.category, b.category), cmp.Compare(a.category, b.category))
+	})
+}
+
+// inListOrder yields the nodes list by list, the worst categories first.
+func inListOrder(lists []nodeList) iter.Seq2[*nodeList, int] {
+	sortWorstFirst(lists)
+	return func(yield func(*nodeList, int) bool) {
+		for i := range lists {
+			for n := range lists[i].nodes.All() {
+				if !yield(&lists[i], n) {
+					return
+				}
+			}
+		}
+	}
+}
+
+// inNodeOrder yields the lists of each node in their order, the nodes that fared worst
+// first.
+func inNodeOrder(lists []nodeList) iter.Seq2[*nodeList, int] {
+	return func(yield func(*nodeList, int) bool) {
+		var before bos.NodeSet
+		worstFirst := slices.Clone(lists)
+		sortWorstFirst(worstFirst)
+		for i := range worstFirst {
+			nodes := worstFirst[i].nodes
+			for n := range nodes.Minus(before).All() {
+				for j := range lists {
+					if lists[j].nodes.Has(n) && !yield(&lists[j], n) {
+						return
+					}
+				}
+			}
+			before = before.Union(nodes)
+		}
+	}
 }
 
 // remarks returns a function that has the error message of a node in a category of a
