@@ -44,7 +44,7 @@ func offendersMap(v *view) (data.Frames, error) {
 	var sessions []*bos.Session
 	v.eachNamed(func(s *inventory.Session) { sessions = append(sessions, s.Session) })
 	failures := make(map[int]int64)
-	for _, o := range bos.Offenders(sessions, v.takes) {
+	for _, o := range bos.Offenders(sessions, func(int) bool { return false }, v.takes) {
 		failures[o.Node] = int64(o.Sessions)
 	}
 	all := bos.LatestOf(sessions, bos.Aspect{Takes: v.takes, Category: func(string) bool { return true }, Nodes: v.matching}).Fates.All()

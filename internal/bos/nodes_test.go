@@ -348,21 +348,39 @@ func TestOffenders(t *testing.T) {
 		failing(map[string][]int{Boot: {1}}),
 		failing(map[string][]int{Boot: {2}, Shutdown: {2, 1}}),
 		failing(map[string][]int{Configure: {3}}),
+		reading(Reboot, 0, reported("a", // the last three are at work, or were left there
+			testPhase{name: Shutdown, nodes: in{Succeeded: {3, 4, 5, 9}}},
+			testPhase{name: Boot, nodes: in{Succeeded: {4, 9}, InProgress: {3, 5}}},
+			testPhase{name: Configure, nodes: in{NotStarted: {3, 4, 5}, Succeeded: {9}}})),
 	}
-	var got []string
-	for _, o := range Offenders(sessions, everyPhase) {
-		got = append(got, fmt.Sprint(testTable.Node(o.Node).Name, " ", o.Sessions, " ", o.Phases, " ", o.Last))
+	listed := func(ended bool, take func(*BootSet, *Phase) bool) (got []string) {
+		for _, o := range Offenders(sessions, func(int) bool { return ended }, take) {
+			got = append(got, fmt.Sprint(testTable.Node(o.Node).Name, " ", o.Sessions, " ", o.Unfinished, " ", o.Phases, " ", o.Last))
+		}
+		return got
 	}
+	got := listed(false, everyPhase)
 	want := []string{
-		testNode(1) + " 2 [boot shutdown] 0",
-		testNode(2) + " 1 [boot shutdown] 1",
-		testNode(3) + " 1 [configure] 2",
+		testNode(1) + " 2 0 [boot shutdown] 0",
+		testNode(2) + " 1 0 [boot shutdown] 1",
+		testNode(3) + " 1 0 [configure] 2",
 	}
 	if !slices.Equal(got, want) {
 		t.Errorf("got  %q\nwant %q", got, want)
 	}
-	if some := Offenders(sessions, func(_ *BootSet, p *Phase) bool { return p.Name == Configure }); len(some) != 1 {
-		t.Errorf("of one phase: %+v", some)
+	got = listed(true, everyPhase)
+	want = []string{
+		want[0],
+		testNode(3) + " 1 1 [boot configure] 2",
+		want[1],
+		testNode(4) + " 0 1 [configure] 3",
+		testNode(5) + " 0 1 [boot] 3",
+	}
+	if !slices.Equal(got, want) {
+		t.Errorf("with unfinished ones: got  %q\nwant %q", got, want)
+	}
+	if some := listed(true, func(_ *BootSet, p *Phase) bool { return p.Name == Configure }); len(some) != 2 {
+		t.Errorf("of one phase: %q, want a failed node and one that was left there", some)
 	}
 }
 
