@@ -85,7 +85,7 @@ func TestCostOfOldSessions(t *testing.T) {
 		specs = append(specs, s)
 	}
 	r := newRig(t, bossim.Scripted(specs...), bossim.EraD2)
-	for sweep, want := range []int{30, 10, 0, 0} {
+	for sweep, want := range []int{46, 26, 6, 0, 0} {
 		unread := 0
 		for _, s := range r.sweep(time.Minute).Sessions {
 			switch {
@@ -105,7 +105,7 @@ func TestCostOfOldSessions(t *testing.T) {
 				}
 			}
 		}
-		if unread != want || len(asked) > 20 || sweep > 2 && len(asked) > 0 {
+		if unread != want || len(asked) > 20 || sweep > 3 && len(asked) > 0 {
 			t.Errorf("sweep %d: %d sessions are unread, want %d; asked about %v", sweep, unread, want, asked)
 		}
 		for id, n := range asked {

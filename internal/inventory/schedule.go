@@ -14,8 +14,8 @@ const (
 	// verifyAfter is how long a settled session is trusted to stay as it is; up to
 	// as much again is added, so that sessions settled together drift apart.
 	verifyAfter = 6 * time.Hour
-	// lateEach is how many sessions beyond the maximum age a sweep reads, each once: 2,000
-	// are known after an hour, and none holds up those at work.
+	// lateEach is how many sessions beyond the maximum age a sweep reads, each once, so that
+	// they hold up no others: 2,000 are known after an hour. The first sweep reads fewer.
 	lateEach = 20
 	// publishEvery is the time between snapshots of a sweep that is under way: making one
 	// costs as much as there are sessions.

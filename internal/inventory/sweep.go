@@ -240,6 +240,9 @@ func (w *sweep) turns(due []*record) []*record {
 			order(!a.session.StopTime.IsZero(), !b.session.StopTime.IsZero()), bos.NewestFirst(a.session, b.session), a.session.Key().Compare(b.session.Key()))
 	})
 	left := lateEach
+	if w.Snapshot().Swept.IsZero() {
+		left = w.cfg.Concurrency // the first sweep has enough to do
+	}
 	return slices.DeleteFunc(turns, func(r *record) bool {
 		if late(r) {
 			left--
