@@ -44,8 +44,8 @@ type scanner struct {
 type frame struct {
 	array bool
 	begun int    // how many of its members or elements have been begun
-	name  string // of the current member
-	hash  uint64 // of name
+	name  string // of the current member, for people
+	hash  uint64 // of that name
 	names int    // where the names of its members begin in scanner.names
 	// seen has a bit for each of these names; doubtful is set if two may be the same.
 	seen     [2]uint64
@@ -453,30 +453,30 @@ func (s *scanner) another() (bool, error) {
 // the member's name. Otherwise it reads the end of the object, and reports so.
 func (s *scanner) member() (name string, end bool, err error) {
 	f := &s.open[len(s.open)-1]
-	from := f.hash
+	from, first := bits.RotateLeft64(f.hash, 1), f.begun == 0
 	if parent := len(s.open) - 2; parent >= 0 {
-		from = bits.RotateLeft64(from, 1) ^ s.open[parent].hash
+		from ^= s.open[parent].hash
 	}
 	usual := &s.links[from%uint64(len(s.links))]
-	if from == usual.from && len(usual.text) > 0 && bytes.HasPrefix(s.buf[s.pos:], usual.text) {
+	if from == usual.from && first == usual.first && len(usual.text) > 0 && bytes.HasPrefix(s.buf[s.pos:], usual.text) {
 		s.pos += len(usual.text)
-		f.begun, f.name, f.hash = 1, usual.name, usual.to
-		err = s.countMember()
+		f.begun, f.name, f.hash = 1, usual.name, usual.hash
+		name, err = usual.name, s.countMember()
 	} else {
 		start, passed := s.pos, s.passed
 		if more, err := s.another(); !more {
 			return "", true, err
 		}
-		if err := s.name(f); err != nil {
+		if name, err = s.name(f); err != nil {
 			return "", false, err
 		}
 		s.next()
 		if s.passed == passed && s.pos-start <= longestShared {
-			*usual = link{from, f.hash, append(usual.text[:0], s.buf[start:s.pos]...), f.name}
+			*usual = link{from, first, append(usual.text[:0], s.buf[start:s.pos]...), f.hash, f.name}
 		}
 	}
 	s.note(f)
-	return f.name, false, err
+	return name, false, err
 }
 
 // note takes down the name of a member. Each may occur once in an object.
@@ -494,26 +494,32 @@ func (s *scanner) note(f *frame) {
 // link is what stands between the values of two members, or before that of the first. Where
 // it is the same again it need not be taken apart.
 type link struct {
-	from uint64 // the hash of the name of the first member, if any, and of the object's own
-	to   uint64 // the hash of the name of the second
-	text []byte
-	name string // of the second
+	from  uint64 // the hash of the names of the member in front of it and of the object itself
+	first bool   // there is no member in front of it, and so no comma in it
+	text  []byte
+	hash  uint64 // of name
+	name  string // of the member behind it
 }
 
-// name reads the name of a member and the colon.
-func (s *scanner) name(f *frame) error {
+// name reads the name of a member and the colon. Of a long name the frame has the beginning
+// alone, as many objects may be open.
+func (s *scanner) name(f *frame) (string, error) {
 	f.begun = 0 // an error is one of the object
 	if s.next() != '"' {
-		return s.invalid(0, "at the beginning of a name")
+		return "", s.invalid(0, "at the beginning of a name")
 	}
 	text, err := s.text()
 	if err != nil {
-		return err
+		return "", err
 	}
 	f.begun = 1
 	f.hash = maphash.Bytes(seed, text)
-	f.name = s.shared(text, f.hash)
-	return s.colon()
+	name := s.shared(text, f.hash)
+	f.name = name
+	if len(name) > longestShared {
+		f.name = strings.Clone(name[:longestShared])
+	}
+	return name, s.colon()
 }
 
 // seed makes it impossible to choose texts that have the same hash.

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"strings"
 	"testing"
 	"testing/iotest"
@@ -164,37 +165,96 @@ func FuzzScan(f *testing.F) {
 		f.Add([]byte(s))
 	}
 	f.Fuzz(func(t *testing.T, document []byte) {
-		if len(document) > maxName {
-			return // it may exceed a limit
-		}
-		want, wantErr := readReference(document)
-		for name, stream := range map[string]io.Reader{
-			"at once":      bytes.NewReader(document),
-			"byte by byte": iotest.OneByteReader(bytes.NewReader(document)),
-			"in halves":    iotest.HalfReader(bytes.NewReader(document)),
-			"with its end": iotest.DataErrReader(bytes.NewReader(document)),
-		} {
-			var got any
-			err, broken := decodeAll(stream, Limits{}, func(d *Decoder) (err error) {
-				got, err = readWhole(d)
-				return err
-			})
-			if (err != nil) != (wantErr != nil) || broken != nil {
-				t.Errorf("%s: error %v (%v), want %v", name, err, broken, wantErr)
-			}
-			if err == nil && fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
-				t.Errorf("%s: got %q, want %q", name, got, want)
-			}
-		}
-		for name, stream := range map[string]io.Reader{
-			"at once":      bytes.NewReader(document),
-			"byte by byte": iotest.OneByteReader(bytes.NewReader(document)),
-		} {
-			if err, broken := decodeAll(stream, Limits{}, (*Decoder).SkipValue); (err != nil) != (wantErr != nil) || broken != nil {
-				t.Errorf("skipped %s: error %v (%v), want %v", name, err, broken, wantErr)
-			}
+		if len(document) <= maxName { // others may exceed a limit
+			checkScan(t, document)
 		}
 	})
+}
+
+// What stands between members is remembered from one document to the next: where it must
+// not stand it is refused all the same.
+func TestScanOfSimilarDocuments(t *testing.T) {
+	for _, document := range []string{
+		`{"a":{"b":1}"b":2}`, `{"q":1,"w":2}`, `{"q":{,"w":1}}`, `{"q":{"w":1,"q":2}}`, `{"w":{"q":1},"q":{"w":1}}`,
+		`{"q":{"w":1"q":2}}`, `{"w":{"q":1}"q":2}`, `{,"q":1}`, `{"q":1"w":2}`, `[{"q":1,"w":2},{"q":1"w":2}]`,
+	} {
+		checkScan(t, []byte(document))
+	}
+	many := "{"
+	for i := range 60 { // equal names in objects that stand side by side
+		many += fmt.Sprintf(`"%d":{"q":1},`, i)
+	}
+	checkScan(t, []byte(many+`"q":1}`))
+	checkScan(t, []byte(many+`"7":1}`))
+	random := rand.New(rand.NewPCG(1, 1))
+	var value func(depth int) string
+	members := func(depth int, begin, end, name string) string {
+		text := begin
+		for i := range random.IntN(4) {
+			if i > 0 {
+				text += ","
+			}
+			if name != "" {
+				text += `"` + name[:random.IntN(len(name)+1)] + `":`
+			}
+			text += value(depth + 1)
+		}
+		return text + end
+	}
+	value = func(depth int) string {
+		switch k := random.IntN(5); {
+		case depth > 4 || k == 0:
+			return []string{"1", `""`, `"a"`, "null"}[random.IntN(4)]
+		case k < 4:
+			return members(depth, "{", "}", "abc")
+		default:
+			return members(depth, "[", "]", "")
+		}
+	}
+	for range 20_000 {
+		document := []byte(value(0))
+		if at := random.IntN(len(document)); random.IntN(2) == 0 { // break it, mostly
+			document[at] = `{}[],:"1 `[random.IntN(9)]
+		}
+		if len(document) <= maxName {
+			checkScan(t, document)
+		}
+		if t.Failed() {
+			return
+		}
+	}
+}
+
+// checkScan checks that the decoder and another library agree about a document.
+func checkScan(t *testing.T, document []byte) {
+	t.Helper()
+	want, wantErr := readReference(document)
+	for name, stream := range map[string]io.Reader{
+		"at once":      bytes.NewReader(document),
+		"byte by byte": iotest.OneByteReader(bytes.NewReader(document)),
+		"in halves":    iotest.HalfReader(bytes.NewReader(document)),
+		"with its end": iotest.DataErrReader(bytes.NewReader(document)),
+	} {
+		var got any
+		err, broken := decodeAll(stream, Limits{}, func(d *Decoder) (err error) {
+			got, err = readWhole(d)
+			return err
+		})
+		if (err != nil) != (wantErr != nil) || broken != nil {
+			t.Errorf("%s, %s: error %v (%v), want %v", document, name, err, broken, wantErr)
+		}
+		if err == nil && fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {
+			t.Errorf("%s, %s: got %q, want %q", document, name, got, want)
+		}
+	}
+	for name, stream := range map[string]io.Reader{
+		"at once":      bytes.NewReader(document),
+		"byte by byte": iotest.OneByteReader(bytes.NewReader(document)),
+	} {
+		if err, broken := decodeAll(stream, Limits{}, (*Decoder).SkipValue); (err != nil) != (wantErr != nil) || broken != nil {
+			t.Errorf("%s, skipped %s: error %v (%v), want %v", document, name, err, broken, wantErr)
+		}
+	}
 }
 
 // readReference reads a document with another library.
