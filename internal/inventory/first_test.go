@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -202,6 +203,24 @@ func TestLongSweepsPublish(t *testing.T) {
 			t.Errorf("afterwards swept %s, before %s", after.Swept, before.Swept)
 		}
 	})
+}
+
+// The newest come first whatever they are called.
+func TestFirstSweepReadsTheNewestFirst(t *testing.T) {
+	specs := []bossim.Spec{reboot("a", began.Add(-4*time.Hour)), reboot("b", began.Add(-2*time.Hour)), reboot("c", began.Add(-3*time.Hour))}
+	inBubble(t, bossim.Scripted(specs...), bossim.EraC, func(t *testing.T, r *rig) {
+		asked := r.slowly(time.Millisecond)
+		r.Sweep(t.Context())
+		var read []string
+		for _, path := range asked() {
+			if id, ok := strings.CutSuffix(strings.TrimPrefix(path, "session/"), "/status/computes"); ok {
+				read = append(read, id)
+			}
+		}
+		if want := []string{"b", "c", "a"}; !slices.Equal(read, want) {
+			t.Errorf("read in the order %v, want %v", read, want)
+		}
+	}, func(c *inventory.Config) { c.Concurrency = 1 })
 }
 
 // While the first sweep is under way, whoever asks waits for it, and gets what is known

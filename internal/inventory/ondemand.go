@@ -51,13 +51,19 @@ func (d *OnDemand) Close() {
 // of ctx.
 func (d *OnDemand) Fresh(ctx context.Context, age time.Duration, enough func(*Snapshot) bool) (*Snapshot, error) {
 	begun := d.begun.Load()
+	swept := func(s *Snapshot) bool {
+		return s.sweep > begun || age > 0 && !s.Swept.IsZero() && time.Since(s.Swept) <= age
+	}
 	var sweep <-chan singleflight.Result
 	for {
-		if s := d.Snapshot(); s.sweep > begun || age > 0 && !s.Swept.IsZero() && time.Since(s.Swept) <= age {
+		if s := d.Snapshot(); swept(s) {
 			return s, nil
 		}
 		if sweep == nil {
 			sweep = d.start("sweep", func() error {
+				if swept(d.Snapshot()) {
+					return nil // another sweep has come first
+				}
 				d.Sweep(d.life)
 				return d.life.Err()
 			})
