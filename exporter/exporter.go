@@ -218,12 +218,12 @@ func (e *Exporter) Handler() http.Handler {
 func (e *Exporter) metrics() *exposition {
 	return &exposition{
 		own: promhttp.HandlerFor(e.self, promhttp.HandlerOpts{
-			ErrorLog:            slog.NewLogLogger(e.logger.Handler(), slog.LevelError),
-			ErrorHandling:       promhttp.HTTPErrorOnError, // report only the first: scrapers hang up halfway
-			Registry:            e.self,
-			MaxRequestsInFlight: maxRequests,
-			EnableOpenMetrics:   true,
+			ErrorLog:          slog.NewLogLogger(e.logger.Handler(), slog.LevelError),
+			ErrorHandling:     promhttp.HTTPErrorOnError, // report only the first: scrapers hang up halfway
+			Registry:          e.self,
+			EnableOpenMetrics: true,
 		}),
+		scrapes: make(chan struct{}, maxRequests),
 		families: snapshotFamilies{
 			inventory:  e.inventory,
 			collectors: e.cfg.Collectors,
