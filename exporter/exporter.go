@@ -197,11 +197,14 @@ func (e *Exporter) Handler() http.Handler {
 		fmt.Fprintln(w, "bos_exporter is healthy.")
 	})
 	mux.HandleFunc("GET "+readyPath, func(w http.ResponseWriter, _ *http.Request) {
-		if s := e.inventory.Snapshot(); s.Swept.IsZero() || s.LastGood.IsZero() {
+		switch s := e.inventory.Snapshot(); {
+		case e.inventory.LastGood().IsZero():
 			http.Error(w, "bos_exporter is not ready: BOS has not answered successfully yet.", http.StatusServiceUnavailable)
-			return
+		case s.Swept.IsZero() || s.LastGood.IsZero():
+			http.Error(w, "bos_exporter is not ready: BOS answers, but the first good sweep is still under way.", http.StatusServiceUnavailable)
+		default:
+			fmt.Fprintln(w, "bos_exporter is ready.")
 		}
-		fmt.Fprintln(w, "bos_exporter is ready.")
 	})
 	mux.HandleFunc("GET /{$}", e.landing)
 	if e.cfg.Pprof {

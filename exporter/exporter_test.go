@@ -11,6 +11,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/prometheus/exporter-toolkit/web"
@@ -133,6 +134,58 @@ func landing(t *testing.T, e *Exporter) string {
 		t.Fatal(err)
 	}
 	return string(body)
+}
+
+// During the first sweep, sessions are shown before all of them have been read.
+func TestPagesTellThatTheFirstSweepIsUnderWay(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sim := bossim.New(bossim.Documented(), bossim.EraC, bossim.NewSteppedClock(bossim.DocumentedTime).Now)
+		sim.Observe(func(*http.Request) { time.Sleep(10 * time.Second) })
+		cfg := config("http://bos.test")
+		cfg.Timeout, cfg.Transport = time.Minute, inProcess{sim}
+		e, err := New(cfg, slog.New(slog.DiscardHandler), io.Discard)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ready := func() string {
+			w := httptest.NewRecorder()
+			e.Handler().ServeHTTP(w, httptest.NewRequest(http.MethodGet, readyPath, nil))
+			return w.Body.String()
+		}
+		const beingRead = "still being read"
+		begun, swept := time.Now(), make(chan struct{})
+		go func() {
+			defer close(swept)
+			e.inventory.Sweep(t.Context())
+		}()
+		shown := false
+		time.Sleep(time.Second / 2) // so as not to look just when a request ends
+		for under := true; under; {
+			want := "BOS has not answered successfully yet"
+			if e.inventory.Snapshot().Up {
+				want = "BOS answers, but the first good sweep is still under way"
+			}
+			if got := ready(); !strings.Contains(got, want) {
+				t.Errorf("after %s: %s", time.Since(begun), got)
+			}
+			page := landing(t, e)
+			if !strings.Contains(page, beingRead) {
+				t.Errorf("after %s, the landing page lacks %q", time.Since(begun), beingRead)
+			}
+			shown = shown || strings.Contains(page, "<table>")
+			select {
+			case <-swept:
+				under = false
+			case <-time.After(time.Second):
+			}
+		}
+		if !shown {
+			t.Error("no session was shown during the first sweep")
+		}
+		if got, page := ready(), landing(t, e); got != "bos_exporter is ready.\n" || strings.Contains(page, beingRead) {
+			t.Errorf("after the first sweep: %s%s", got, page)
+		}
+	})
 }
 
 func TestLandingPageOfAnEmptyBOS(t *testing.T) {
