@@ -24,6 +24,8 @@ func TestAnswersBeforeTheEndOfTheFirstSweep(t *testing.T) {
 			Created:  bossim.GalleryTime.Add(-2*time.Hour - time.Duration(i)*4*time.Hour),
 			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(8)}}})
 	}
+	const failing = 9
+	specs[failing].BootSets[0].Troubles = []bossim.Trouble{{Kind: bossim.NeverReady, Nodes: bossim.Nodes(8)}}
 	hours := func(n int) backend.TimeRange {
 		return backend.TimeRange{From: bossim.GalleryTime.Add(-time.Duration(n) * time.Hour), To: bossim.GalleryTime}
 	}
@@ -39,6 +41,7 @@ func TestAnswersBeforeTheEndOfTheFirstSweep(t *testing.T) {
 		{name: "a template", query: `{"queryType":"bootsets","template":["template-1"]}`, within: hours(8), rows: 1, most: 7},
 		{name: "the latest", query: `{"queryType":"bootsets","session":["latest"]}`, within: hours(168), rows: 1, most: 6},
 		{name: "the latest of a state", query: `{"queryType":"bootsets","session":["latest"],"state":["succeeded"]}`, within: hours(168), rows: 1, most: 6},
+		{name: "the latest that failed", query: `{"queryType":"bootsets","session":["latest"],"state":["failed"]}`, within: hours(168), rows: 1, most: failing + 7},
 		{name: "the latest of a past time", query: `{"queryType":"bootsets","session":["latest"]}`, within: backend.TimeRange{From: hours(20).From, To: hours(16).From}, rows: 1, most: 10},
 		{name: "running ones, of which there are none", query: `{"queryType":"bootsets","session":["running"]}`, within: hours(168), rows: 0, most: 5},
 		{name: "an id", query: `{"queryType":"bootsets","session":["session-39"]}`, within: hours(6), rows: 1, most: 2, described: 25},
@@ -76,8 +79,13 @@ func TestAnswersBeforeTheEndOfTheFirstSweep(t *testing.T) {
 				if n < tt.rows || n > tt.most || tt.described > 0 && all > tt.described {
 					t.Errorf("boot sets of %d sessions were read before the answer, want %d to %d; %d were described", n, tt.rows, tt.most, all)
 				}
+				early := golden(t, r.Frames)
 				if r := w.alert(`{"queryType":"counts","session":["latest"]}`); r.Error != nil || r.Frames[0].Rows() == 0 {
 					t.Errorf("an alert rule for the latest: %v", r.Error)
+				}
+				w.queryIn(hours(168), `{"queryType":"bootsets","fresh":true}`)
+				if late := golden(t, w.queryIn(tt.within, tt.query).Frames); late != early {
+					t.Errorf("the answer was\n%s\nand once all had been read it is\n%s", early, late)
 				}
 			})
 		})

@@ -378,7 +378,7 @@ func TestTenPanelsCostOneSweep(t *testing.T) {
 
 func TestCache(t *testing.T) {
 	w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"cacheSeconds":3600}`) })
-	nodes := `{"queryType":"nodes","session":["` + well + `"]}`
+	nodes := `{"queryType":"nodes"}` // of all sessions, so that the answer waits for all of the sweep
 	rows(t, w.query(nodes))
 	before := w.requests()
 	rows(t, w.query(nodes))

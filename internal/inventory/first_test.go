@@ -289,9 +289,12 @@ func TestFreshIsEnoughBeforeTheEndOfTheSweep(t *testing.T) {
 			if s, _ := d.Fresh(t.Context(), time.Second, known(order[0])); s.During() != sweep || !s.Sweeping() {
 				t.Errorf("sweep %d: who takes what is a second old got what was found by %d", sweep, s.During())
 			}
-			late, err := d.Fresh(t.Context(), 0, never)
-			if err != nil || late.Number() != sweep+1 {
-				t.Errorf("who asked for fresh data during sweep %d got that of %d, error %v", sweep, late.Number(), err)
+			if s, err := d.Fresh(t.Context(), 0, known(order[0])); err != nil || s.During() != sweep+1 {
+				t.Errorf("who asked for fresh data during sweep %d got that of %d, error %v", sweep, s.During(), err)
+			}
+			late, err := d.Fresh(t.Context(), time.Nanosecond, never)
+			if err != nil || late.Number() != sweep+1 || late.Sweeping() {
+				t.Errorf("who waited for the end of sweep %d got that of %d, error %v", sweep+1, late.Number(), err)
 			}
 			for _, e := range late.Sessions {
 				if e.ToRead {
@@ -316,6 +319,7 @@ func TestFollowDuringASweep(t *testing.T) {
 		within   time.Duration
 	}{
 		{name: "before it is described", id: "ended-7", after: 1100 * time.Millisecond, within: 5 * time.Second},
+		{name: "while it is described", id: "ended-0", after: 1100 * time.Millisecond, within: 4 * time.Second},
 		{name: "once it is described", id: "ended-0", after: 4100 * time.Millisecond, within: 4 * time.Second},
 		{name: "when its turn has come", id: "ended-7", after: 6500 * time.Millisecond, within: 5 * time.Second},
 		{name: "beyond the maximum age", id: "old-5", after: 6500 * time.Millisecond, within: 5 * time.Second},
