@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
 	"net/http"
 	"regexp"
@@ -8,6 +9,7 @@ import (
 	"testing"
 
 	"github.com/bos-exporter/bos-exporter/exporter"
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
@@ -26,6 +28,22 @@ func flood(size int, begin string, piece func(i int) string, end string) []byte 
 		}
 		body = append(body, p...)
 	}
+}
+
+// failed is the status of a boot set whose nodes have all failed, with errors that are
+// each about the nodes that have them.
+func failed(nodes, errors int) []byte {
+	var body bytes.Buffer
+	body.WriteString(`{"name":"compute","phases":[{"name":"boot","categories":[{"name":"failed","node_list":[`)
+	for i := range nodes {
+		fmt.Fprintf(&body, `"x%d",`, i)
+	}
+	body.WriteString(`"x"]}],"errors":{"":[]`)
+	for i := range errors {
+		fmt.Fprintf(&body, `,"node %d does not respond to its controller":["x%d"]`, i, nodes-1-i%nodes)
+	}
+	body.WriteString(`}}]}`)
+	return body.Bytes()
 }
 
 // However much a server sends, the exporter fits in a small container.
@@ -68,7 +86,9 @@ func TestHugeResponsesFitInASmallContainer(t *testing.T) {
 		{"a full boot set", bootSet, flood(500_000, boot+`"categories":[{"name":"failed","node_list":[`, node, `"x"]}]}]}`), ""},
 		{"a full boot set whose nodes precede their category", bootSet, flood(500_000, boot+`"categories":[{"node_list":[`, node, `"x"],"name":"failed"}]}]}`), ""},
 		{"a boot set with too many nodes", bootSet, flood(4<<20, boot+`"categories":[{"name":"failed","node_list":[`, node, `"x"]}]}]}`), "more than 32768 nodes"},
-		{"a boot set with too many errors", bootSet, flood(4<<20, boot+`"errors":{"":[]`, format(`,"an error of node %d that differs from those of others":["x"]`), `}}]}`), "more than 20000 members"},
+		{"a boot set of nodes with an error each", bootSet, failed(12_000, 12_000), ""},
+		{"a boot set with the most nodes and errors", bootSet, failed(bos.MaxNodes-1, 19_900), ""},
+		{"a boot set with too many errors", bootSet, failed(12_000, 20_000), "more than 20000 members"},
 		{"a huge boot set with a long error", bootSet, flood(huge, boot+`"errors":{"`, repeat("a"), `":[]}}]}`), "a string in the response is longer than 256 KiB"},
 		{"a huge boot set that is skipped in part", bootSet, flood(huge, boot+`"x":[0`, repeat(",[{}]"), `]}]}`), "longer than 4 MiB"},
 	} {

@@ -2,6 +2,7 @@ package bos
 
 import (
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
 	"strings"
@@ -100,6 +101,88 @@ func TestNodeSetAlgebra(t *testing.T) {
 	}
 	if short := b.Minus(NodeSetOf(200)); !short.Equal(NodeSetOf(3, 4)) {
 		t.Error("sets of unequal length are not compared by their nodes")
+	}
+}
+
+// Few nodes and many are kept in different ways, which no operation lets show.
+func TestNodeSetsOfFewAndManyNodes(t *testing.T) {
+	random := rand.New(rand.NewPCG(1, 2))
+	type model = map[int]bool
+	sample := func() (NodeSet, model) {
+		var numbers []int
+		m := make(model)
+		highest := 1 << (3 + random.IntN(11))
+		for range random.IntN(1 << random.IntN(11)) {
+			n := random.IntN(highest)
+			numbers = append(numbers, n)
+			m[n] = true
+		}
+		return NodeSetOf(numbers...), m
+	}
+	kinds := make(map[[2]bool]bool) // which were met: whether the sets have few nodes
+	for range 200 {
+		a, inA := sample()
+		b, inB := sample()
+		if !a.Empty() && !b.Empty() {
+			kinds[[2]bool{a.nodes.bits == nil, b.nodes.bits == nil}] = true
+		}
+		shift := make(Renumbering, 1<<13)
+		for i := range shift {
+			shift[i] = int32(i+len(shift)/2) % int32(len(shift))
+			if i%5 == 0 {
+				shift[i] = -1
+			}
+		}
+		for name, op := range map[string]struct {
+			got  NodeSet
+			want func(n int) bool
+		}{
+			"set":                  {a, func(n int) bool { return inA[n] }},
+			"union":                {a.Union(b), func(n int) bool { return inA[n] || inB[n] }},
+			"union of more":        {NodeSet{}.Union(b, a, b), func(n int) bool { return inA[n] || inB[n] }},
+			"intersection":         {a.Intersect(b), func(n int) bool { return inA[n] && inB[n] }},
+			"difference":           {a.Minus(b), func(n int) bool { return inA[n] && !inB[n] }},
+			"renumbered":           {a.Renumber(shift), func(n int) bool { back := (n + len(shift)/2) % len(shift); return inA[back] && back%5 != 0 }},
+			"symmetric difference": {a.Minus(b).Union(b.Minus(a)), func(n int) bool { return inA[n] != inB[n] }},
+		} {
+			var want []int
+			for n := range 1 << 13 {
+				if op.got.Has(n) != op.want(n) {
+					t.Fatalf("%s: has %d: %v", name, n, op.got.Has(n))
+				}
+				if op.want(n) {
+					want = append(want, n)
+				}
+			}
+			if got := slices.Collect(op.got.All()); !slices.Equal(got, want) || op.got.Len() != len(want) || op.got.Empty() != (len(want) == 0) {
+				t.Fatalf("%s: %v, want %v", name, got, want)
+			}
+			if same := NodeSetOf(want...); !same.Equal(op.got) || same.hash() != op.got.hash() {
+				t.Fatalf("%s differs from a set of the same nodes, %v", name, want)
+			}
+		}
+		if a.Common(b) != a.Intersect(b).Len() || a.Equal(b) != maps.Equal(inA, inB) {
+			t.Fatalf("%v and %v have %d in common, and are equal: %v", inA, inB, a.Common(b), a.Equal(b))
+		}
+	}
+	if len(kinds) != 4 {
+		t.Errorf("only %d of 4 pairs of kinds were met", len(kinds))
+	}
+}
+
+// A node of a large machine takes little memory by itself.
+func TestSmallNodeSetsAreSmall(t *testing.T) {
+	var dense []int
+	for n := range 12_000 {
+		dense = append(dense, n)
+	}
+	for _, tt := range []struct {
+		nodes []int
+		most  int
+	}{{[]int{11_999}, 50}, {dense, 1600}} {
+		if got := NodeSetOf(tt.nodes...).bytes(); got > tt.most {
+			t.Errorf("a set of %d nodes takes %d bytes, want %d at most", len(tt.nodes), got, tt.most)
+		}
 	}
 }
 

@@ -3,8 +3,6 @@ package bos
 import (
 	"slices"
 	"strings"
-
-	"github.com/bits-and-blooms/bitset"
 )
 
 // MaxPhases is the largest number of phases of a boot set. BOS has three.
@@ -30,7 +28,7 @@ type Recorder struct {
 type phaseRecord struct {
 	categories []*record // few
 	errors     map[string]*record
-	attempts   []*bitset.BitSet
+	attempts   []nodeCollector
 	counted    bool // Tried has been called
 }
 
@@ -38,7 +36,7 @@ type phaseRecord struct {
 type record struct {
 	name  string
 	count int
-	nodes bitset.BitSet
+	nodes nodeCollector
 }
 
 // NewRecorder returns a recorder over a table.
@@ -92,7 +90,7 @@ func (n Nodes) Add(name []byte) { n.AddNumber(n.recorder.Number(name)) }
 // AddNumber adds the node that has this number in the recorder.
 func (n Nodes) AddNumber(number int) {
 	n.into.count++
-	n.into.nodes.Set(uint(number))
+	n.into.nodes.add(number)
 }
 
 // Number returns the number of a node, and gives it one if it has none yet. The bytes need
@@ -121,9 +119,9 @@ func (r *Recorder) Tried(phase, node, times int) {
 	p.counted = true
 	for i := range min(times, maxTries) - 1 {
 		if i == len(p.attempts) {
-			p.attempts = append(p.attempts, new(bitset.BitSet))
+			p.attempts = append(p.attempts, nodeCollector{})
 		}
-		p.attempts[i].Set(uint(node))
+		p.attempts[i].add(node)
 	}
 }
 
@@ -137,17 +135,17 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 	for i := range b.Phases {
 		p, recorded := &b.Phases[i], r.phase(i)
 		for _, c := range recorded.categories {
-			p.Categories = append(p.Categories, Category{c.name, c.count, r.share(&c.nodes)})
+			p.Categories = append(p.Categories, Category{c.name, c.count, r.share(c.nodes.set())})
 		}
 		slices.SortStableFunc(p.Categories, func(x, y Category) int {
 			return PlaceIn(CategoryOrder, x.Name) - PlaceIn(CategoryOrder, y.Name)
 		})
 		for _, e := range recorded.errors {
-			p.Errors = append(p.Errors, PhaseError{e.name, r.share(&e.nodes)})
+			p.Errors = append(p.Errors, PhaseError{e.name, r.share(e.nodes.set())})
 		}
 		slices.SortFunc(p.Errors, func(x, y PhaseError) int { return strings.Compare(x.Message, y.Message) })
-		for _, nodes := range recorded.attempts {
-			p.Attempts = append(p.Attempts, r.share(nodes))
+		for i := range recorded.attempts {
+			p.Attempts = append(p.Attempts, r.share(recorded.attempts[i].set()))
 		}
 		p.Counted = recorded.counted
 		if len(p.Attempts) > 0 {
@@ -165,9 +163,8 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 	r.phases = nil
 }
 
-// share returns the set of these nodes. Equal sets of a session share memory.
-func (r *Recorder) share(nodes *bitset.BitSet) NodeSet {
-	s := newNodeSet(nodes)
+// share returns a set of the same nodes. Equal sets of a session share memory.
+func (r *Recorder) share(s NodeSet) NodeSet {
 	hash := s.hash()
 	for _, known := range r.sets[hash] {
 		if known.Equal(s) {

@@ -211,7 +211,7 @@ func (p panics) RoundTrip(r *http.Request) (*http.Response, error) {
 func TestNodesAreBoundedInBytes(t *testing.T) {
 	r := newRig(t, bossim.Scripted(
 		reboot("a", began.Add(-3*time.Hour)), reboot("b", began.Add(-2*time.Hour)), reboot("c", began.Add(-2*time.Minute))), bossim.EraC)
-	r.LimitNodes(4*bos.NodeBytes + 130) // the names of four nodes, and the sets of two sessions
+	r.LimitNodes(4*bos.NodeBytes + 150) // the names of four nodes, and the sets of two sessions
 	for range 3 {
 		s := r.sweep(time.Second)
 		for id, unnamed := range map[string]bool{"a": true, "b": false, "c": false} {
