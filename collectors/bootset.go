@@ -10,7 +10,7 @@ var bootset = Collector{
 	Name:    "bootset",
 	Help:    "metadata that BOS reports for boot sets",
 	Metrics: bootsetMetadata.all(),
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		for e, b := range bootSets(s) {
 			bootsetMetadata.add(out, &b.Metadata, e.ID, e.Tenant, b.Name)
 		}

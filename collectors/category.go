@@ -14,7 +14,7 @@ var category = Collector{
 	Name:    "category",
 	Help:    "node counts by phase and category",
 	Metrics: []*Metric{categoryNodes, phaseRetriedNodes},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		for e, b := range bootSets(s) {
 			for i := range b.Phases {
 				p := &b.Phases[i]

@@ -5,7 +5,7 @@ package collectors
 import (
 	"cmp"
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"time"
 
@@ -20,7 +20,7 @@ type Collector struct {
 	Help     string // what it collects, to follow "Collect" in the help of the flag
 	Optional bool   // whether it is off by default
 	Metrics  []*Metric
-	collect  func(*inventory.Snapshot, families)
+	collect  func(*inventory.Snapshot, *family)
 }
 
 // All lists every collector, in the order of their names.
@@ -50,40 +50,64 @@ var (
 // ScrapeMetrics are the metrics about the collectors themselves.
 var ScrapeMetrics = []*Metric{collectorDuration, collectorSuccess}
 
-// Collect runs the collectors on a snapshot and returns their families in the order of
-// their names. The caller must not modify them, because they may be served many times.
-// A collector that fails has no families: Collect returns those of the others together
-// with the first error.
-func Collect(s *inventory.Snapshot, enabled []Collector) ([]*dto.MetricFamily, error) {
-	all := make(families)
-	var firstErr error
-	for _, c := range enabled {
-		start := time.Now()
-		own, err := c.run(s)
-		all.add(collectorDuration, time.Since(start).Seconds(), c.Name)
-		all.add(collectorSuccess, boolValue(err == nil), c.Name)
-		firstErr = cmp.Or(firstErr, err)
-		maps.Copy(all, own)
+// Collect runs the collectors on a snapshot. It yields their families in the order of their
+// names and those of ScrapeMetrics after them. Each is made when it is its turn, so that no
+// more than one is held: a collector runs once for each of its metrics. For a collector that
+// fails, Collect yields an error instead of its families.
+func Collect(s *inventory.Snapshot, enabled []Collector) iter.Seq2[*dto.MetricFamily, error] {
+	type part struct {
+		*Metric
+		of int // the index of its collector
 	}
-	out := make([]*dto.MetricFamily, 0, len(all))
-	for _, f := range all {
-		out = append(out, f)
+	var parts []part
+	for i, c := range enabled {
+		for _, m := range c.Metrics {
+			parts = append(parts, part{m, i})
+		}
 	}
-	slices.SortFunc(out, func(a, b *dto.MetricFamily) int { return cmp.Compare(a.GetName(), b.GetName()) })
-	return out, firstErr
+	slices.SortFunc(parts, func(a, b part) int { return cmp.Compare(a.Name, b.Name) })
+	return func(yield func(*dto.MetricFamily, error) bool) {
+		took, failed := make([]time.Duration, len(enabled)), make([]bool, len(enabled))
+		for _, p := range parts {
+			if failed[p.of] {
+				continue
+			}
+			start := time.Now()
+			f, err := enabled[p.of].run(s, p.Metric)
+			took[p.of] += time.Since(start)
+			failed[p.of] = err != nil
+			if (f != nil || err != nil) && !yield(f, err) {
+				return
+			}
+		}
+		for _, m := range ScrapeMetrics {
+			f := newFamily(m, ScrapeMetrics)
+			for i, c := range enabled {
+				f.add(collectorDuration, took[i].Seconds(), c.Name)
+				f.add(collectorSuccess, boolValue(!failed[i]), c.Name)
+			}
+			if !yield(&f.MetricFamily, nil) {
+				return
+			}
+		}
+	}
 }
 
-// run returns the collector's families. It turns a panic into an error, so that a
-// defect in one collector does not cost the metrics of the others.
-func (c *Collector) run(s *inventory.Snapshot) (out families, err error) {
+// run returns the family of one of the collector's metrics; nil if it has no samples. It turns
+// a panic into an error, so that a defect in one collector does not cost the metrics of the
+// others.
+func (c *Collector) run(s *inventory.Snapshot, m *Metric) (out *dto.MetricFamily, err error) {
 	defer func() {
 		if r := recover(); r != nil {
 			out, err = nil, fmt.Errorf("collector %s: %v", c.Name, r)
 		}
 	}()
-	out = make(families)
-	c.collect(s, out)
-	return out, nil
+	f := newFamily(m, c.Metrics)
+	c.collect(s, f)
+	if len(f.Metric) == 0 {
+		return nil, nil
+	}
+	return &f.MetricFamily, nil
 }
 
 func boolValue(b bool) float64 {

@@ -28,7 +28,7 @@ var completions = Collector{
 	Name:    "completions",
 	Help:    "completed sessions and their durations",
 	Metrics: []*Metric{sessionCompletions, sessionDuration},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		out.addCounts(sessionCompletions, s.Completions.Counts)
 		for _, operation := range slices.Sorted(maps.Keys(s.Completions.Durations)) {
 			h := s.Completions.Durations[operation]
@@ -39,7 +39,7 @@ var completions = Collector{
 					CumulativeCount: &h.Buckets[i],
 				})
 			}
-			out.sample(sessionDuration, []string{operation}).metric.Histogram = m
+			out.append(sessionDuration, &dto.Metric{Histogram: m}, operation)
 		}
 	},
 }

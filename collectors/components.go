@@ -27,7 +27,7 @@ var Components = Collector{
 	Help:     "node counts of the whole machine, which only BOS v2 knows; reads every node once per --components.interval",
 	Optional: true,
 	Metrics:  []*Metric{componentsByState, componentsWithoutSession, componentsLastRead},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		m := s.Machine
 		if m == nil {
 			return

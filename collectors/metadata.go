@@ -30,7 +30,7 @@ func (m metadataMetrics) all() []*Metric {
 	return []*Metric{m.inProgress, m.complete, m.errorCount, m.startTime, m.stopTime}
 }
 
-func (m metadataMetrics) add(out families, d *bos.Metadata, labels ...string) {
+func (m metadataMetrics) add(out *family, d *bos.Metadata, labels ...string) {
 	if d.InProgress.Present {
 		out.add(m.inProgress, boolValue(d.InProgress.Value), labels...)
 	}

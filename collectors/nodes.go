@@ -17,7 +17,7 @@ var nodes = Collector{
 	Name:    "nodes",
 	Help:    "distinct node counts by session",
 	Metrics: []*Metric{sessionNodes, sessionFailedNodes, sessionStagedNodes},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		for e := range exposed(s) {
 			if e.Staged {
 				out.add(sessionStagedNodes, float64(e.StagedNodes), e.ID, e.Tenant)

@@ -10,7 +10,7 @@ var phase = Collector{
 	Name:    "phase",
 	Help:    "metadata that BOS reports for phases",
 	Metrics: phaseMetadata.all(),
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		for e, b := range bootSets(s) {
 			for i := range b.Phases {
 				p := &b.Phases[i]

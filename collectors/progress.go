@@ -10,7 +10,7 @@ var progress = Collector{
 	Name:    "progress",
 	Help:    "the time of last progress by phase",
 	Metrics: []*Metric{phaseLastProgress},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		for e, b := range bootSets(s) {
 			for i := range b.Phases {
 				p := &b.Phases[i]

@@ -15,7 +15,7 @@ var session = Collector{
 	Name:    "session",
 	Help:    "metadata that BOS reports for sessions",
 	Metrics: append([]*Metric{sessionInfo}, sessionMetadata.all()...),
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		for e := range exposed(s) {
 			out.add(sessionInfo, 1, e.ID, e.Tenant, e.Operation, e.Template, e.Job, e.API)
 			sessionMetadata.add(out, &e.Metadata, e.ID, e.Tenant)

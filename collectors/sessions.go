@@ -13,7 +13,7 @@ var sessions = Collector{
 	Name:    "sessions",
 	Help:    "session counts by operation and state",
 	Metrics: []*Metric{sessionsByState},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		if !s.Listed.Present {
 			return
 		}

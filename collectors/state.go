@@ -13,7 +13,7 @@ var state = Collector{
 	Name:    "state",
 	Help:    "effective session states",
 	Metrics: []*Metric{sessionState},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		for e := range exposed(s) {
 			for _, st := range bos.States {
 				out.add(sessionState, boolValue(st == e.Verdict.State), e.ID, e.Tenant, string(st))

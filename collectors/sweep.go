@@ -28,7 +28,7 @@ var sweep = Collector{
 	Name:    "sweep",
 	Help:    "the health of BOS and the freshness of the data",
 	Metrics: []*Metric{up, listUp, sessionsListed, sessionsStored, sweepDuration, lastSweep, sessionErrors, sessionsDropped},
-	collect: func(s *inventory.Snapshot, out families) {
+	collect: func(s *inventory.Snapshot, out *family) {
 		if s.Up || !s.Swept.IsZero() { // otherwise nothing is known yet
 			out.add(up, boolValue(s.Up))
 			out.add(listUp, boolValue(s.ListUp))

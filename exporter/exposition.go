@@ -3,6 +3,7 @@ package exporter
 import (
 	"bytes"
 	"fmt"
+	"iter"
 	"net/http"
 	"slices"
 	"sync"
@@ -111,14 +112,14 @@ type familyText struct {
 }
 
 // render renders families without what ends an exposition, so that others can follow.
-func render(format expfmt.Format, coding string, families []*dto.MetricFamily) (*rendering, error) {
+func render(format expfmt.Format, coding string, families iter.Seq[*dto.MetricFamily]) (*rendering, error) {
 	c, err := newCoder(coding)
 	if err != nil {
 		return nil, err
 	}
 	r := &rendering{format: format}
 	encoder, size := expfmt.NewEncoder(c, format), 0
-	for _, f := range families {
+	for f := range families {
 		if err := encoder.Encode(f); err != nil {
 			return nil, fmt.Errorf("rendering %s as %s: %w", f.GetName(), format, err)
 		}

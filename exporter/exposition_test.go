@@ -149,7 +149,7 @@ func steady(t *testing.T, f func(t *testing.T, e *Exporter)) {
 // snapshotFamilies returns the families of the latest snapshot.
 func (e *Exporter) snapshotFamilies() []*dto.MetricFamily {
 	x := e.metrics()
-	return x.families.collect(x.families.source(source{}))
+	return slices.Collect(x.families.collect(x.families.source(source{})))
 }
 
 // In every format and content coding, what is served is the library's own rendering of the
@@ -437,7 +437,7 @@ func TestScrapeErrors(t *testing.T) {
 // Families that cannot be rendered are an error, not a response that lacks them.
 func TestRenderErrors(t *testing.T) {
 	name := "empty"
-	if _, err := render(expfmt.FmtText, "", []*dto.MetricFamily{{Name: &name}}); err == nil || !strings.Contains(err.Error(), "rendering empty as text/plain") {
+	if _, err := render(expfmt.FmtText, "", slices.Values([]*dto.MetricFamily{{Name: &name}})); err == nil || !strings.Contains(err.Error(), "rendering empty as text/plain") {
 		t.Errorf("got error %v, want one that names the family and the format", err)
 	}
 }

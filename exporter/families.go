@@ -1,6 +1,7 @@
 package exporter
 
 import (
+	"iter"
 	"log/slog"
 	"sync/atomic"
 	"time"
@@ -44,15 +45,19 @@ func (f *snapshotFamilies) source(last source) source {
 	return now
 }
 
-// collect builds the families of a source.
-func (f *snapshotFamilies) collect(from source) []*dto.MetricFamily {
+// collect yields the families of a source, each made when it is its turn.
+func (f *snapshotFamilies) collect(from source) iter.Seq[*dto.MetricFamily] {
 	s := from.snapshot.WithMachine(from.machine)
 	if from.stale {
 		s = s.WithoutSessions()
 	}
-	families, err := collectors.Collect(s, f.collectors)
-	if err != nil {
-		f.logger.Error("a collector failed; please report this", "err", err)
+	return func(yield func(*dto.MetricFamily) bool) {
+		for family, err := range collectors.Collect(s, f.collectors) {
+			if err != nil {
+				f.logger.Error("a collector failed; please report this", "err", err)
+			} else if !yield(family) {
+				return
+			}
+		}
 	}
-	return families
 }

@@ -37,7 +37,7 @@ func resident(t testing.TB, p programs.Plugin, sessions int) float64 {
 	t.Helper()
 	const nodes = 10_000
 	settings := backend.DataSourceInstanceSettings{ID: 1, UID: "bos", Type: datasource.PluginID, Updated: time.Now(),
-		URL: programs.ManySessions(t, bossim.EraC, sessions, nodes), JSONData: json.RawMessage(`{"cacheSeconds":3600,"timeout":60}`)}
+		URL: programs.ManySessions(t, bossim.EraC, sessions, 1, nodes), JSONData: json.RawMessage(`{"cacheSeconds":3600,"timeout":60}`)}
 	ask := func(query string) (rows int, err error) {
 		resp, err := p.Data.QueryData(t.Context(), backend.ToProto().QueryDataRequest(&backend.QueryDataRequest{
 			PluginContext: backend.PluginContext{PluginID: datasource.PluginID, DataSourceInstanceSettings: &settings},

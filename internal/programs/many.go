@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -16,19 +17,23 @@ import (
 // ManyID is the id of a session of ManySessions.
 func ManyID(i int) string { return fmt.Sprintf("%08x-0000-4000-8000-000000000000", i) }
 
-// ManySessions starts a BOS that has reboots at work, each of them on so many nodes, and
-// returns its URL. The sessions differ in their ids alone, and time stands still: each
-// document is made once, which keeps the BOS of a thousand sessions of ten thousand nodes
-// cheap.
-func ManySessions(t testing.TB, era bossim.Era, sessions, nodes int) (url string) {
+// ManySessions starts a BOS that has reboots at work, each of them with so many boot sets that
+// share so many nodes, and returns its URL. The sessions differ in their ids alone, and time
+// stands still: each document is made once, which keeps the BOS of a thousand sessions of ten
+// thousand nodes cheap.
+func ManySessions(t testing.TB, era bossim.Era, sessions, bootSets, nodes int) (url string) {
 	t.Helper()
-	all, now := bossim.Nodes(nodes), bossim.GalleryTime
+	now := bossim.GalleryTime
+	var sets []bossim.BootSetSpec
+	for all := range slices.Chunk(bossim.Nodes(nodes), nodes/bootSets) {
+		fail := len(all) / 200
+		sets = append(sets, bossim.BootSetSpec{Name: fmt.Sprint("compute", len(sets)+1), Nodes: all, Troubles: []bossim.Trouble{
+			{Kind: bossim.ShutdownFails, Nodes: all[:fail], Message: "NodeBMC Communication Error"},
+			{Kind: bossim.PowerOnRefused, Nodes: all[fail : 2*fail], Message: "no power"},
+		}})
+	}
 	sim := bossim.New(bossim.Scripted(bossim.Spec{
-		ID: ManyID(0), Operation: "reboot", Template: "all", Created: now.Add(-20 * time.Minute),
-		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: all, Troubles: []bossim.Trouble{
-			{Kind: bossim.ShutdownFails, Nodes: all[:nodes/200], Message: "NodeBMC Communication Error"},
-			{Kind: bossim.PowerOnRefused, Nodes: all[nodes/200 : nodes/100], Message: "no power"},
-		}}},
+		ID: ManyID(0), Operation: "reboot", Template: "all", Created: now.Add(-20 * time.Minute), BootSets: sets,
 	}), era, func() time.Time { return now })
 	server := httptest.NewServer(&copier{original: sim, sessions: sessions, made: make(map[string]*httptest.ResponseRecorder)})
 	t.Cleanup(func() {
