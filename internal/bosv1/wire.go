@@ -186,8 +186,9 @@ const (
 )
 
 // bootSet reads the status of a boot set. Its phases stand as in the document, and their
-// nodes are taken down by the recorder, which EndBootSet is to follow; without an array of them the status is a fragment
-// (bos.md, Fragments). A boot set is bos.NotFound until the boot agent has reported it.
+// nodes are taken down by the recorder, which EndBootSet is to follow; without an array of
+// them the status is a fragment (bos.md, Fragments). A boot set is bos.NotFound until the
+// boot agent has reported it.
 func (c client) bootSet(ctx context.Context, session, name string, r *bos.Recorder) (*bos.BootSet, error) {
 	b := &bos.BootSet{Name: name, Reported: true}
 	err := c.get(ctx, bootSet, func(d decoder) error {

@@ -253,3 +253,24 @@ func TestTooManyNodes(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 }
+
+// Of a list with many long texts the later ones are cut shorter, which shows. No session
+// is left out.
+func TestLongTextsOfAList(t *testing.T) {
+	const sessions = 2000
+	r := newRig(t, bossim.Scripted(), bossim.EraD2)
+	list := make([]string, sessions)
+	for i := range list {
+		list[i] = fmt.Sprintf(`{"name":"s%d","operation":"boot","limit":%q}`, i, strings.Repeat("n", 5000))
+	}
+	r.answer("sessions", "["+strings.Join(list, ",")+"]")
+	listing, err := r.api.List(t.Context(), true)
+	if err != nil || len(listing.Sessions) != sessions {
+		t.Fatalf("%d sessions, error %v; want %d", len(listing.Sessions), err, sessions)
+	}
+	for place, want := range map[int]int{0: 4096, sessions - 1: 100} {
+		if got := listing.Sessions[place].Description.Limit; got != strings.Repeat("n", want)+"…" {
+			t.Errorf("the limit of session %d has %d bytes, want %d and an ellipsis", place, len(got), want)
+		}
+	}
+}

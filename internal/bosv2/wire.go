@@ -23,14 +23,19 @@ const (
 	// maxNodeList is the size of the names of all nodes in one string: BOS allows 524,288
 	// characters.
 	maxNodeList = 640 << 10
-	// maxSessions is the maximum number of sessions in a list.
+	// maxSessions is the maximum number of sessions in a list, and maxNames the size of
+	// all names that they have and give, in bytes.
 	maxSessions = 10_000
+	maxNames    = 2 << 20
 	// maxBootSets is the maximum number of boot sets of a template. Most have one.
 	maxBootSets = 256
 	// maxMessage is how much is kept of an error message, and maxLimit of the limit of a
-	// session, both in bytes.
+	// session, both in bytes. Once those in a list have come to maxTexts, it is maxBrief
+	// of each.
 	maxMessage = 1 << 10
 	maxLimit   = 4 << 10
+	maxTexts   = 2 << 20
+	maxBrief   = 100
 )
 
 // The resources of BOS v2.
@@ -93,10 +98,18 @@ func (c client) sessions(ctx context.Context, state string) (records []record, e
 		query.Set("status", state)
 	}
 	err = c.get(ctx, list, "", query, func(d decoder) error {
+		names, texts := 0, 0
+		most := extent{limit: maxLimit, message: maxMessage}
 		return d.Array(func() error {
-			r, err := d.session(false)
+			r, err := d.session(most)
 			if err != nil {
 				return err
+			}
+			if names += len(r.ID) + len(r.Tenant) + len(r.Template) + len(r.Operation); names > maxNames {
+				return bosclient.MoreThan(maxNames>>20, "MiB of names of sessions")
+			}
+			if texts += len(r.Limit) + len(r.SetupError); texts > maxTexts {
+				most = extent{limit: maxBrief, message: maxBrief}
 			}
 			if r.ID == "" {
 				return fmt.Errorf("%s: a session has no name", d.Place())
@@ -116,7 +129,7 @@ func (c client) sessions(ctx context.Context, state string) (records []record, e
 // session reads the description of a session, with the names of its nodes.
 func (c client) session(ctx context.Context, k bos.Key) (r record, err error) {
 	err = c.get(ctx, description, k.Tenant, nil, func(d decoder) (err error) {
-		r, err = d.session(true)
+		r, err = d.session(extent{limit: maxLimit, message: maxMessage, nodes: maxNodeList})
 		return err
 	}, "sessions", k.ID)
 	if err != nil {
@@ -126,9 +139,14 @@ func (c client) session(ctx context.Context, k bos.Key) (r record, err error) {
 	return r, nil
 }
 
-// session reads the record of a session, and the names of its nodes if they are wanted:
-// they are most of it.
-func (d decoder) session(nodes bool) (record, error) {
+// extent is how much is kept of the texts of a session, in bytes.
+type extent struct {
+	limit, message int
+	nodes          int // 0 if the names of the nodes are not wanted: they are most of a session
+}
+
+// session reads the record of a session.
+func (d decoder) session(most extent) (record, error) {
 	r := record{Session: &bos.Session{API: bos.APIv2}}
 	err := d.Object(func(name string) (err error) {
 		switch name {
@@ -142,7 +160,7 @@ func (d decoder) session(nodes bool) (record, error) {
 		case "template_name":
 			r.Template, err = d.Scalar()
 		case "limit":
-			r.Limit, err = d.Prose(maxLimit)
+			r.Limit, err = d.Prose(most.limit)
 		case "stage":
 			r.Staged, err = d.flag()
 		case "include_disabled":
@@ -158,17 +176,17 @@ func (d decoder) session(nodes bool) (record, error) {
 					r.state, err = d.Word()
 					r.state = strings.ToLower(r.state)
 				case "error":
-					r.SetupError, err = d.Prose(maxMessage)
+					r.SetupError, err = d.Prose(most.message)
 				default:
 					err = d.SkipValue()
 				}
 				return err
 			})
 		case "components":
-			if !nodes {
+			if most.nodes == 0 {
 				return d.SkipValue()
 			}
-			r.components, err = d.Prose(maxNodeList)
+			r.components, err = d.Prose(most.nodes)
 		default:
 			err = d.SkipValue()
 		}
