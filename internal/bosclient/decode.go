@@ -66,11 +66,16 @@ func (d *Decoder) Prose(most int) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	text = bytes.TrimSpace(text)
+	return Cut(bytes.TrimSpace(text), most), nil
+}
+
+// Cut returns a text, or the first bytes of one that is longer than most bytes, which an
+// ellipsis shows.
+func Cut[T ~string | ~[]byte](text T, most int) string {
 	if len(text) <= most {
-		return string(text), nil
+		return string(text)
 	}
-	return strings.ToValidUTF8(string(text[:most]), "") + "…", nil
+	return strings.ToValidUTF8(string(text[:most]), "") + "…"
 }
 
 // Text reads a string that is a name. Its bytes are valid until the next read.

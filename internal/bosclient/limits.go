@@ -10,8 +10,8 @@ const maxName = 1 << 10
 
 // Limits are the largest sizes of what a response may hold, as some things take more
 // memory than their bytes. Zero stands for the default, which is for documents that
-// describe one thing. Four documents at their limits, and what the exporter keeps of
-// a few, fit in a container of 128 MiB.
+// describe one thing. Four such documents at their limits, and what the exporter keeps
+// of a few, fit in a container of 128 MiB.
 type Limits struct {
 	// Bytes is the size of the response, decompressed: 1 MiB by default.
 	Bytes int64

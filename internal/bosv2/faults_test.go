@@ -274,3 +274,29 @@ func TestLongTextsOfAList(t *testing.T) {
 		}
 	}
 }
+
+// The errors of the nodes of a session are bounded in bytes. Every node keeps one.
+func TestLongErrorsOfManyNodes(t *testing.T) {
+	all := bossim.Nodes(5000)
+	s := spec("s1", bos.Reboot)
+	s.BootSets[0].Nodes = all
+	r := newRig(t, bossim.Scripted(s), bossim.EraD2)
+	var b strings.Builder
+	for i, id := range all {
+		fmt.Fprintf(&b, `,{"id":%q,"session":"s1","error":"%d%s","status":{"status":"failed"},"last_action":{"action":"power_on"},"event_stats":{"power_on_attempts":3}}`, id, i, strings.Repeat("e", 1000))
+	}
+	r.answer("components", "["+b.String()[1:]+"]")
+	r.sweep(3 * time.Minute)
+	nodes, size := 0, 0
+	for _, set := range r.session(key("s1")).BootSets {
+		for _, p := range set.Phases {
+			for _, e := range p.Errors {
+				nodes += e.Nodes.Len()
+				size += len(e.Message)
+			}
+		}
+	}
+	if most := 3 << 20; nodes != len(all) || size > most {
+		t.Errorf("%d nodes have errors of %d bytes, want %d and %d bytes at most", nodes, size, len(all), most)
+	}
+}

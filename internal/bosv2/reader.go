@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -117,10 +118,12 @@ type reading struct {
 	before  []nodeBefore    // by the numbers of the recorder's table
 	members map[string]bool // the nodes that BOS says the session acts on, true until they are in nodes; nil if unknown
 	nodes   []nodeState
-	read    []bool // whether a node is in nodes, by the numbers of the recorder
-	found   counts // the nodes that bear the name of the session
-	staged  int    // nodes that wait for the session to be applied
-	applied int    // nodes that it was applied to, and that it stays staged for
+	errors  map[string]string // messages of the nodes; each shares memory
+	texts   int               // the size of errors in bytes
+	read    []bool            // whether a node is in nodes, by the numbers of the recorder
+	found   counts            // the nodes that bear the name of the session
+	staged  int               // nodes that wait for the session to be applied
+	applied int               // nodes that it was applied to, and that it stays staged for
 }
 
 // nodeBefore is what was known of a node.
@@ -238,6 +241,22 @@ func (g *reading) readComponents(ctx context.Context) error {
 	return nil
 }
 
+// message returns an error message of a node, cut if there are many long ones.
+func (g *reading) message(text string) string {
+	if known, ok := g.errors[text]; ok {
+		return known
+	}
+	if g.texts+len(text) > maxTexts {
+		return bosclient.Cut(text, maxBrief)
+	}
+	if g.errors == nil {
+		g.errors = make(map[string]string)
+	}
+	g.texts += len(text)
+	g.errors[text] = text
+	return text
+}
+
 // add records what BOS says of a node.
 func (g *reading) add(sent *component) error {
 	s := g.session
@@ -288,7 +307,7 @@ func (g *reading) add(sent *component) error {
 		place:    before.place,
 		standing: Derive(c, s.ID, s.Operation, before.standing),
 		tries:    before.tries,
-		err:      c.Error,
+		err:      g.message(c.Error),
 	}
 	if !before.known {
 		n.place = g.placeNumber(placeOf(c, s, g.memo.sets))

@@ -30,8 +30,8 @@ const (
 	// maxBootSets is the maximum number of boot sets of a template. Most have one.
 	maxBootSets = 256
 	// maxMessage is how much is kept of an error message, and maxLimit of the limit of a
-	// session, both in bytes. Once those in a list have come to maxTexts, it is maxBrief
-	// of each.
+	// session, both in bytes. Once those in a list, or the different errors of the nodes
+	// of a session, have come to maxTexts, it is maxBrief of each.
 	maxMessage = 1 << 10
 	maxLimit   = 4 << 10
 	maxTexts   = 2 << 20
