@@ -17,7 +17,7 @@ func main() {
 	// is sent, so collect less often, unless the operator says how often. What is kept is
 	// bounded.
 	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(400)
+		debug.SetGCPercent(200)
 	}
 	if err := sdk.Manage(datasource.PluginID, datasource.New, sdk.ManageOpts{}); err != nil {
 		log.DefaultLogger.Error("the BOS datasource stopped", "err", err)
