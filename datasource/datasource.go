@@ -152,7 +152,7 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 		return nil, err
 	}
 	if alert && q.QueryType != alertType {
-		return nil, badRequest("alert rules cannot evaluate a %s query, which does not give labels and a single number: use the query type %s", q.QueryType, alertType)
+		return nil, badRequest("alert rules cannot evaluate a query of type %s, which does not give labels and a single number: use the query type %s", q.QueryType, alertType)
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
@@ -175,6 +175,11 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 	asked, err := json.Marshal(q)
 	if err != nil {
 		return nil, err
+	}
+	if len(v.doubts) > 0 && len(frames[0].Fields) == 0 {
+		// Panels with transformations lose the notices of a frame without columns, and
+		// would claim that there is nothing.
+		frames[0].Fields = data.Fields{notKnown("Nothing that is known. " + strings.Join(v.doubts, " "))}
 	}
 	for i, f := range frames {
 		f.Meta.ExecutedQueryString = fmt.Sprintf("%s as of %s\n%s", v.source, v.asOf.UTC().Format(time.RFC3339), asked)
@@ -245,13 +250,13 @@ func (d *Datasource) view(ctx context.Context, q Query, within backend.TimeRange
 	v.source, v.asOf = d.lists(), s.LastGood
 	switch {
 	case !s.Up:
-		v.warn("This data is %s old: %s", age(time.Since(s.LastGood)), s.Err)
+		v.doubt("This data is %s old: %s", age(time.Since(s.LastGood)), s.Err)
 	case !s.ListUp:
-		v.warn("New sessions may be missing: %s", s.Err)
+		v.doubt("New sessions may be missing: %s", s.Err)
 	case waited != nil && s.Swept.IsZero():
-		v.warn("BOS is being read for the first time: more is known in a moment.")
+		v.doubt("BOS is being read for the first time: more is known in a moment.")
 	case waited != nil:
-		v.warn("This data is %s old: BOS is still being read.", age(time.Since(s.Swept)))
+		v.doubt("This data is %s old: BOS is still being read.", age(time.Since(s.Swept)))
 	case s.Sweeping() && time.Since(s.ListedAt) > d.settings.cache:
 		v.warn("What has happened in the last %s may be missing: BOS is still being read.", age(time.Since(s.ListedAt)))
 	}

@@ -72,8 +72,17 @@ func response(err error) backend.DataResponse {
 	if status == backend.StatusInternal {
 		source = backend.ErrorSourcePlugin
 	}
-	frame := data.NewFrame("error", field("not_known", "Not known", "Why the query has no answer", []string{text}))
+	frame := data.NewFrame("error", notKnown(text))
 	return backend.DataResponse{Status: status, ErrorSource: source, Error: errors.New(text), Frames: data.Frames{frame}}
+}
+
+// notKnown returns a column that says why there is no answer, in full: it is what a table
+// shows then.
+func notKnown(text string) *data.Field {
+	f := field("not_known", "Not known", "Why the query has no answer", []string{text})
+	f.Config.SetFilterable(false)
+	f.Config.Custom = map[string]any{"wrapText": true, "cellOptions": map[string]any{"type": "auto", "wrapText": true}, "inspect": true}
+	return f
 }
 
 func explain(err error) (backend.Status, string) {

@@ -194,7 +194,7 @@ var uninterpolated = regexp.MustCompile(`\$[A-Za-z_]\w*|\$\{[^}]*\}|\[\[\w+(:\w+
 func (q *Query) checkFilters(known queryType) error {
 	for _, name := range allFilters {
 		if !slices.Contains(known.filters, name) && !q.entries(name).empty() {
-			return badRequest("a %s query has no filter %s: remove it, or choose a query type that has it; the filters of %s are %s",
+			return badRequest("a query of type %s has no filter %s: remove it, or choose a query type that has it; the filters of %s are %s",
 				q.QueryType, name, q.QueryType, strings.Join(known.filters, ", "))
 		}
 	}
@@ -205,10 +205,10 @@ func (q *Query) checkFilters(known queryType) error {
 func (q *Query) checkField(known queryType) error {
 	switch {
 	case known.fields == nil && q.Field != "":
-		return badRequest("a %s query has no field: remove %q, or choose a query type that has one, such as values or places", q.QueryType, q.Field)
+		return badRequest("a query of type %s has no field: remove %q, or choose a query type that has one, such as values or places", q.QueryType, q.Field)
 	case known.fields != nil && !slices.Contains(known.fields, q.Field):
 		named := slices.DeleteFunc(slices.Clone(known.fields), func(f string) bool { return f == "" })
-		return badRequest("unknown field %q of a %s query: choose one of %s", q.Field, q.QueryType, strings.Join(named, ", "))
+		return badRequest("unknown field %q of a query of type %s: choose one of %s", q.Field, q.QueryType, strings.Join(named, ", "))
 	default:
 		return nil
 	}
@@ -245,7 +245,7 @@ func (q *Query) checkValues(known queryType) error {
 func (q *Query) checkOfMachine() error {
 	for _, s := range q.Session {
 		if slices.Contains(selectors, s) {
-			return badRequest("a %s query takes the names of sessions, which BOS notes down for each node, and no selector: replace %s", q.QueryType, s)
+			return badRequest("a query of type %s takes the names of sessions, which BOS notes down for each node, and no selector: replace %s", q.QueryType, s)
 		}
 	}
 	return nil

@@ -30,8 +30,9 @@ type place struct {
 // incomplete is the number of nodes that have not done what they should.
 func (p *place) incomplete() int { return p.tally.Failed + p.tally.Unfinished }
 
-// places has one row per cabinet, chassis, slot, BMC or node, in the order of xnames, with
-// what became of all its nodes. If not all fit, the worst are kept.
+// places has one row per cabinet, chassis, slot, BMC or node with what became of all its
+// nodes. Those with the most failed nodes come first, then those with the most unfinished
+// ones; nodes come in the order of xnames.
 func places(v *view) (data.Frames, error) {
 	level := bos.Level(v.query.Field)
 	latest := v.latest()
@@ -56,7 +57,7 @@ func places(v *view) (data.Frames, error) {
 		v.inform("Nodes whose names are not xnames: %d. They are in a row without a place.", odd)
 	}
 	tell(at, latest)
-	found = v.worstPlaces(found)
+	found = v.worstPlaces(level, found)
 	tally := func(get func(bos.Tally) int) []int64 {
 		return column(found, func(p *place) int64 { return int64(get(p.tally)) })
 	}
@@ -123,16 +124,16 @@ func tell(at []*place, latest bos.Latest) {
 	}
 }
 
-// worstPlaces returns the places that may be shown, in their order, and gives notice of
-// those left out.
-func (v *view) worstPlaces(found []*place) []*place {
+// worstPlaces returns the places that may be shown, and gives notice of those left out: the
+// worst first, but nodes in their order.
+func (v *view) worstPlaces(level bos.Level, found []*place) []*place {
 	kept := slices.Clone(found)
 	slices.SortStableFunc(kept, func(a, b *place) int {
 		return cmp.Or(cmp.Compare(b.tally.Failed, a.tally.Failed), cmp.Compare(b.incomplete(), a.incomplete()))
 	})
 	kept = truncate(v, kept, "places")
-	if len(kept) == len(found) {
-		return found
+	if level != bos.AtNode {
+		return kept
 	}
 	chosen := make(map[*place]bool, len(kept))
 	for _, p := range kept {

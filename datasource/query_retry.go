@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -19,7 +20,8 @@ func retry(v *view) (data.Frames, error) {
 		*inventory.Session
 		nodes bos.NodeSet // two spellings of a name are two nodes here
 		limit []string
-		of    int // nodes to retry, whatever filters narrow them
+		of    int    // nodes to retry, whatever filters narrow them
+		held  string // that other sessions are at work on some of them
 	}
 	var rows []row
 	var notNodes, noTemplate []string
@@ -31,7 +33,7 @@ func retry(v *view) (data.Frames, error) {
 			return
 		}
 		all, _ := limitable(v.snapshot.Nodes, s.ToRetry(!atWork(s), everyPhase))
-		rows = append(rows, row{s, nodes.Minus(others), limit, len(all)})
+		rows = append(rows, row{s, nodes.Minus(others), limit, len(all), v.heldByOthers(s, nodes)})
 		if s.Template == "" || s.Operation == "" {
 			noTemplate = append(noTemplate, fullName(s.Key()))
 		}
@@ -53,8 +55,8 @@ func retry(v *view) (data.Frames, error) {
 		field("of", "Of", "Number of all nodes of the session to retry, whatever boot sets, phases and nodes the query is about", column(rows, func(r row) int64 { return int64(r.of) })),
 		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.limit, ",") })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
-		field("command", "Command", "Shell command that retries the nodes; empty while the session is at work", column(rows, func(r row) string { return command(r.Session, r.limit) })),
-		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of) })),
+		field("command", "Command", "Shell command that retries the nodes; empty while the session is at work", column(rows, func(r row) string { return command(r.Session, r.limit, r.held) })),
+		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of, r.held) })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
 	), nil
@@ -68,9 +70,30 @@ func atWork(s *inventory.Session) bool {
 
 func everyPhase(*bos.BootSet, *bos.Phase) bool { return true }
 
+// heldByOthers says how many of the nodes of a session other sessions are at work on; "" if
+// none.
+func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
+	var theirs bos.NodeSet
+	var holders []string
+	for i := range v.snapshot.Sessions {
+		o := &v.snapshot.Sessions[i]
+		if !atWork(o) || o.Key() == s.Key() {
+			continue
+		}
+		if common := nodes.Intersect(o.Held(func(*bos.BootSet) bool { return true })); !common.Empty() {
+			theirs = theirs.Union(common)
+			holders = append(holders, strconv.Quote(fullName(o.Key()))) // it stands in a shell comment
+		}
+	}
+	if len(holders) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("session %s is at work on %d of these nodes: wait for its end", strings.Join(holders, ", "), theirs.Len())
+}
+
 // remark says what stands against retrying n of the nodes of a session, or that they are
 // not all.
-func (v *view) remark(s *inventory.Session, n, of int) string {
+func (v *view) remark(s *inventory.Session, n, of int, held string) string {
 	var remarks []string
 	switch {
 	case s.Template == "" || s.Operation == "":
@@ -79,6 +102,9 @@ func (v *view) remark(s *inventory.Session, n, of int) string {
 		remarks = append(remarks, "no command yet: the session is at work, and a second one would interfere with it")
 	case s.Verdict.Ending != bos.Ended:
 		remarks = append(remarks, mayAct)
+	}
+	if held != "" {
+		remarks = append(remarks, held)
 	}
 	if n < of {
 		var by []string
@@ -123,14 +149,17 @@ var createSession = map[string]string{
 
 // command returns the line that retries nodes of a session, or several where the nodes do
 // not fit into one. There is none without a template or operation, nor while the session
-// is at work.
-func command(s *inventory.Session, nodes []string) string {
+// is at work. Comments before it say what stands against it.
+func command(s *inventory.Session, nodes []string, held string) string {
 	if s.Template == "" || s.Operation == "" || atWork(s) {
 		return ""
 	}
 	var lines []string
 	if s.Verdict.Ending != bos.Ended {
 		lines = append(lines, "# "+mayAct)
+	}
+	if held != "" {
+		lines = append(lines, "# "+held)
 	}
 	if s.Tenant != "" {
 		lines = append(lines, fmt.Sprintf("# The cray CLI must be configured for the tenant of the session (core.tenant): %q", s.Tenant))

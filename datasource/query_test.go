@@ -71,7 +71,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"retry","session":["` + stuck + `"]}`, "nodes", "3"},
 		{`{"queryType":"retry","session":["` + running + `"]}`, "limit", ""},
 		{`{"queryType":"retry","session":["` + stillReady + `"]}`, "folded", "x1000c0s0b[0-1]n[0-1]"},
-		{`{"queryType":"retry","session":["` + configured + `"]}`, "command", "cray bos v1 session create --template-uuid compute-sles15sp4 --operation configure --limit x1000c0s1b0n0,x1000c0s1b1n0,x1000c0s1b1n1"},
+		{`{"queryType":"retry","session":["` + configured + `"]}`, "command", "# " + `session "46e82d42-07be-49b9-a489-96032f3c23d0" is at work on 3 of these nodes: wait for its end` + "\ncray bos v1 session create --template-uuid compute-sles15sp4 --operation configure --limit x1000c0s1b0n0,x1000c0s1b1n0,x1000c0s1b1n1"},
 		{`{"queryType":"nodes","session":["` + powerOff + `"],"limit":1}`, "category", "failed"},
 		{`{"queryType":"nodes","node":"x1000c0s0b1n1","phase":["shutdown"]}`, "session", running + " " + stillReady + " " + powerOff + " " + well},
 		{`{"queryType":"nodes","node":"x1000c0s0b1n1","phase":["shutdown"]}`, "category", "succeeded succeeded failed succeeded"},
@@ -83,10 +83,10 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"templates","state":["succeeded"]}`, "last_session", well},
 		{`{"queryType":"templates","session":["unfinished"]}`, "success_rate", "<nil> <nil> <nil>"},
 		{`{"queryType":"retry","session":["` + configured + `"]}`, "of", "3"},
-		{`{"queryType":"retry","session":["` + configured + `"]}`, "remark", ""},
-		{`{"queryType":"retry","session":["` + configured + `"],"node":"*b1*"}`, "remark", "2 of 3 nodes: narrowed by the filter node"},
-		{`{"queryType":"retry","session":["` + configured + `"],"node":"*b1n0","phase":["configure"]}`, "remark", "1 of 3 nodes: narrowed by the filters phase, node"},
-		{`{"queryType":"retry","session":["` + configured + `"],"phase":["configure"]}`, "remark", ""},
+		{`{"queryType":"retry","session":["` + configured + `"]}`, "remark", `session "46e82d42-07be-49b9-a489-96032f3c23d0" is at work on 3 of these nodes: wait for its end`},
+		{`{"queryType":"retry","session":["` + configured + `"],"node":"*b1*"}`, "remark", `session "46e82d42-07be-49b9-a489-96032f3c23d0" is at work on 2 of these nodes: wait for its end` + "; 2 of 3 nodes: narrowed by the filter node"},
+		{`{"queryType":"retry","session":["` + configured + `"],"node":"*b1n0","phase":["configure"]}`, "remark", `session "46e82d42-07be-49b9-a489-96032f3c23d0" is at work on 1 of these nodes: wait for its end` + "; 1 of 3 nodes: narrowed by the filters phase, node"},
+		{`{"queryType":"retry","session":["` + configured + `"],"phase":["configure"]}`, "remark", `session "46e82d42-07be-49b9-a489-96032f3c23d0" is at work on 3 of these nodes: wait for its end`},
 		{`{"queryType":"retry","session":["` + stuck + `"]}`, "command", "# " + mayAct + "\ncray bos v1 session create --template-uuid gpu-cos-2.5 --operation boot --limit x1000c0s2b0n0,x1000c0s2b0n1,x1000c0s2b1n1"},
 		{`{"queryType":"retry","session":["` + stuck + `"]}`, "remark", mayAct},
 		{`{"queryType":"errors","session":["` + stillReady + `"]}`, "error", leftUnfinished("not_started")}, // not one of them failed
@@ -567,7 +567,7 @@ func TestCommandIsSafeInAShell(t *testing.T) {
 		"my template":    "'my template'",
 		"$(reboot) 'x' ": `'$(reboot) '\''x'\'' '`,
 	} {
-		got := command(ended(&bos.Session{API: bos.APIv1, Operation: "reboot", Template: template}), []string{"x1000c0s0b0n0", "x1000c0s0b0n1"})
+		got := command(ended(&bos.Session{API: bos.APIv1, Operation: "reboot", Template: template}), []string{"x1000c0s0b0n0", "x1000c0s0b0n1"}, "")
 		if want = "cray bos v1 session create --template-uuid " + want + " --operation reboot --limit x1000c0s0b0n0,x1000c0s0b0n1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -591,7 +591,7 @@ func TestCommandSpeaksTheAPIOfTheSession(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.session.Template, tt.session.Operation = "t", "boot"
-			if got := command(ended(&tt.session), []string{"x1000c0s0b0n0"}); got != tt.want {
+			if got := command(ended(&tt.session), []string{"x1000c0s0b0n0"}, ""); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -600,11 +600,11 @@ func TestCommandSpeaksTheAPIOfTheSession(t *testing.T) {
 
 // The nodes of the largest machines do not fit into one argument of a program.
 func TestCommandsAreShortEnough(t *testing.T) {
-	if got := command(ended(&bos.Session{API: bos.APIv1, Operation: "boot"}), []string{"x1000c0s0b0n0"}); got != "" {
+	if got := command(ended(&bos.Session{API: bos.APIv1, Operation: "boot"}), []string{"x1000c0s0b0n0"}, ""); got != "" {
 		t.Errorf("without a template: %s", got)
 	}
 	nodes := bossim.Nodes(12_000)
-	lines := strings.Split(command(ended(&bos.Session{API: bos.APIv1, Operation: "boot", Template: "all"}), nodes), "\n")
+	lines := strings.Split(command(ended(&bos.Session{API: bos.APIv1, Operation: "boot", Template: "all"}), nodes, ""), "\n")
 	var all []string
 	for _, line := range lines {
 		words := strings.Fields(line)

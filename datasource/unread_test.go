@@ -173,3 +173,18 @@ func TestNothingIsClaimedDuringTheFirstSweep(t *testing.T) {
 		}
 	})
 }
+
+// Panels with transformations lose the notices of an empty frame: that there may be more is
+// said in a row then.
+func TestNothingIsClaimedOfOldData(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	const query = `{"queryType":"sessions","template":["nothing"],"fresh":true}`
+	if r := w.query(query); r.Error != nil || len(r.Frames[0].Fields) != 0 {
+		t.Fatalf("while BOS answers: %v, %d columns", r.Error, len(r.Frames[0].Fields))
+	}
+	w.sim.Fail(bossim.Everything, bossim.Reset)
+	got := rows(t, w.query(query))
+	if text := joined(got, "not_known"); len(got) != 1 || !strings.Contains(text, "Nothing that is known. This data is ") {
+		t.Errorf("while BOS is down: %v", got)
+	}
+}

@@ -29,6 +29,7 @@ type view struct {
 	sessions   []*inventory.Session // newest first
 	components []component          // in a query about the machine
 	notices    []data.Notice
+	doubts     []string  // those of the notices that say that there may be more
 	cut        string    // how many rows were left out; empty if none were
 	source     string    // what was read, for people
 	asOf       time.Time // when, by our clock
@@ -48,6 +49,13 @@ type unread struct {
 
 func (v *view) warn(format string, args ...any) {
 	v.notices = append(v.notices, data.Notice{Severity: data.NoticeSeverityWarning, Text: fmt.Sprintf(format, args...)})
+}
+
+// doubt warns that there may be more than what is known: an answer without rows does not
+// mean that there is nothing.
+func (v *view) doubt(format string, args ...any) {
+	v.warn(format, args...)
+	v.doubts = append(v.doubts, v.notices[len(v.notices)-1].Text)
 }
 
 func (v *view) inform(format string, args ...any) {
@@ -112,7 +120,11 @@ func (v *view) conclude(alert bool) error {
 	if !v.unread.tolerate[first] && alert || answered == 0 && (!v.unread.tolerate[first] || v.known == 0) {
 		return err
 	}
-	v.warn("%s", err)
+	if v.unread.tolerate[first] {
+		v.warn("%s", err)
+	} else {
+		v.doubt("%s", err)
+	}
 	return nil
 }
 
