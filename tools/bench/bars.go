@@ -26,7 +26,9 @@ const (
 var bars = []bar{
 	{work: "decode a v1 boot set of 10,000 nodes", ours: "BootSet/ours", baseline: "BootSet/encoding-json", than: "encoding/json", unit: byTime, atLeast: 8},
 	{work: "decode a v1 boot set of 10,000 nodes", ours: "BootSet/ours", baseline: "BootSet/jsontext-tokens", than: "jsontext tokens", unit: byTime, atMost: 3},
+	{work: "allocations for a v1 boot set of 12,000 nodes", ours: "BootSetNodes/nodes=12000", baseline: "BootSetNodes/nodes=128", than: "one of 128 nodes", unit: "allocs/op", atMost: 1.1},
 	{work: "decode and derive 12,000 v2 components", ours: "Components/ours", baseline: "Components/encoding-json", than: "encoding/json", unit: byTime, atLeast: 8},
+	{work: "memory for 12,000 v2 components of 30 MB", ours: "Components/ours", unit: "B/op", atMost: 6e6},
 	{work: "decode a v2 list", ours: "List/ours", baseline: "List/encoding-json", than: "encoding/json", unit: byTime, atLeast: 8},
 	{work: "scrape of 100,000 series, gzip", ours: "Scrape/ours", baseline: "Scrape/registry", than: "registry with const metrics", unit: byTime, atLeast: 30},
 	{work: "node query, 10,000 rows over gRPC", ours: "Nodes/rows=10000", unit: byTime, atMost: 15 * ms},
@@ -140,6 +142,10 @@ func quantity(value float64, unit string) string {
 		return digits(value) + " ns"
 	case "bosbytes/op":
 		return digits(value/1e3) + " kB"
+	case "B/op":
+		return digits(value/1e6) + " MB"
+	case "allocs/op":
+		return digits(value) + " allocations"
 	case "requests/op":
 		return digits(value) + " requests"
 	case "MiB-resident":
