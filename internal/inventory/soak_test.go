@@ -18,9 +18,6 @@ import (
 
 // Days of sessions that come and go, and of faults of every kind, leave nothing behind.
 func TestSoak(t *testing.T) {
-	if testing.Short() {
-		t.Skip("takes a while")
-	}
 	for _, tt := range []struct {
 		era      bossim.Era
 		scenario func(time.Time) bossim.Scenario
