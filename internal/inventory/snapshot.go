@@ -36,8 +36,8 @@ type Snapshot struct {
 	ListUp bool
 	// Err is why the last request for the list failed.
 	Err error
-	// LastGood is the time of the last good response from BOS, by our clock; zero before
-	// the first.
+	// LastGood is the time of the last good response from BOS by the end of the last sweep, or
+	// so far in the first one, by our clock; zero before the first.
 	LastGood time.Time
 	// ListedAt is the time since which BOS has answered the lists of all its APIs, by our
 	// clock; zero until it has answered each of them.

@@ -101,6 +101,9 @@ func (w *sweep) publish(ctx context.Context) {
 		s.Sessions[i].ToRead = w.toRead[s.Sessions[i].Key()]
 	}
 	s.Up = s.Up || w.up
+	if !s.Swept.IsZero() {
+		s.LastGood = w.Snapshot().LastGood // what is yet to be read is as old as the last sweep
+	}
 	if s.Err == nil {
 		w.logUp(w.before, s)
 		w.before = s
