@@ -32,6 +32,7 @@ var mayImport = map[string][]string{
 	"internal/bosclient":     {"internal/bos"},
 	"internal/bossim":        {"internal/bos"},
 	"internal/bos":           {},
+	"internal/inprocess":     {},                  // only for tests
 	"internal/programs":      {"internal/bossim"}, // only for tests
 	"internal/faults":        {"internal/bos"},    // only in tests
 }
@@ -60,9 +61,9 @@ func TestImportsPointOneWay(t *testing.T) {
 		for _, wrong := range wrongImports(p.ImportPath, p.Imports) {
 			t.Error(wrong)
 		}
-		// All tests may use the simulator, the programs and the package that they test.
+		// All tests may use the simulator, a transport to it, the programs and the package that they test.
 		name := strings.TrimPrefix(p.ImportPath, module)
-		except := append([]string{"internal/bossim", "internal/programs", name}, testsMayImport[name]...)
+		except := append([]string{"internal/bossim", "internal/inprocess", "internal/programs", name}, testsMayImport[name]...)
 		for _, wrong := range wrongImports(p.ImportPath, slices.Concat(p.TestImports, p.XTestImports), except...) {
 			t.Error("a test of " + wrong)
 		}

@@ -2,7 +2,6 @@ package dashboards
 
 import (
 	"context"
-	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -20,33 +19,15 @@ import (
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/exporter"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 )
-
-// inMemory sends requests to a simulated BOS without a network, so that both can run in
-// a synctest bubble.
-type inMemory struct{ sim *bossim.Server }
-
-func (m inMemory) RoundTrip(r *http.Request) (resp *http.Response, err error) {
-	defer func() {
-		switch cause := recover(); cause {
-		case nil:
-		case http.ErrAbortHandler:
-			resp, err = nil, errors.Join(errors.New("connection closed"), r.Context().Err())
-		default:
-			panic(cause)
-		}
-	}()
-	w := httptest.NewRecorder()
-	m.sim.ServeHTTP(w, r)
-	return w.Result(), nil
-}
 
 // newExporter returns an exporter with the default settings, offset from a change.
 func newExporter(t *testing.T, sim *bossim.Server, change func(*exporter.Config)) *exporter.Exporter {
 	t.Helper()
 	file := ""
 	cfg := exporter.DefaultConfig()
-	cfg.URL, cfg.Transport = "http://bos.test", inMemory{sim}
+	cfg.URL, cfg.Transport = "http://bos.test", inprocess.Transport(sim)
 	cfg.Collectors = collectors.All
 	cfg.Web = &web.FlagConfig{WebConfigFile: &file}
 	if change != nil {

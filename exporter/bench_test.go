@@ -16,6 +16,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 )
 
 // atScale returns an exporter that has swept a BOS with sessions of about so many series in
@@ -29,7 +30,7 @@ func atScale(b *testing.B, series int) (*Exporter, []*dto.MetricFamily) {
 			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(8)}, {Name: "login", Nodes: bossim.Nodes(10)[8:]}, {Name: "gateway", Nodes: bossim.Nodes(12)[10:]}}}
 	}
 	cfg := config("http://bos.test")
-	cfg.Transport = inProcess{bossim.New(bossim.Scripted(specs...), bossim.EraC, bossim.NewSteppedClock(bossim.DocumentedTime).Now)}
+	cfg.Transport = inprocess.Transport(bossim.New(bossim.Scripted(specs...), bossim.EraC, bossim.NewSteppedClock(bossim.DocumentedTime).Now))
 	e, err := New(cfg, slog.New(slog.DiscardHandler), io.Discard)
 	if err != nil {
 		b.Fatal(err)

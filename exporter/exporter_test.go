@@ -20,6 +20,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -142,7 +143,7 @@ func TestPagesTellThatTheFirstSweepIsUnderWay(t *testing.T) {
 		sim := bossim.New(bossim.Documented(), bossim.EraC, bossim.NewSteppedClock(bossim.DocumentedTime).Now)
 		sim.Observe(func(*http.Request) { time.Sleep(10 * time.Second) })
 		cfg := config("http://bos.test")
-		cfg.Timeout, cfg.Transport = time.Minute, inProcess{sim}
+		cfg.Timeout, cfg.Transport = time.Minute, inprocess.Transport(sim)
 		e, err := New(cfg, slog.New(slog.DiscardHandler), io.Discard)
 		if err != nil {
 			t.Fatal(err)

@@ -29,6 +29,7 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/collectors"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 )
 
 const (
@@ -131,7 +132,7 @@ func reference(g prometheus.Gatherer) http.Handler {
 func steady(t *testing.T, f func(t *testing.T, e *Exporter)) {
 	synctest.Test(t, func(t *testing.T) {
 		cfg := config("http://bos.test")
-		cfg.Transport = inProcess{bossim.New(bossim.Documented(), bossim.EraC, bossim.NewSteppedClock(bossim.DocumentedTime).Now)}
+		cfg.Transport = inprocess.Transport(bossim.New(bossim.Documented(), bossim.EraC, bossim.NewSteppedClock(bossim.DocumentedTime).Now))
 		e, err := New(cfg, slog.New(slog.DiscardHandler), io.Discard)
 		if err != nil {
 			t.Fatal(err)

@@ -15,16 +15,8 @@ import (
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 )
-
-// inProcess has a handler answer requests without a network.
-type inProcess struct{ handler http.Handler }
-
-func (p inProcess) RoundTrip(r *http.Request) (*http.Response, error) {
-	w := httptest.NewRecorder()
-	p.handler.ServeHTTP(w, r)
-	return w.Result(), nil
-}
 
 // inBubble calls f with an exporter of a BOS v2, and with a function that says after how long
 // its nodes were asked for. Time is that of a bubble.
@@ -40,7 +32,7 @@ func inBubble(t *testing.T, f func(t *testing.T, e *Exporter, sim *bossim.Server
 			}
 		})
 		cfg := config("http://bos.test")
-		cfg.Transport = inProcess{sim}
+		cfg.Transport = inprocess.Transport(sim)
 		e, err := New(cfg, slog.New(slog.DiscardHandler), io.Discard)
 		if err != nil {
 			t.Fatal(err)
@@ -122,7 +114,7 @@ func TestTenantsHaveNoNodesWithoutSession(t *testing.T) {
 		t.Run("tenant "+tt.tenant, func(t *testing.T) {
 			cfg := config("http://bos.test")
 			cfg.Tenant = tt.tenant
-			cfg.Transport = inProcess{bossim.New(scenario, bossim.EraD2, bossim.NewSteppedClock(bossim.DocumentedTime).Now)}
+			cfg.Transport = inprocess.Transport(bossim.New(scenario, bossim.EraD2, bossim.NewSteppedClock(bossim.DocumentedTime).Now))
 			e, err := New(cfg, slog.New(slog.DiscardHandler), io.Discard)
 			if err != nil {
 				t.Fatal(err)

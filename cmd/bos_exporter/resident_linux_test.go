@@ -18,14 +18,10 @@ var residents = []struct {
 	sessions, bootSets int
 	most               float64 // memory that the exporter may ever hold, in MiB
 }{
-	{"v1", bossim.EraC, 1000, 1, mostResident},
+	{"v1", bossim.EraC, 1000, 1, programs.MostMemory},
 	{"v1 with ten boot sets", bossim.EraC, 1000, 10, 280}, // a third of a million series
-	{"v2", bossim.EraD2, 40, 1, mostResident},
+	{"v2", bossim.EraD2, 40, 1, programs.MostMemory},
 }
-
-// mostResident is the most memory, in MiB, that the exporter may hold with 1,000 sessions of
-// 10,000 nodes each.
-const mostResident = 143 // 150 MB
 
 // resident has an exporter read so many sessions of 10,000 nodes each, all of them at work
 // and with series of their own, scrapes it as Prometheus does, and returns the memory that it

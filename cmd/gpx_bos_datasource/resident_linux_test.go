@@ -15,10 +15,6 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/programs"
 )
 
-// mostResident is the most memory, in MiB, that the plugin may hold with 1,000 sessions of
-// 10,000 nodes each.
-const mostResident = 143 // 150 MB
-
 const manySessions = 1000
 
 // build builds the plugin.
@@ -79,8 +75,8 @@ func resident(t testing.TB, p programs.Plugin, sessions int) float64 {
 }
 
 func TestManySessionsOfManyNodesAreHeld(t *testing.T) {
-	if held := resident(t, programs.StartPlugin(t, build(t)), manySessions); held > mostResident {
-		t.Errorf("the plugin holds %.0f MiB, want %d at most", held, mostResident)
+	if held := resident(t, programs.StartPlugin(t, build(t)), manySessions); held > programs.MostMemory {
+		t.Errorf("the plugin holds %.0f MiB, want %d at most", held, programs.MostMemory)
 	}
 }
 

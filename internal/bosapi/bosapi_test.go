@@ -1,10 +1,7 @@
 package bosapi_test
 
 import (
-	"cmp"
-	"io"
 	"net/http"
-	"net/http/httptest"
 	"net/url"
 	"slices"
 	"strings"
@@ -20,6 +17,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 )
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
@@ -64,18 +62,11 @@ func inBubble(t *testing.T, era bossim.Era, choice, tenant string, f func(t *tes
 }
 
 // RoundTrip has the simulator answer without a network.
-func (r *rig) RoundTrip(req *http.Request) (resp *http.Response, err error) {
+func (r *rig) RoundTrip(req *http.Request) (*http.Response, error) {
 	r.mu.Lock()
 	r.asked = append(r.asked, req.URL.Path)
 	r.mu.Unlock()
-	recorder := httptest.NewRecorder()
-	defer func() {
-		if p := recover(); p != nil {
-			resp, err = nil, cmp.Or(req.Context().Err(), io.EOF)
-		}
-	}()
-	r.sim.ServeHTTP(recorder, req)
-	return recorder.Result(), nil
+	return inprocess.Transport(r.sim).RoundTrip(req)
 }
 
 // requests returns the paths that were requested since the last call, in order and with

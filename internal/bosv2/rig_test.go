@@ -1,8 +1,6 @@
 package bosv2_test
 
 import (
-	"cmp"
-	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -18,6 +16,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/bosv2"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -68,27 +67,9 @@ func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *
 		now := func() time.Time { return began.Add(time.Since(start)) }
 		r.sim = bossim.New(scenario, era, now)
 		defer r.sim.Close()
-		r.watch(now, bosclient.Config{URL: "http://bos.test", Transport: inProcess{r}}, nil)
+		r.watch(now, bosclient.Config{URL: "http://bos.test", Transport: inprocess.Transport(r)}, nil)
 		f(t, r)
 	})
-}
-
-// inProcess has a handler answer requests without a network.
-type inProcess struct{ handler http.Handler }
-
-func (p inProcess) RoundTrip(req *http.Request) (resp *http.Response, err error) {
-	recorder := httptest.NewRecorder()
-	defer func() {
-		switch recover() {
-		case nil:
-		case http.ErrAbortHandler:
-			resp, err = nil, cmp.Or(req.Context().Err(), io.EOF)
-		default:
-			panic("unexpected")
-		}
-	}()
-	p.handler.ServeHTTP(recorder, req)
-	return recorder.Result(), nil
 }
 
 // watch makes the inventory.

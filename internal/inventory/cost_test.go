@@ -16,6 +16,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/bosv1"
 	"github.com/bos-exporter/bos-exporter/internal/bosv2"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -98,7 +99,7 @@ func metered(tb testing.TB, era bossim.Era, specs ...bossim.Spec) (*inventory.In
 	clock := bossim.NewSteppedClock(began)
 	sim := bossim.New(bossim.Scripted(specs...), era, clock.Now)
 	tb.Cleanup(sim.Close)
-	m := &meter{next: inProcess{sim}}
+	m := &meter{next: inprocess.Transport(sim)}
 	m.reset()
 	client, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Transport: m, Timeout: time.Minute, Concurrency: 4})
 	if err != nil {

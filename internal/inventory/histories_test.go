@@ -13,6 +13,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -44,7 +45,7 @@ func anyHistory(t *testing.T, seed uint64, era bossim.Era, seen map[string]bool)
 	now := func() time.Time { return began.Add(time.Since(start)) }
 	sim := bossim.New(bossim.Random(seed, began.Add(-10*24*time.Hour), began.Add(3*24*time.Hour), 60, 0), era, now)
 	defer sim.Close()
-	client := newClient(t, "http://bos.test", inProcess{sim}, 10*time.Second)
+	client := newClient(t, "http://bos.test", inprocess.Transport(sim), 10*time.Second)
 	apis, err := bosapi.New(client, bosapi.Auto)
 	if err != nil {
 		t.Fatal(err)

@@ -2,7 +2,6 @@ package inventory_test
 
 import (
 	"bytes"
-	"cmp"
 	"context"
 	"io"
 	"log/slog"
@@ -20,6 +19,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 	"github.com/bos-exporter/bos-exporter/internal/bosv1"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -67,7 +67,7 @@ func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *
 		start := time.Now()
 		r.sim = bossim.New(scenario, era, func() time.Time { return began.Add(time.Since(start)) })
 		defer r.sim.Close()
-		client := newClient(t, "http://bos.test", inProcess{r}, 10*time.Second)
+		client := newClient(t, "http://bos.test", inprocess.Transport(r), 10*time.Second)
 		r.Inventory = inventory.New(r.config(client, change))
 		for range 2 { // a jump of the clock of BOS must be told twice
 			if err := r.list(t.Context()); err != nil {
@@ -77,24 +77,6 @@ func inBubble(t *testing.T, scenario bossim.Scenario, era bossim.Era, f func(t *
 		r.Cfg().Interval = 30 * time.Second
 		f(t, r)
 	})
-}
-
-// inProcess has a handler answer requests without a network.
-type inProcess struct{ handler http.Handler }
-
-func (p inProcess) RoundTrip(req *http.Request) (resp *http.Response, err error) {
-	recorder := httptest.NewRecorder()
-	defer func() {
-		switch recover() {
-		case nil:
-		case http.ErrAbortHandler:
-			resp, err = nil, cmp.Or(req.Context().Err(), io.EOF)
-		default:
-			panic("unexpected")
-		}
-	}()
-	p.handler.ServeHTTP(recorder, req)
-	return recorder.Result(), nil
 }
 
 // ServeHTTP counts a request and has the simulator answer it.

@@ -13,6 +13,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bosapi"
 	"github.com/bos-exporter/bos-exporter/internal/bosclient"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
+	"github.com/bos-exporter/bos-exporter/internal/inprocess"
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
@@ -38,7 +39,7 @@ func TestSoak(t *testing.T) {
 func soak(t *testing.T, scenario bossim.Scenario, era bossim.Era, heap bool) {
 	sim := bossim.New(scenario, era, time.Now)
 	defer sim.Close()
-	client, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Transport: inProcess{sim}, Timeout: 10 * time.Second, Concurrency: 4})
+	client, err := bosclient.New(bosclient.Config{URL: "http://bos.test", Transport: inprocess.Transport(sim), Timeout: 10 * time.Second, Concurrency: 4})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -8,6 +8,10 @@ import (
 	"testing"
 )
 
+// MostMemory is the most memory, in MiB, that each program may hold with 1,000 sessions of
+// 10,000 nodes each.
+const MostMemory = 143 // 150 MB
+
 // Memory returns how much memory a process holds, and the most that it has ever held, in
 // MiB. It needs Linux.
 func Memory(t testing.TB, pid int) (now, peak float64) {
