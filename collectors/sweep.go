@@ -82,11 +82,9 @@ func storedBytes(s *inventory.Snapshot) (size float64, ok bool) {
 		}
 		listed++
 		sessions += each.session
-		for _, b := range s.Sessions[i].BootSets {
-			for _, p := range b.Phases {
-				for _, c := range p.Categories {
-					nodes += each.node * float64(c.Count)
-				}
+		for _, p := range s.Sessions[i].EachPhase() {
+			for _, c := range p.Categories {
+				nodes += each.node * float64(c.Count)
 			}
 		}
 		if s.Sessions[i].Reported() {

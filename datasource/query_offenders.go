@@ -47,21 +47,18 @@ func offenders(v *view) (data.Frames, error) {
 func (v *view) lastError(s *inventory.Session, node int) string {
 	var texts []string
 	failed, unfinished := false, ""
-	for i := range s.BootSets {
-		for j := range s.BootSets[i].Phases {
-			p := &s.BootSets[i].Phases[j]
-			switch {
-			case !v.takes(&s.BootSets[i], p):
-			case p.Failed().Has(node):
-				failed = true
-				for _, text := range p.Messages(node) {
-					if len(texts) < maxText && !slices.Contains(texts, text) {
-						texts = append(texts, text)
-					}
+	for b, p := range s.EachPhase() {
+		switch {
+		case !v.takes(b, p):
+		case p.Failed().Has(node):
+			failed = true
+			for _, text := range p.Messages(node) {
+				if len(texts) < maxText && !slices.Contains(texts, text) {
+					texts = append(texts, text)
 				}
-			case unfinished == "":
-				unfinished = whyUnfinished(p, node)
 			}
+		case unfinished == "":
+			unfinished = whyUnfinished(p, node)
 		}
 	}
 	if !failed && unfinished != "" {

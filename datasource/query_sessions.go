@@ -115,10 +115,8 @@ func (v *view) ofMatching(s *inventory.Session) (*bos.Tally, *int64) {
 	fates := s.Fates()
 	tally := fates.Within(v.matching(fates.All())).Tally()
 	var failures int64
-	for i := range s.BootSets {
-		for j := range s.BootSets[i].Phases {
-			failures += int64(v.matching(s.BootSets[i].Phases[j].In(bos.Failed)).Len())
-		}
+	for _, p := range s.EachPhase() {
+		failures += int64(v.matching(p.In(bos.Failed)).Len())
 	}
 	return &tally, &failures
 }

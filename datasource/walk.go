@@ -62,16 +62,13 @@ func (v *view) holds(s *inventory.Session) bool {
 
 // anyCategory tells whether holds is true of any category that the query asks for.
 func (v *view) anyCategory(s *inventory.Session, holds func(*bos.Category) bool) bool {
-	for i := range s.BootSets {
-		for j := range s.BootSets[i].Phases {
-			p := &s.BootSets[i].Phases[j]
-			if !v.takes(&s.BootSets[i], p) {
-				continue
-			}
-			for k := range p.Categories {
-				if c := &p.Categories[k]; v.query.Category.hasName(c.Name) && holds(c) {
-					return true
-				}
+	for b, p := range s.EachPhase() {
+		if !v.takes(b, p) {
+			continue
+		}
+		for k := range p.Categories {
+			if c := &p.Categories[k]; v.query.Category.hasName(c.Name) && holds(c) {
+				return true
 			}
 		}
 	}

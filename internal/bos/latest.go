@@ -73,15 +73,12 @@ func (s *Session) stand(f Fates, atWork bool, standing map[string]NodeSet) {
 	add(standing, Excluded, f.Excluded)
 	open := f.Unfinished
 	if atWork {
-		for i := range s.BootSets {
-			b := &s.BootSets[i]
-			for j := range b.Phases {
-				here := b.Halted(&b.Phases[j]).Intersect(f.Unfinished)
-				for _, category := range []string{InProgress, NotStarted} {
-					nodes := b.Phases[j].In(category).Intersect(here)
-					add(standing, category, nodes)
-					open = open.Minus(nodes)
-				}
+		for b, p := range s.EachPhase() {
+			here := b.Halted(p).Intersect(f.Unfinished)
+			for _, category := range []string{InProgress, NotStarted} {
+				nodes := p.In(category).Intersect(here)
+				add(standing, category, nodes)
+				open = open.Minus(nodes)
 			}
 		}
 	}
@@ -134,12 +131,9 @@ func (s *Session) look(a Aspect, seen NodeSet) (all, shown NodeSet) {
 
 // phases returns the phases that are looked at.
 func (s *Session) phases(a Aspect) (phases []*Phase) {
-	for i := range s.BootSets {
-		b := &s.BootSets[i]
-		for j := range b.Phases {
-			if a.Takes(b, &b.Phases[j]) {
-				phases = append(phases, &b.Phases[j])
-			}
+	for b, p := range s.EachPhase() {
+		if a.Takes(b, p) {
+			phases = append(phases, p)
 		}
 	}
 	return phases

@@ -75,13 +75,9 @@ func Offenders(sessions []*Session, ended func(i int) bool, take func(*BootSet, 
 // failures yields the nodes that failed in each phase that take accepts, by its name.
 func (s *Session) failures(take func(*BootSet, *Phase) bool) iter.Seq2[string, NodeSet] {
 	return func(yield func(string, NodeSet) bool) {
-		for i := range s.BootSets {
-			b := &s.BootSets[i]
-			for j := range b.Phases {
-				p := &b.Phases[j]
-				if nodes := p.Failed(); !nodes.Empty() && take(b, p) && !yield(p.Name, nodes) {
-					return
-				}
+		for b, p := range s.EachPhase() {
+			if nodes := p.Failed(); !nodes.Empty() && take(b, p) && !yield(p.Name, nodes) {
+				return
 			}
 		}
 	}
@@ -92,16 +88,12 @@ func (s *Session) failures(take func(*BootSet, *Phase) bool) iter.Seq2[string, N
 func (s *Session) leftovers(take func(*BootSet, *Phase) bool) iter.Seq2[string, NodeSet] {
 	return func(yield func(string, NodeSet) bool) {
 		unfinished := s.Fates().Unfinished
-		for i := range s.BootSets {
-			b := &s.BootSets[i]
-			for j := range b.Phases {
-				p := &b.Phases[j]
-				if !take(b, p) {
-					continue
-				}
-				if nodes := b.Halted(p).Intersect(unfinished); !nodes.Empty() && !yield(p.Name, nodes) {
-					return
-				}
+		for b, p := range s.EachPhase() {
+			if !take(b, p) {
+				continue
+			}
+			if nodes := b.Halted(p).Intersect(unfinished); !nodes.Empty() && !yield(p.Name, nodes) {
+				return
 			}
 		}
 	}

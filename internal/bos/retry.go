@@ -28,21 +28,17 @@ func (s *Session) ToRetry(unfinished bool, take func(*BootSet, *Phase) bool) Nod
 		left = s.Fates().Unfinished
 	}
 	var retry NodeSet
-	for i := range s.BootSets {
-		b := &s.BootSets[i]
-		for j := range b.Phases {
-			p := &b.Phases[j]
-			if !take(b, p) {
-				continue
-			}
-			for _, c := range p.Categories {
-				switch c.Name {
-				case Failed, OnHold:
-					retry = retry.Union(c.Nodes)
-				case Succeeded, Excluded, Superseded:
-				default:
-					retry = retry.Union(c.Nodes.Intersect(left))
-				}
+	for b, p := range s.EachPhase() {
+		if !take(b, p) {
+			continue
+		}
+		for _, c := range p.Categories {
+			switch c.Name {
+			case Failed, OnHold:
+				retry = retry.Union(c.Nodes)
+			case Succeeded, Excluded, Superseded:
+			default:
+				retry = retry.Union(c.Nodes.Intersect(left))
 			}
 		}
 	}

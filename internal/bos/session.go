@@ -7,6 +7,7 @@
 package bos
 
 import (
+	"iter"
 	"slices"
 	"time"
 )
@@ -316,6 +317,20 @@ func (s *Session) Renumber(r Renumbering) *Session {
 	return &t
 }
 
+// EachPhase iterates over the phases of the session, boot set by boot set.
+func (s *Session) EachPhase() iter.Seq2[*BootSet, *Phase] {
+	return func(yield func(*BootSet, *Phase) bool) {
+		for i := range s.BootSets {
+			b := &s.BootSets[i]
+			for j := range b.Phases {
+				if !yield(b, &b.Phases[j]) {
+					return
+				}
+			}
+		}
+	}
+}
+
 // All returns the nodes that the session or its errors name.
 func (s *Session) All() NodeSet { return NodeSet{}.Union(s.sets()...) }
 
@@ -326,12 +341,10 @@ func (s *Session) Reported() bool {
 
 // Named reports whether any node of the session is known by name.
 func (s *Session) Named() bool {
-	for i := range s.BootSets {
-		for j := range s.BootSets[i].Phases {
-			for k := range s.BootSets[i].Phases[j].Categories {
-				if !s.BootSets[i].Phases[j].Categories[k].Nodes.Empty() {
-					return true
-				}
+	for _, p := range s.EachPhase() {
+		for _, c := range p.Categories {
+			if !c.Nodes.Empty() {
+				return true
 			}
 		}
 	}
@@ -348,28 +361,23 @@ func (s *Session) SetBytes() (n int) {
 			n += set.bytes()
 		}
 	}
-	for i := range s.BootSets {
-		for j := range s.BootSets[i].Phases {
-			for _, e := range s.BootSets[i].Phases[j].Errors {
-				n += len(e.Message)
-			}
+	for _, p := range s.EachPhase() {
+		for _, e := range p.Errors {
+			n += len(e.Message)
 		}
 	}
 	return n
 }
 
 func (s *Session) sets() (sets []NodeSet) {
-	for i := range s.BootSets {
-		for j := range s.BootSets[i].Phases {
-			p := &s.BootSets[i].Phases[j]
-			for k := range p.Categories {
-				sets = append(sets, p.Categories[k].Nodes)
-			}
-			for k := range p.Errors {
-				sets = append(sets, p.Errors[k].Nodes)
-			}
-			sets = append(sets, p.Attempts...)
+	for _, p := range s.EachPhase() {
+		for _, c := range p.Categories {
+			sets = append(sets, c.Nodes)
 		}
+		for _, e := range p.Errors {
+			sets = append(sets, e.Nodes)
+		}
+		sets = append(sets, p.Attempts...)
 	}
 	return sets
 }
