@@ -145,6 +145,15 @@ func checkColumns(t *testing.T, s server) {
 			for _, m := range regexp.MustCompile(`__data\.fields\.(\w+)`).FindAllStringSubmatch(string(config), -1) {
 				uses("a link", m[1])
 			}
+			var overrides any
+			if err := json.Unmarshal(config, &overrides); err != nil {
+				t.Fatal(err)
+			}
+			for _, text := range texts(overrides) {
+				if slices.Contains(columns, "range") && losesRange(text) {
+					t.Errorf("%s: the link %s does not set the time range of the session", where, text)
+				}
+			}
 		}
 	}
 	if found < 200 {

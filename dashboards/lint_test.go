@@ -198,7 +198,7 @@ func TestLinks(t *testing.T) {
 			if used := variablesIn(part); len(used) == 1 && strings.HasSuffix(part, ":queryparam}") {
 				name = "var-" + used[0]
 			}
-			time = time || name == "from" || name == "${__url_time_range}"
+			time = time || name == "from" || name == "${__url_time_range}" || rangeOfSession.MatchString(name)
 			if name, isVariable := strings.CutPrefix(name, "var-"); isVariable {
 				if _, there := target.variable(name); !there {
 					t.Errorf("%s: %s has no variable %s", where, uid, name)
@@ -207,6 +207,9 @@ func TestLinks(t *testing.T) {
 		}
 		if !time && query != "" {
 			t.Errorf("%s: the link %s loses the time range", where, link)
+		}
+		if strings.Contains(link, ".numeric}") {
+			t.Errorf("%s: the link %s has NaN where a row has no value", where, link)
 		}
 	}
 	for _, d := range targets {
@@ -221,6 +224,9 @@ func TestLinks(t *testing.T) {
 				for _, field := range f.Fields {
 					for _, l := range field.Config.Links {
 						check("query type "+queryType+" on "+s.api, l.URL)
+						if there, _ := f.FieldByName("range"); there != nil && losesRange(l.URL) {
+							t.Errorf("query type %s on %s: the link %s does not set the time range of the session", queryType, s.api, l.URL)
+						}
 					}
 				}
 			}
@@ -232,6 +238,15 @@ func TestLinks(t *testing.T) {
 	if links < 30 {
 		t.Errorf("only %d links were found", links)
 	}
+}
+
+// rangeOfSession matches the columns that hold the time ranges of sessions.
+var rangeOfSession = regexp.MustCompile(`^\$\{__data\.fields\.(other_)?range\}$`)
+
+// losesRange tells whether a link to the session in a cell does not set its time range.
+func losesRange(link string) bool {
+	_, query, _ := strings.Cut(link, "/d/bos-session?")
+	return strings.Contains(query, "var-session=${__value.raw") && !slices.ContainsFunc(strings.Split(query, "&"), rangeOfSession.MatchString)
 }
 
 // A share is never rounded up to 100%: neither a panel nor an alert shows 100% while a

@@ -4,12 +4,14 @@ import (
 	"encoding/json"
 	"math"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
+	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 // field returns a column: name is for queries and transformations, title and
@@ -88,15 +90,15 @@ func mapper(pairs []string) data.ValueMapper {
 	return m
 }
 
-// toDashboard links to a dashboard with variables, given in pairs of a name and a
-// template of Grafana.
-func (v *view) toDashboard(title, uid string, variables ...string) data.DataLink {
+// toDashboard links to a dashboard over a time range, with variables given in pairs of a
+// name and a template of Grafana.
+func (v *view) toDashboard(title, uid, within string, variables ...string) data.DataLink {
 	var b strings.Builder
 	b.WriteString("/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid))
 	for i := 0; i < len(variables); i += 2 {
 		b.WriteString("&var-" + variables[i] + "=" + variables[i+1])
 	}
-	b.WriteString("&from=${__from}&to=${__to}")
+	b.WriteString("&" + within)
 	return data.DataLink{Title: title, URL: b.String()}
 }
 
@@ -135,17 +137,22 @@ const (
 	rowPlace   = "${__data.fields.place}"
 
 	rowOtherTenant = "${__data.fields.other_tenant}"
+
+	// Time ranges of links.
+	sameRange     = "from=${__from}&to=${__to}"
+	rowRange      = "${__data.fields.range}"
+	rowOtherRange = "${__data.fields.other_range}"
 )
 
 // sessionField returns a column of session ids that link to their boot sets. The tenants
-// are in the column of tenantField.
+// are in the column of tenantField, the time ranges in that of rangeField.
 func (v *view) sessionField(ids []string) *data.Field {
-	return v.sessionFieldAs("session", "Session", "ID of the session", rowTenant, ids)
+	return v.sessionFieldAs("session", "Session", "ID of the session", rowTenant, rowRange, ids)
 }
 
-// sessionFieldAs is sessionField of sessions whose tenant is told by a template, or is not
-// known if there is none.
-func (v *view) sessionFieldAs(name, title, description, tenant string, ids []string) *data.Field {
+// sessionFieldAs is sessionField of sessions whose tenant and time range are told by
+// templates. Without one the tenant is not known.
+func (v *view) sessionFieldAs(name, title, description, tenant, within string, ids []string) *data.Field {
 	query := map[string]any{"queryType": "bootsets", "session": []string{thisValue}}
 	variables := []string{"session", percentEncoded(thisValue)}
 	if tenant != "" {
@@ -154,7 +161,7 @@ func (v *view) sessionFieldAs(name, title, description, tenant string, ids []str
 	}
 	return linked(field(name, title, description, ids),
 		v.toQuery("Boot sets of this session", query),
-		v.toDashboard("Dashboard of this session", "bos-session", variables...))
+		v.toDashboard("Dashboard of this session", "bos-session", within, variables...))
 }
 
 // apiField and tenantField return the columns that, with its id, tell a session from all
@@ -166,6 +173,33 @@ func apiField(apis []string) *data.Field {
 func tenantField(tenants []string) *data.Field {
 	return field("tenant", "Tenant", "Tenant that owns the session; empty if none does", tenants)
 }
+
+// rangeField returns a column of the time ranges that links to sessions set, which tables
+// do not show. A link cannot make them of other columns: one without a value is NaN in it.
+func rangeField(name string, ranges []string) *data.Field {
+	f := aside(field(name, "Time range", "Time from the start of the session to its stop, or to now, as links to dashboards take it", ranges))
+	f.Config.Custom["hidden"] = true // before Grafana 12
+	return f
+}
+
+// rangeOf returns the time range of a session as the parameters of a link.
+func (v *view) rangeOf(s *inventory.Session) string {
+	from, to := s.Began(), "now"
+	if from.IsZero() {
+		from = v.within.From
+	}
+	if s.Verdict.Ending == bos.Ended {
+		end := s.Verdict.End
+		if end.Sub(from) < shortestRange {
+			from = end.Add(-shortestRange)
+		}
+		to = strconv.FormatInt(end.UnixMilli(), 10)
+	}
+	return "from=" + strconv.FormatInt(from.UnixMilli(), 10) + "&to=" + to
+}
+
+// shortestRange is long enough for a graph to show anything.
+const shortestRange = time.Minute
 
 // bootSetField returns a column of boot set names that link to their phases.
 func (v *view) bootSetField(names []string) *data.Field {
@@ -183,7 +217,7 @@ func (v *view) phaseField(names []string) *data.Field {
 func (v *view) nodeField(names []string) *data.Field {
 	return linked(field("node", "Node", "Xname of the node", names),
 		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
-		v.toDashboard("Dashboard of this node", "bos-nodes", "node", percentEncoded(thisValue)))
+		v.toDashboard("Dashboard of this node", "bos-nodes", sameRange, "node", percentEncoded(thisValue)))
 }
 
 // placeField returns a column of places of a level that link to their nodes, as far as a
@@ -197,7 +231,7 @@ func (v *view) placeField(level bos.Level, nodesType string, names []string) *da
 	}
 	return linked(field("place", "Place", "Xname of the "+string(level), names),
 		v.toQuery("Nodes here", query),
-		v.toDashboard("Dashboard of these nodes", "bos-nodes", "node", level.Pattern(percentEncoded(thisValue))))
+		v.toDashboard("Dashboard of these nodes", "bos-nodes", sameRange, "node", level.Pattern(percentEncoded(thisValue))))
 }
 
 func templateField(templates []string) *data.Field {

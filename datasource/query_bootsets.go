@@ -38,6 +38,7 @@ func bootsets(v *view) (data.Frames, error) {
 		field("stop", "Stopped", "Stop time; BOS omits it for many boot sets that have ended", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
 		apiField(column(rows, func(r row) string { return r.session.API })),
 		tenantField(column(rows, func(r row) string { return r.session.Tenant })),
+		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.session) })),
 		field("derived", "Derived from", "What the nodes of the boot set were inferred from; empty if BOS says itself which they are", column(rows, func(r row) string { return r.Derived })),
 	), nil
 }

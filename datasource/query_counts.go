@@ -38,7 +38,9 @@ func counts(v *view) (data.Frames, error) {
 	}
 	rows = truncate(v, rows, "counts")
 	frames := v.frame(
-		v.sessionField(column(rows, func(r row) string { return r.ID })),
+		// A time range that ends now until the session has ended would be another label, and
+		// with the end another alert.
+		v.sessionFieldAs("session", "Session", "ID of the session", rowTenant, sameRange, column(rows, func(r row) string { return r.ID })),
 		templateField(column(rows, func(r row) string { return r.Template })),
 		operationField(column(rows, func(r row) string { return r.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),

@@ -55,6 +55,7 @@ func errorTexts(v *view) (data.Frames, error) {
 		field("folded", "Which", "The nodes as a folded list", column(found, func(r row) string { return v.fold(r.nodes) })),
 		apiField(column(found, func(r row) string { return r.session.API })),
 		tenantField(column(found, func(r row) string { return r.session.Tenant })),
+		rangeField("range", column(found, func(r row) string { return v.rangeOf(r.session) })),
 	), nil
 }
 

@@ -17,6 +17,7 @@ import (
 type nodeList struct {
 	session  *inventory.Session
 	start    *time.Time
+	within   string // the time range of the session
 	bootSet  *bos.BootSet
 	phase    *bos.Phase
 	category string
@@ -40,7 +41,7 @@ func nodes(v *view) (data.Frames, error) {
 	// All columns are filled in one pass over the node sets.
 	rows := min(total, v.max)
 	texts := func() []string { return make([]string, rows) }
-	session, bootSet, phase, category, alsoIn, said, api, tenant := texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts()
+	session, bootSet, phase, category, alsoIn, said, api, tenant, within := texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts()
 	places := make([]*bos.Node, rows)
 	attempts := make([]*int64, rows)
 	start := make([]*time.Time, rows)
@@ -53,6 +54,7 @@ func nodes(v *view) (data.Frames, error) {
 			l.several, l.remark = l.phase.InSeveral(), remarks(l.session, l.phase)
 		}
 		session[row], start[row], api[row], tenant[row] = l.session.ID, l.start, l.session.API, l.session.Tenant
+		within[row] = l.within
 		bootSet[row], phase[row], category[row] = l.bootSet.Name, l.phase.Name, l.category
 		places[row] = v.snapshot.Nodes.Node(n)
 		said[row] = l.remark(n, l.category)
@@ -77,6 +79,7 @@ func nodes(v *view) (data.Frames, error) {
 		field("error", "Error", "Error message from BOS for the node in the phase, or a note that BOS gives none for a failure or that the session stopped before the node was done", said),
 		apiField(api),
 		tenantField(tenant),
+		rangeField("range", within),
 		field("attempts", "Attempts", "How often BOS has tried the node in the phase; empty if not more than once, as far as is known", attempts),
 		field("start", "Started", "Start time of the session", start),
 	), nil
@@ -92,7 +95,7 @@ func (v *view) nodeLists() (lists []nodeList, rows int) {
 				continue
 			}
 			if nodes := v.matching(c.Nodes); !nodes.Empty() {
-				lists = append(lists, nodeList{session: s, start: optionalTime(s.StartTime), bootSet: b, phase: p, category: c.Name, nodes: nodes})
+				lists = append(lists, nodeList{session: s, start: optionalTime(s.StartTime), within: v.rangeOf(s), bootSet: b, phase: p, category: c.Name, nodes: nodes})
 				rows += nodes.Len()
 			}
 		}

@@ -33,11 +33,12 @@ func offenders(v *view) (data.Frames, error) {
 	return v.table(
 		v.nodeField(column(worst, func(o bos.Offender) string { return v.snapshot.Nodes.Node(o.Node).Name })),
 		field("sessions", "Sessions", "Number of sessions in which the node failed", column(worst, func(o bos.Offender) int64 { return int64(o.Sessions) })),
-		v.sessionFieldAs("last_session", "Last session", "Newest session in which the node failed or, if it failed in none, was left unfinished", rowTenant, column(worst, func(o bos.Offender) string { return named[o.Last].ID })),
+		v.sessionFieldAs("last_session", "Last session", "Newest session in which the node failed or, if it failed in none, was left unfinished", rowTenant, rowRange, column(worst, func(o bos.Offender) string { return named[o.Last].ID })),
 		field("phases", "Phases", "Phases in which the node failed, or which it had not completed when a session ended", column(worst, func(o bos.Offender) string { return strings.Join(o.Phases, ", ") })),
 		field("last_error", "Last error", "Error message from BOS in that session, or a note that BOS gives none for a failure or that the session stopped before the node was done", column(worst, func(o bos.Offender) string { return v.lastError(named[o.Last], o.Node) })),
 		apiField(column(worst, func(o bos.Offender) string { return named[o.Last].API })),
 		tenantField(column(worst, func(o bos.Offender) string { return named[o.Last].Tenant })),
+		rangeField("range", column(worst, func(o bos.Offender) string { return v.rangeOf(named[o.Last]) })),
 		field("unfinished", "Left unfinished", "Number of sessions that ended before the node was done, and in which it had not failed", column(worst, func(o bos.Offender) int64 { return int64(o.Unfinished) })),
 	), nil
 }

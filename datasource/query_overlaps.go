@@ -62,13 +62,15 @@ func overlaps(v *view) (data.Frames, error) {
 	}
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.newer.ID })),
-		v.sessionFieldAs("other_session", "Other session", "Older session that held the same nodes", rowOtherTenant, column(rows, func(r row) string { return r.older.ID })),
+		v.sessionFieldAs("other_session", "Other session", "Older session that held the same nodes", rowOtherTenant, rowOtherRange, column(rows, func(r row) string { return r.older.ID })),
 		field("nodes", "Nodes", "Number of nodes that both sessions held", column(rows, func(r row) int64 { return int64(r.nodes) })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return r.folded })),
 		apiField(column(rows, func(r row) string { return r.newer.API })),
 		tenantField(column(rows, func(r row) string { return r.newer.Tenant })),
+		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.newer) })),
 		field("other_api", "Other API", "Version of the BOS API that the other session belongs to", column(rows, func(r row) string { return r.older.API })),
 		field("other_tenant", "Other tenant", "Tenant that owns the other session; empty if none does", column(rows, func(r row) string { return r.older.Tenant })),
+		rangeField("other_range", column(rows, func(r row) string { return v.rangeOf(r.older) })),
 	), nil
 }
 

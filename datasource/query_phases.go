@@ -49,5 +49,6 @@ func phases(v *view) (data.Frames, error) {
 		field("last_progress", "Last move", "Last known time at which a node moved from one category to another", column(rows, func(r row) *time.Time { return optionalTime(r.LastProgress) })),
 		apiField(column(rows, func(r row) string { return r.session.API })),
 		tenantField(column(rows, func(r row) string { return r.session.Tenant })),
+		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.session) })),
 	), nil
 }

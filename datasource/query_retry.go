@@ -59,6 +59,7 @@ func retry(v *view) (data.Frames, error) {
 		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of, r.held) })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
+		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.Session) })),
 	), nil
 }
 

@@ -65,6 +65,7 @@ func sessions(v *view) (data.Frames, error) {
 		field("boa_job", "BOA job", "Kubernetes job of the boot agent; its log has the details", column(rows, func(r row) string { return r.Job })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
+		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.Session) })),
 		field("limit", "Limit", "Limit that narrows the nodes of the session template, as given when the session was created", column(rows, func(r row) string { return r.Limit })),
 		field("stage", "Staged", "Whether the session is staged: it acts on a node only once it is applied to it", column(rows, func(r row) bool { return r.Staged })),
 		field("setup_error", "Set-up error", "Why the session ended before it acted on any node", column(rows, func(r row) string { return r.SetupError })),

@@ -52,11 +52,12 @@ func templates(v *view) (data.Frames, error) {
 		field("trend", "Trend", trendDescription, column(rows, func(r row) string { return r.trend() })),
 		seconds(field("usual", "Usual duration", "Median duration of the sessions that succeeded or, if none did, that succeeded in part", column(rows, func(r row) *float64 { return r.quantile(0.5) }))),
 		seconds(field("p90", "90th percentile", "Duration that nine in ten of the sessions in the usual duration do not exceed", column(rows, func(r row) *float64 { return r.quantile(0.9) }))),
-		v.sessionFieldAs("last_session", "Last session", "Newest session", rowTenant, column(rows, func(r row) string { return r.last.ID })),
+		v.sessionFieldAs("last_session", "Last session", "Newest session", rowTenant, rowRange, column(rows, func(r row) string { return r.last.ID })),
 		field("start", "Started", "Start time of the newest session", column(rows, func(r row) *time.Time { return optionalTime(r.last.StartTime) })),
 		stateField(column(rows, func(r row) string { return string(r.last.Verdict.State) })),
 		apiField(column(rows, func(r row) string { return r.last.API })),
 		tenantField(column(rows, func(r row) string { return r.tenant })),
+		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.last) })),
 	), nil
 }
 

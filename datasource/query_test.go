@@ -539,8 +539,38 @@ func TestLinksLeadOn(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
 	f := w.query(`{"queryType":"sessions"}`).Frames[0]
 	links := f.Fields[0].Config.Links
-	if len(links) != 2 || links[0].Internal.DatasourceUID != "bos-uid" || links[1].URL != "/d/bos-session?var-bos=bos-uid&var-session=${__value.raw:percentencode}&var-tenant=${__data.fields.tenant:percentencode}&from=${__from}&to=${__to}" {
+	if len(links) != 2 || links[0].Internal.DatasourceUID != "bos-uid" || links[1].URL != "/d/bos-session?var-bos=bos-uid&var-session=${__value.raw:percentencode}&var-tenant=${__data.fields.tenant:percentencode}&${__data.fields.range}" {
 		t.Errorf("%+v", links)
+	}
+}
+
+// A link to a session shows all of it and, while it is unfinished, what happens next.
+func TestRangeOfSession(t *testing.T) {
+	at := func(minute int) time.Time {
+		return time.UnixMilli(1_764_000_000_000).Add(time.Duration(minute) * time.Minute)
+	}
+	v := &view{within: backend.TimeRange{From: at(0), To: at(60)}}
+	for name, c := range map[string]struct {
+		start       time.Time
+		preexisting bool
+		end         time.Time
+		want        string
+	}{
+		"ended":                           {start: at(10), end: at(20), want: "from=1764000600000&to=1764001200000"},
+		"unfinished":                      {start: at(10), want: "from=1764000600000&to=now"},
+		"undated":                         {preexisting: true, want: "from=1764000000000&to=now"},
+		"undated, ended before the range": {preexisting: true, end: at(-5), want: "from=1763999640000&to=1763999700000"},
+		"ended at once":                   {start: at(10), end: at(10), want: "from=1764000540000&to=1764000600000"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := &inventory.Session{Session: &bos.Session{Metadata: bos.Metadata{StartTime: c.start}, Preexisting: c.preexisting}}
+			if !c.end.IsZero() {
+				s.Verdict = bos.Verdict{Ending: bos.Ended, End: c.end}
+			}
+			if got := v.rangeOf(s); got != c.want {
+				t.Errorf("%s, want %s", got, c.want)
+			}
+		})
 	}
 }
 

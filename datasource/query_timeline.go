@@ -84,6 +84,7 @@ func timeline(v *view) (data.Frames, error) {
 			aside(field("phase", "Phase", "Name of the phase", []string{l.phase})),
 			aside(apiField([]string{l.API})),
 			aside(tenantField([]string{l.Tenant})),
+			rangeField("range", []string{v.rangeOf(l.Session)}),
 		)
 		f.Meta = &data.FrameMeta{}
 		frames[i] = f
