@@ -472,7 +472,7 @@ func (s *scanner) member() (name string, end bool, err error) {
 		}
 		s.next()
 		if s.passed == passed && s.pos-start <= longestShared {
-			*usual = link{from, first, append(usual.text[:0], s.buf[start:s.pos]...), f.hash, f.name}
+			*usual = link{from, first, append(usual.text[:0], s.buf[start:s.pos]...), f.hash, name}
 		}
 	}
 	s.note(f)

@@ -177,6 +177,7 @@ func TestScanOfSimilarDocuments(t *testing.T) {
 	for _, document := range []string{
 		`{"a":{"b":1}"b":2}`, `{"q":1,"w":2}`, `{"q":{,"w":1}}`, `{"q":{"w":1,"q":2}}`, `{"w":{"q":1},"q":{"w":1}}`,
 		`{"q":{"w":1"q":2}}`, `{"w":{"q":1}"q":2}`, `{,"q":1}`, `{"q":1"w":2}`, `[{"q":1,"w":2},{"q":1"w":2}]`,
+		`{"` + strings.Repeat("\xff", 100) + `":1}`, // what it means is longer than what stands there
 	} {
 		checkScan(t, []byte(document))
 	}
