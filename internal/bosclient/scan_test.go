@@ -10,6 +10,7 @@ import (
 	"strings"
 	"testing"
 	"testing/iotest"
+	"unicode/utf8"
 
 	"github.com/go-json-experiment/json/jsontext"
 )
@@ -149,6 +150,29 @@ func TestPlacesOfErrors(t *testing.T) {
 		err := decodeText(document, Limits{}, func(d *Decoder) error { _, err := readWhole(d); return err })
 		if err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%.40s: error %v, want %s", document, err, want)
+		}
+	}
+}
+
+// Every byte that does not stand for itself is found wherever it stands, and no other.
+func TestPlain(t *testing.T) {
+	for _, usual := range []byte(" !#[]~\x7f") {
+		text := bytes.Repeat([]byte{usual}, 100)
+		for at := range text {
+			for c := range 256 {
+				text[at] = byte(c)
+				want := at
+				if c >= ' ' && c < utf8.RuneSelf && c != '"' && c != '\\' {
+					want = len(text)
+				}
+				if got := plain(text); got != want {
+					t.Fatalf("plain(%q) = %d, want %d", text, got, want)
+				}
+			}
+			text[at] = usual
+			if got := plain(text[at:]); got != len(text)-at {
+				t.Fatalf("plain(%q) = %d", text[at:], got)
+			}
 		}
 	}
 }
