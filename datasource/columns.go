@@ -2,6 +2,7 @@ package datasource
 
 import (
 	"encoding/json"
+	"maps"
 	"math"
 	"net/url"
 	"strconv"
@@ -80,6 +81,32 @@ var categoryColours = mapper([]string{
 	bos.Superseded, lightPurple,
 	bos.Unfinished, lightBlue, // no category, but stands where one could; apart from failed in greys too
 })
+
+// What the categories of nodes that are not done amount to once their session has ended:
+// no one acts on these nodes any more.
+const (
+	leftInProgress = "left_in_progress"
+	neverStarted   = "never_started"
+)
+
+// outcomeColours are those of categories, and of what they amount to.
+var outcomeColours = func() data.ValueMapper {
+	m := mapper([]string{leftInProgress, lightBlue, neverStarted, lightBlue})
+	maps.Copy(m, categoryColours)
+	return m
+}()
+
+// inTheEnd returns what a category of an ended session amounts to.
+func inTheEnd(category string) string {
+	switch category {
+	case bos.InProgress:
+		return leftInProgress
+	case bos.NotStarted:
+		return neverStarted
+	default:
+		return category
+	}
+}
 
 // mapper returns a mapping of values to colours, given in pairs.
 func mapper(pairs []string) data.ValueMapper {
@@ -249,8 +276,17 @@ func timesField(name, title, description string, ratios []*float64) *data.Field 
 	return f
 }
 
-func categoryField(description string, categories []string) *data.Field {
-	return mapped(field("category", "Category", description, categories), categoryColours)
+// categoryField returns a column of categories as BOS has them. Where all sessions have
+// ended, it shows what they amount to.
+func categoryField(description string, ended bool, categories []string) *data.Field {
+	shown := categoryColours
+	if ended {
+		shown = make(data.ValueMapper)
+		for category := range categoryColours {
+			shown[category] = outcomeColours[inTheEnd(category)]
+		}
+	}
+	return mapped(field("category", "Category", description, categories), shown)
 }
 
 // placeFields returns the columns that say where nodes are in the machine.

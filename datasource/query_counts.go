@@ -1,6 +1,8 @@
 package datasource
 
 import (
+	"slices"
+
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -37,6 +39,7 @@ func counts(v *view) (data.Frames, error) {
 		})
 	}
 	rows = truncate(v, rows, "counts")
+	ended := !slices.ContainsFunc(rows, func(r row) bool { return r.Verdict.Ending != bos.Ended })
 	frames := v.frame(
 		// A time range that ends now until the session has ended would be another label, and
 		// with the end another alert.
@@ -45,7 +48,7 @@ func counts(v *view) (data.Frames, error) {
 		operationField(column(rows, func(r row) string { return r.Operation })),
 		v.bootSetField(column(rows, func(r row) string { return r.bootSet })),
 		v.phaseField(column(rows, func(r row) string { return r.phase })),
-		categoryField("How far the nodes are in the phase", column(rows, func(r row) string { return r.category })),
+		categoryField("How far the nodes are in the phase or, if all sessions of the answer have ended, what became of them there", ended, column(rows, func(r row) string { return r.category })),
 		field("nodes", "Nodes", "Number of nodes that BOS lists in the category", column(rows, func(r row) int64 { return r.nodes })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),

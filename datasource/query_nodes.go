@@ -41,10 +41,11 @@ func nodes(v *view) (data.Frames, error) {
 	// All columns are filled in one pass over the node sets.
 	rows := min(total, v.max)
 	texts := func() []string { return make([]string, rows) }
-	session, bootSet, phase, category, alsoIn, said, api, tenant, within := texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts()
+	session, bootSet, phase, category, outcome, alsoIn, said, api, tenant, within := texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts(), texts()
 	places := make([]*bos.Node, rows)
 	attempts := make([]*int64, rows)
 	start := make([]*time.Time, rows)
+	ended := true // all sessions in the answer
 	row := 0
 	for l, n := range inOrder(lists) {
 		if row == rows {
@@ -56,6 +57,12 @@ func nodes(v *view) (data.Frames, error) {
 		session[row], start[row], api[row], tenant[row] = l.session.ID, l.start, l.session.API, l.session.Tenant
 		within[row] = l.within
 		bootSet[row], phase[row], category[row] = l.bootSet.Name, l.phase.Name, l.category
+		outcome[row] = l.category
+		if l.session.Verdict.Ending == bos.Ended {
+			outcome[row] = inTheEnd(l.category)
+		} else {
+			ended = false
+		}
 		places[row] = v.snapshot.Nodes.Node(n)
 		said[row] = l.remark(n, l.category)
 		if l.several.Has(n) {
@@ -72,7 +79,7 @@ func nodes(v *view) (data.Frames, error) {
 		v.sessionField(session),
 		v.bootSetField(bootSet),
 		v.phaseField(phase),
-		categoryField("How far the node is in the phase", category),
+		categoryField("How far the node is in the phase or, if all sessions of the answer have ended, what became of it there", ended, category),
 		v.nodeField(column(places, func(n *bos.Node) string { return n.Name })),
 		cabinet, chassis, slot, bmc, number,
 		field("also_in", "Also in", "Other categories that the node is also in: in boot, a node that never became ready is in both succeeded and failed", alsoIn),
@@ -82,6 +89,7 @@ func nodes(v *view) (data.Frames, error) {
 		rangeField("range", within),
 		field("attempts", "Attempts", "How often BOS has tried the node in the phase; empty if not more than once, as far as is known", attempts),
 		field("start", "Started", "Start time of the session", start),
+		mapped(field("outcome", "Outcome", "The category while the session goes on; once it has ended, nodes that were in progress are left in progress, and those that had not started never started", outcome), outcomeColours),
 	), nil
 }
 

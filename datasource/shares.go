@@ -34,7 +34,7 @@ const barCells = 20
 // differ in shape and in grey.
 var barOf = []string{"█", "▓", "░", "▄", "▀"}
 
-const barLegend = "█ succeeded, ▓ in progress, ░ not started, ▄ failed, ▀ excluded. Whatever is not zero has at least one character"
+const barLegend = "█ succeeded, ▓ in progress, ░ not started, ▄ failed, ▀ excluded; ▓ and ░ were left so by a session that has ended. Whatever is not zero has at least one character"
 
 // bar draws numbers of nodes as a bar of barCells characters, in the order of barLegend. A
 // number that is not zero has a cell at least. Without nodes it is empty.
