@@ -204,7 +204,7 @@ func tenantField(tenants []string) *data.Field {
 // rangeField returns a column of the time ranges that links to sessions set, which tables
 // do not show. A link cannot make them of other columns: one without a value is NaN in it.
 func rangeField(name string, ranges []string) *data.Field {
-	f := aside(field(name, "Time range", "Time from the start of the session to its stop, or to now, as links to dashboards take it", ranges))
+	f := aside(field(name, "Time range", "Time from the start of the session until its end is recorded, or to now, as links to dashboards take it", ranges))
 	f.Config.Custom["hidden"] = true // before Grafana 12
 	return f
 }
@@ -216,17 +216,19 @@ func (v *view) rangeOf(s *inventory.Session) string {
 		from = v.within.From
 	}
 	if s.Verdict.Ending == bos.Ended {
-		end := s.Verdict.End
-		if end.Sub(from) < shortestRange {
-			from = end.Add(-shortestRange)
+		if s.Verdict.End.Before(from) {
+			from = s.Verdict.End
 		}
-		to = strconv.FormatInt(end.UnixMilli(), 10)
+		if end := s.Verdict.End.Add(untilRecorded); end.Before(v.now) {
+			to = strconv.FormatInt(end.UnixMilli(), 10)
+		}
 	}
 	return "from=" + strconv.FormatInt(from.UnixMilli(), 10) + "&to=" + to
 }
 
-// shortestRange is long enough for a graph to show anything.
-const shortestRange = time.Minute
+// untilRecorded is how long it takes, at the usual intervals, until the exporter has read
+// how a session ended, and Prometheus what the exporter says.
+const untilRecorded = 2 * time.Minute
 
 // bootSetField returns a column of boot set names that link to their phases.
 func (v *view) bootSetField(names []string) *data.Field {

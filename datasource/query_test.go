@@ -549,18 +549,19 @@ func TestRangeOfSession(t *testing.T) {
 	at := func(minute int) time.Time {
 		return time.UnixMilli(1_764_000_000_000).Add(time.Duration(minute) * time.Minute)
 	}
-	v := &view{within: backend.TimeRange{From: at(0), To: at(60)}}
+	v := &view{within: backend.TimeRange{From: at(0), To: at(60)}, now: at(60)}
 	for name, c := range map[string]struct {
 		start       time.Time
 		preexisting bool
 		end         time.Time
 		want        string
 	}{
-		"ended":                           {start: at(10), end: at(20), want: "from=1764000600000&to=1764001200000"},
+		"ended":                           {start: at(10), end: at(20), want: "from=1764000600000&to=1764001320000"},
+		"ended just now":                  {start: at(10), end: at(59), want: "from=1764000600000&to=now"},
 		"unfinished":                      {start: at(10), want: "from=1764000600000&to=now"},
 		"undated":                         {preexisting: true, want: "from=1764000000000&to=now"},
-		"undated, ended before the range": {preexisting: true, end: at(-5), want: "from=1763999640000&to=1763999700000"},
-		"ended at once":                   {start: at(10), end: at(10), want: "from=1764000540000&to=1764000600000"},
+		"undated, ended before the range": {preexisting: true, end: at(-5), want: "from=1763999700000&to=1763999820000"},
+		"ended at once":                   {start: at(10), end: at(10), want: "from=1764000600000&to=1764000720000"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			s := &inventory.Session{Session: &bos.Session{Metadata: bos.Metadata{StartTime: c.start}, Preexisting: c.preexisting}}
