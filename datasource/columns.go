@@ -122,6 +122,9 @@ func mapper(pairs []string) data.ValueMapper {
 func (v *view) toDashboard(title, uid, within string, variables ...string) data.DataLink {
 	var b strings.Builder
 	b.WriteString("/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid))
+	if v.query.Prometheus != "" {
+		b.WriteString("&var-prometheus=" + url.QueryEscape(v.query.Prometheus))
+	}
 	for i := 0; i < len(variables); i += 2 {
 		b.WriteString("&var-" + variables[i] + "=" + variables[i+1])
 	}

@@ -51,6 +51,9 @@ type Query struct {
 	Limit int `json:"limit,omitempty"`
 	// Fresh bypasses the cache.
 	Fresh bool `json:"fresh,omitempty"`
+	// Prometheus is the datasource that the dashboard shows, for links to other dashboards.
+	// A variable in the links would not do: Explore drops links with one that it lacks.
+	Prometheus string `json:"prometheus,omitempty"`
 }
 
 // list is a JSON array of strings; a single string is accepted as well.

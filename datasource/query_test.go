@@ -544,6 +544,32 @@ func TestLinksLeadOn(t *testing.T) {
 	}
 }
 
+// Links need no variable but those of the row and of the time range, which Explore has, too.
+func TestLinksLeadToTheSamePrometheus(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	dashboards := 0
+	for name, query := range goldenQueries() {
+		for _, f := range w.query(strings.Replace(query, "{", `{"prometheus":"p&1",`, 1)).Frames {
+			for _, field := range f.Fields {
+				for _, l := range field.Config.Links {
+					if variable := strings.ReplaceAll(l.URL, "${__", ""); strings.Contains(variable, "$") {
+						t.Errorf("%s: %s has a variable that Explore lacks", name, l.URL)
+					}
+					if strings.HasPrefix(l.URL, "/d/") {
+						dashboards++
+						if !strings.Contains(l.URL, "&var-prometheus=p%261&") {
+							t.Errorf("%s: %s leads to another Prometheus", name, l.URL)
+						}
+					}
+				}
+			}
+		}
+	}
+	if dashboards < 20 {
+		t.Errorf("only %d links to dashboards", dashboards)
+	}
+}
+
 // A link to a session shows all of it and, while it is unfinished, what happens next.
 func TestRangeOfSession(t *testing.T) {
 	at := func(minute int) time.Time {

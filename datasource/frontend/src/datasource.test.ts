@@ -103,6 +103,11 @@ describe('variables', () => {
     expect(filled).toMatchObject({ search, node: `${search}*` });
   });
 
+  it('tell links of the Prometheus of the dashboard, where there is one', () => {
+    expect(fill({})).not.toHaveProperty('prometheus');
+    expect(fill({}, { prometheus: { text: 'P', value: 'p' } }).prometheus).toBe('p');
+  });
+
   it('leave the query itself as it is', () => {
     const query: BosQuery = { refId: 'A', session: ['$one'] };
     newDatasource().applyTemplateVariables(query, {});

@@ -52,6 +52,10 @@ export class BosDatasource extends DataSourceWithBackend<BosQuery, BosSettings> 
         filled[name] = (fillIn(query[name], scopedVars) ?? []).filter(Boolean).join(',') as never;
       }
     }
+    const [prometheus] = fillIn(prometheusVariable, scopedVars) ?? [];
+    if (prometheus !== prometheusVariable) {
+      filled.prometheus = prometheus;
+    }
     return filled;
   }
 
@@ -74,6 +78,8 @@ class BosVariables extends DataSourceVariableSupport<BosDatasource, BosQuery, Bo
     return { queryType: 'values', field: 'session' };
   }
 }
+
+const prometheusVariable = '$prometheus';
 
 const listFilterNames = Object.keys(listFilters) as ListFilter[];
 

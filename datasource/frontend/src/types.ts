@@ -44,6 +44,8 @@ export interface BosQuery extends DataQuery, Partial<Record<ListFilter, string[]
   limit?: number;
   /** Bypass the cache and read from BOS. */
   fresh?: boolean;
+  /** The Prometheus that the dashboard shows, for links to other dashboards. */
+  prometheus?: string;
 }
 
 const texts: Record<QueryType, { label: string; description: string }> = {
