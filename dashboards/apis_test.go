@@ -94,8 +94,6 @@ var rowsOnlyIn = map[string][]string{
 	"BOS overview: Sessions in trouble":             {"failing", "stuck"},
 	"BOS overview: Alerts that fire":                {"failing"},
 	"BOS overview: Error counts over time":          {"failing"},
-	"BOS overview: Stuck and abandoned sessions":    {"stuck"},
-	"BOS overview: Ended sessions by outcome":       {"quiet"},
 	"BOS session: Retry":                            {"failing"},
 	"BOS session: Errors":                           {"failing"},
 	"BOS overview: Nodes held by two sessions":      {"stuck"},

@@ -87,6 +87,10 @@ func TestPanels(t *testing.T) {
 			if strings.TrimSpace(p.FieldConfig.Defaults.NoValue) == "" {
 				t.Errorf("%s has no noValue, so it is an empty box without a value", where)
 			}
+			// The BOS datasource answers with an error in a row, Prometheus with nothing.
+			if none := p.FieldConfig.Defaults.NoValue; p.Datasource.Type == prometheusType && !saysUnknown.MatchString(none) {
+				t.Errorf("%s shows %q where Prometheus cannot be read", where, none)
+			}
 			if len(p.Targets) == 0 {
 				t.Errorf("%s has no query", where)
 			}
@@ -110,6 +114,9 @@ func TestPanels(t *testing.T) {
 		}
 	}
 }
+
+// saysUnknown matches texts that claim nothing of what could not be looked at.
+var saysUnknown = regexp.MustCompile(`^([Uu]nknown|[Nn]ot known)\b|\bPrometheus has no data\b`)
 
 func viaVariable(d datasourceRef) bool {
 	return d == datasourceRef{prometheusType, "${prometheus}"} || d == datasourceRef{bosType, "${bos}"}

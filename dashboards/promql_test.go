@@ -181,6 +181,9 @@ func wrongPromQL(text string, metrics map[string][]string) (labels, wrong []stri
 			}
 		case *parser.AggregateExpr:
 			used = append(used, n.Grouping...)
+			if n.Op == parser.COUNT_VALUES {
+				labels = append(labels, literal(n.Param))
+			}
 		case *parser.BinaryExpr:
 			if n.VectorMatching != nil {
 				used = append(append(used, n.VectorMatching.MatchingLabels...), n.VectorMatching.Include...)
@@ -220,6 +223,7 @@ func TestWrongPromQLIsFound(t *testing.T) {
 		{"unknown label in an aggregation", `sum by (b) (m)`, 1},
 		{"unknown label in a join", `m * on (a, c) m`, 1},
 		{"label of label_replace", `sum by (d) (label_replace(m, "d", "$1", "a", ".*"))`, 0},
+		{"label of count_values", `sum by (d) (count_values by (a) ("d", m))`, 0},
 		{"unknown source of label_replace", `label_replace(m, "d", "$1", "e", ".*")`, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
