@@ -132,6 +132,15 @@ func (v *view) toDashboard(title, uid, within string, variables ...string) data.
 	return data.DataLink{Title: title, URL: b.String()}
 }
 
+// toNodes links to the dashboard of the nodes that match a pattern, for the same tenants.
+func (v *view) toNodes(title, pattern string) data.DataLink {
+	variables := []string{"node", pattern}
+	for _, t := range v.query.Tenant {
+		variables = append(variables, "tenant", url.QueryEscape(t))
+	}
+	return v.toDashboard(title, "bos-nodes", sameRange, variables...)
+}
+
 // toQuery links to a query of this datasource in Explore. Grafana 9 follows the URL
 // even where there is an internal link, and fails without one.
 func (v *view) toQuery(title string, q map[string]any) data.DataLink {
@@ -249,7 +258,7 @@ func (v *view) phaseField(names []string) *data.Field {
 func (v *view) nodeField(names []string) *data.Field {
 	return linked(field("node", "Node", "Xname of the node", names),
 		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
-		v.toDashboard("Dashboard of this node", "bos-nodes", sameRange, "node", percentEncoded(thisValue)))
+		v.toNodes("Dashboard of this node", percentEncoded(thisValue)))
 }
 
 // placeField returns a column of places of a level that link to their nodes, as far as a
@@ -263,7 +272,7 @@ func (v *view) placeField(level bos.Level, nodesType string, names []string) *da
 	}
 	return linked(field("place", "Place", "Xname of the "+string(level), names),
 		v.toQuery("Nodes here", query),
-		v.toDashboard("Dashboard of these nodes", "bos-nodes", sameRange, "node", level.Pattern(percentEncoded(thisValue))))
+		v.toNodes("Dashboard of these nodes", level.Pattern(percentEncoded(thisValue))))
 }
 
 func templateField(templates []string) *data.Field {

@@ -128,7 +128,7 @@ func drawMap[T, V any, U cmp.Ordered](v *view, nodesType string, spots []spot[T]
 		f := field(columns[at], spaced.ReplaceAllString(columns[at], "$1 $2"), "Worst of the nodes at the position", cells)
 		f.Config.SetFilterable(false)
 		f.Config.Custom = mapCell
-		dress(linked(f, v.toDashboard("Dashboard of what is here", "bos-nodes", sameRange, "node", cell.Pattern(percentEncoded(rowPlace)+columns[at]))))
+		dress(linked(f, v.toNodes("Dashboard of what is here", cell.Pattern(percentEncoded(rowPlace)+columns[at]))))
 		fields = append(fields, f)
 	}
 	return v.table(fields...)

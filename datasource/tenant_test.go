@@ -164,6 +164,25 @@ func TestTenantsOfOtherQueryTypes(t *testing.T) {
 	}
 }
 
+// Links to the dashboard of nodes choose the same tenants.
+func TestLinksKeepTheTenants(t *testing.T) {
+	w := newHeldWorld(t, heldAPI{sessions: []bos.Session{held("blue", "night")}, nodes: failedNode("x1000c0s0b0n0", "x1000c0s0b0n1")})
+	for _, tt := range []struct{ query, column string }{
+		{`"nodes"`, "node"}, {`"offenders"`, "node"},
+		{`"places","field":"slot"`, "place"},
+		{`"map","field":"slot/node"`, "place"}, {`"map","field":"slot/node"`, "b0n1"}, {`"offenders_map","field":"slot/node"`, "b0n0"},
+	} {
+		for tenants, want := range map[string]string{``: "", `,"tenant":["blue","a&b"]`: "&var-tenant=blue&var-tenant=a%26b"} {
+			f, _ := w.query(`{"queryType":` + tt.query + tenants + `}`).Frames[0].FieldByName(tt.column)
+			link := f.Config.Links[len(f.Config.Links)-1].URL
+			_, after, isNodes := strings.Cut(link, "/d/bos-nodes?var-bos=bos-uid&var-node=$")
+			if _, after, _ = strings.Cut(after, "&"); !isNodes || !strings.HasPrefix("&"+after, want+"&from=") {
+				t.Errorf("%s of tenants %s: %s, want %s", tt.query, tenants, link, want)
+			}
+		}
+	}
+}
+
 // A notice names the tenant of the session that it is about.
 func TestNoticesNameTheTenant(t *testing.T) {
 	nameless := held("blue", "night")
