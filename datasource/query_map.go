@@ -176,10 +176,11 @@ func asLetters(colours data.ValueMapper, letters map[string]string) func(*data.F
 	return func(f *data.Field) { clearBelow(mapped(f, short)) }
 }
 
-// asHeat has a column of numbers show them on colours that grow with them.
+// asHeat has a column of numbers show them on colours that grow with them, from 2 on: what
+// happened once has not happened again.
 func asHeat(f *data.Field) {
 	clearBelow(mapped(f, data.ValueMapper{"0": {Text: "·"}}),
-		data.NewThreshold(1, yellow, ""), data.NewThreshold(2, orange, ""), data.NewThreshold(3, red, ""), data.NewThreshold(5, darkRed, ""))
+		data.NewThreshold(2, yellow, ""), data.NewThreshold(3, orange, ""), data.NewThreshold(5, red, ""))
 }
 
 // clearBelow leaves cells without colour up to the first threshold, and those that are empty.
