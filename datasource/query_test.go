@@ -96,7 +96,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"errors","session":["` + stuck + `"]}`, "error", ""},
 		{`{"queryType":"sessions","node":"x1000c0s0b1n1"}`, "outcome", "succeeded unfinished failed failed succeeded"},
 		{`{"queryType":"sessions","session":["` + neverReady + `"],"node":"x1000c0s0b1*"}`, "shares", strings.Repeat("▄", barCells)},
-		{`{"queryType":"sessions","session":["` + well + `"]}`, "outcome", "<nil>"},
+		{`{"queryType":"sessions","session":["` + well + `"]}`, "outcome", "succeeded"},
 		{`{"queryType":"sessions","session":["unfinished"]}`, "idle_limit", "600 2100 2100"},
 		{`{"queryType":"sessions","session":["unfinished"]}`, "idle", "30 240 2910"},
 		{`{"queryType":"sessions","session":["` + well + `"]}`, "id", well},
