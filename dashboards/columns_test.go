@@ -74,6 +74,7 @@ func checkColumns(t *testing.T, s server) {
 					Fields                            map[string]struct{ Aggregations []string }
 					IndexByName, ExcludeByName        map[string]any
 					RenameByName                      map[string]string
+					Sort                              []struct{ Field string }
 					ColumnField, RowField, ValueField string
 				}
 				if err := json.Unmarshal(tr.Options, &o); err != nil {
@@ -98,6 +99,10 @@ func checkColumns(t *testing.T, s server) {
 				case "groupingToMatrix":
 					uses(tr.ID, o.ColumnField, o.RowField, o.ValueField)
 					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[strings.ToLower(o.ColumnField)]))
+				case "sortBy":
+					for _, by := range o.Sort {
+						uses(tr.ID, by.Field)
+					}
 				case "prepareTimeSeries":
 				default:
 					t.Errorf("%s: the transformation %s is not checked", where, tr.ID)

@@ -118,6 +118,36 @@ func TestPanels(t *testing.T) {
 // saysUnknown matches texts that claim nothing of what could not be looked at.
 var saysUnknown = regexp.MustCompile(`^([Uu]nknown|[Nn]ot known)\b|\bPrometheus has no data\b`)
 
+// Tables of the same name look the same on every dashboard.
+func TestTablesOfOneName(t *testing.T) {
+	type table struct{ file, columns string }
+	first := make(map[string]table)
+	twins := 0
+	for _, d := range load(t) {
+		for _, p := range d.panels() {
+			if p.Type != "table" {
+				continue
+			}
+			columns, err := json.Marshal([]any{p.FieldConfig.Overrides, p.Transformations})
+			if err != nil {
+				t.Fatal(err)
+			}
+			other, twice := first[p.Title]
+			if !twice {
+				first[p.Title] = table{d.file, string(columns)}
+				continue
+			}
+			twins++
+			if other.columns != string(columns) {
+				t.Errorf("%s and %s: the columns of %q differ", other.file, d.file, p.Title)
+			}
+		}
+	}
+	if twins == 0 {
+		t.Error("no two dashboards have a table of the same name")
+	}
+}
+
 func viaVariable(d datasourceRef) bool {
 	return d == datasourceRef{prometheusType, "${prometheus}"} || d == datasourceRef{bosType, "${bos}"}
 }
