@@ -120,6 +120,10 @@ func checkColumns(t *testing.T, s server) {
 					if _, err := regexp.Compile(o.Matcher.Options); err != nil {
 						t.Errorf("%s: %v", where, err)
 					}
+					// Grafana matches whole names, none of which begins or ends with a space.
+					if whole := strings.Trim(o.Matcher.Options, "^$"); whole != strings.TrimSpace(whole) {
+						t.Errorf("%s: the pattern %q is meant for a part of a name", where, o.Matcher.Options)
+					}
 				default:
 					t.Errorf("%s: the matcher %s is not checked", where, o.Matcher.ID)
 				}
