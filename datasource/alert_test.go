@@ -228,8 +228,11 @@ func TestAlertRulesRefuseTypesWithoutANumber(t *testing.T) {
 				}
 				return
 			}
-			if r.Status != backend.StatusBadRequest || !strings.Contains(r.Error.Error(), "use the query type counts") {
-				t.Errorf("status %d, error %v", r.Status, r.Error)
+			wrong := w.alert(strings.Replace(query, "{", `{"field":"odd","limit":-1,`, 1)) // which would not help either
+			for _, r := range []backend.DataResponse{r, wrong} {
+				if r.Status != backend.StatusBadRequest || !strings.Contains(r.Error.Error(), "use the query type counts") {
+					t.Errorf("status %d, error %v", r.Status, r.Error)
+				}
 			}
 		})
 	}

@@ -148,16 +148,16 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 		return nil, d.broken
 	}
 	q, err := parseQuery(dq.JSON, dq.QueryType)
+	known, ok := queryTypes[q.QueryType]
+	if alert && ok && q.QueryType != alertType { // whatever else is wrong with it
+		return nil, badRequest("alert rules cannot evaluate a query of type %s, which does not give labels and a single number: use the query type %s", q.QueryType, alertType)
+	}
 	if err != nil {
 		return nil, err
-	}
-	if alert && q.QueryType != alertType {
-		return nil, badRequest("alert rules cannot evaluate a query of type %s, which does not give labels and a single number: use the query type %s", q.QueryType, alertType)
 	}
 	ctx, cancel := context.WithTimeout(ctx, queryTimeout)
 	defer cancel()
 	var frames data.Frames
-	known := queryTypes[q.QueryType]
 	answer := d.answer
 	if known.ofMachine {
 		answer = d.answerOfMachine
