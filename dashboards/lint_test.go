@@ -572,3 +572,29 @@ func TestProvisioning(t *testing.T) {
 		t.Errorf("got %+v, want API version 1 and one provider of the files in $BOS_DASHBOARDS", folders)
 	}
 }
+
+// Only UUIDs are shown by their first eight characters: a name that somebody gave to a
+// session is shown whole, however it begins.
+func TestShortSessions(t *testing.T) {
+	found := 0
+	for _, d := range load(t) {
+		for _, text := range texts(d.raw) {
+			pattern, isShort := strings.CutPrefix(text, "/^([0-9a-f]{8})")
+			if !isShort {
+				continue
+			}
+			found++
+			short := regexp.MustCompile("(?i)^([0-9a-f]{8})" + strings.TrimSuffix(pattern, "/i"))
+			for session, want := range map[string]string{
+				bossim.GalleryID("well"): bossim.GalleryID("well")[:8], "nightly-reboot-012": "nightly-reboot-012", "deadbeef-reboot": "deadbeef-reboot",
+			} {
+				if got := short.ReplaceAllString(session, "$1"); got != want {
+					t.Errorf("%s: %s shows %s as %s, want %s", d.file, text, session, got, want)
+				}
+			}
+		}
+	}
+	if found < 10 {
+		t.Errorf("only %d columns of short sessions were found", found)
+	}
+}

@@ -544,6 +544,20 @@ func TestLinksLeadOn(t *testing.T) {
 	}
 }
 
+// People know a session by the beginning of a UUID, and by all of a name that somebody gave.
+func TestShortNames(t *testing.T) {
+	for id, want := range map[string]string{
+		"6A7C3931-57e3-41d2-a92f-68b737108394":   "6A7C3931",
+		"nightly-reboot-012":                     "nightly-reboot-012",
+		"deadbeef-reboot":                        "deadbeef-reboot",
+		"6a7c3931-57e3-41d2-a92f-68b737108394-2": "6a7c3931-57e3-41d2-a92f-68b737108394-2",
+	} {
+		if got := short(id); got != want {
+			t.Errorf("%s is shortened to %s, want %s", id, got, want)
+		}
+	}
+}
+
 // Links need no variable but those of the row and of the time range, which Explore has, too.
 func TestLinksLeadToTheSamePrometheus(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
