@@ -3,6 +3,7 @@ package datasource
 import (
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"sync"
 	"testing"
@@ -45,6 +46,9 @@ func TestAnswersBeforeTheEndOfTheFirstSweep(t *testing.T) {
 		{name: "the latest of a past time", query: `{"queryType":"bootsets","session":["latest"]}`, within: backend.TimeRange{From: hours(20).From, To: hours(16).From}, rows: 1, most: 10},
 		{name: "running ones, of which there are none", query: `{"queryType":"bootsets","session":["running"]}`, within: hours(168), rows: 0, most: 5},
 		{name: "an id", query: `{"queryType":"bootsets","session":["session-39"]}`, within: hours(6), rows: 1, most: 2, described: 25},
+		{name: "values of sessions", query: `{"queryType":"values","field":"session"}`, within: hours(6), rows: 2, most: 7},
+		{name: "values of boot sets", query: `{"queryType":"values","field":"bootset"}`, within: hours(6), rows: 1, most: 7},
+		{name: "values of templates", query: `{"queryType":"values","field":"template"}`, within: hours(6), rows: 2, most: 7},
 		{name: "another tenant", query: `{"queryType":"bootsets","tenant":["blue"]}`, within: hours(168), rows: 0, most: 1, described: 8},
 		{name: "the week", query: `{"queryType":"bootsets"}`, within: hours(168), rows: sessions, most: sessions},
 	} {
@@ -90,4 +94,50 @@ func TestAnswersBeforeTheEndOfTheFirstSweep(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A pick list does not wait for thousands of old sessions: it has what is known by then,
+// and does not claim that this is all.
+func TestPickListsAreImpatient(t *testing.T) {
+	const sessions = 2000 // one an hour
+	var specs []bossim.Spec
+	for i := range sessions {
+		specs = append(specs, bossim.Spec{ID: fmt.Sprintf("session-%04d", i), Operation: bos.Reboot, Template: fmt.Sprint("template-", i%2),
+			Created:  bossim.GalleryTime.Add(-2*time.Hour - time.Duration(i)*time.Hour),
+			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: bossim.Nodes(8)}}})
+	}
+	inBubble(t, bossim.Scripted(specs...), func(t *testing.T, w *world) {
+		w.sim.Observe(func(*http.Request) { time.Sleep(100 * time.Millisecond) })
+		ask := func(path string) (int, string) {
+			r := httptest.NewRecorder()
+			w.ds.routes().ServeHTTP(r, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+path, nil))
+			return r.Code, r.Body.String()
+		}
+		const more = "There may be more"
+		for _, tt := range []struct {
+			path   string
+			status int
+			says   []string
+		}{
+			{"sessions", http.StatusOK, []string{`"value":"session-0000"`, more}},
+			{"templates", http.StatusOK, []string{`"value":"template-1"`, more}},
+			{"bootsets", http.StatusGatewayTimeout, []string{"have not been read yet"}},
+			{"bootsets?session=session-1999", http.StatusOK, []string{`[{"value":"compute","label":"compute"}]`}},
+		} {
+			asked := time.Now()
+			status, body := ask(tt.path)
+			if waited := time.Since(asked); waited > patience || status != tt.status {
+				t.Errorf("%s: status %d after %s, want %d", tt.path, status, waited, tt.status)
+			}
+			for _, words := range tt.says {
+				if !strings.Contains(body, words) {
+					t.Errorf("%s: %.200s, want %s", tt.path, body, words)
+				}
+			}
+		}
+		time.Sleep(time.Hour)
+		if status, body := ask("templates"); status != http.StatusOK || body != `[{"value":"template-0","label":"template-0"},{"value":"template-1","label":"template-1"}]`+"\n" {
+			t.Errorf("once all has been read: status %d: %s", status, body)
+		}
+	})
 }

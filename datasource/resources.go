@@ -15,10 +15,15 @@ import (
 // maxChoices bounds a pick list; people type to narrow it.
 const maxChoices = 200
 
+// patience is how long a pick list waits for a sweep. After that it has what is known: the
+// sweep goes on, and people can type any other value.
+const patience = 3 * time.Second
+
 // choice is an entry of a pick list.
 type choice struct {
-	Value string `json:"value"`
-	Label string `json:"label"`
+	Value    string `json:"value"`
+	Label    string `json:"label"`
+	Disabled bool   `json:"isDisabled,omitempty"` // a remark, not a value
 }
 
 // routes serves the pick lists of the query editor. Each takes filters of a query as
@@ -51,11 +56,11 @@ func (d *Datasource) choices(r *http.Request, field string) ([]choice, error) {
 		Session: given(params, "session"), BootSet: given(params, "bootset"), Template: given(params, "template"),
 		Tenant: interpolated(params, "tenant"),
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), queryTimeout)
+	ctx, cancel := context.WithTimeout(r.Context(), patience)
 	defer cancel()
 	var values []value
 	everyTime := backend.TimeRange{To: time.Now().AddDate(1000, 0, 0)}
-	_, err := d.answer(ctx, q, everyTime, false, func(v *view) error {
+	v, err := d.answer(ctx, q, everyTime, false, func(v *view) error {
 		values = v.values()
 		return nil
 	})
@@ -64,7 +69,10 @@ func (d *Datasource) choices(r *http.Request, field string) ([]choice, error) {
 	}
 	found := []choice{}
 	for _, c := range values[:min(len(values), maxChoices)] {
-		found = append(found, choice{c.value, c.text})
+		found = append(found, choice{Value: c.value, Label: c.text})
+	}
+	if len(v.doubts) > 0 {
+		found = append(found, choice{Label: "There may be more: not all sessions could be read yet", Disabled: true})
 	}
 	return found, nil
 }
