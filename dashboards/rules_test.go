@@ -182,7 +182,7 @@ var alertCases = []alertCase{
 		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Message: "NodeBMC Communication Error"})},
 		want: []moment{
 			at(5 * minute),
-			at(35*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: none of 4 nodes succeeded")),
+			at(35*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: no node succeeded, of 4")),
 		}},
 
 	{name: "some nodes are left unfinished", minutes: 30,
@@ -201,7 +201,7 @@ var alertCases = []alertCase{
 			at(3 * minute),
 			at(20*minute, ofSession("BOSSessionOutcomeUnknown", "s", "boot", "compute", "BOS boot of compute ended without touching a node")),
 		},
-		onV2: []moment{at(20*minute, firing{name: "BOSSessionFailed", summary: "BOS boot of compute failed: it could not be set up, and acted on 0 nodes",
+		onV2: []moment{at(20*minute, firing{name: "BOSSessionFailed", summary: "BOS boot of compute failed: it could not be set up, and acted on no node",
 			labels: ofSession("", "s", "boot", "compute", "").labels})}},
 
 	{name: "a staged session of a tenant waits", minutes: 4 * 60,
@@ -228,7 +228,7 @@ var alertCases = []alertCase{
 		act: once(0, withoutBootSet("other")),
 		want: []moment{
 			at(4 * minute),
-			at(30*minute, ofSession("BOSSessionOutcomeUnknown", "s", "shutdown", "compute", "BOS shutdown of compute ended with an unknown outcome: it reported 4 nodes, but not all of its boot sets")),
+			at(30*minute, ofSession("BOSSessionOutcomeUnknown", "s", "shutdown", "compute", "BOS shutdown of compute ended with an unknown outcome: not all of its boot sets are known, and of their nodes 4")),
 		}},
 
 	{name: "the template is gone, so nothing is known about the session", minutes: 60,
@@ -387,7 +387,7 @@ var alertCases = []alertCase{
 		change:   func(c *exporter.Config) { c.MaxSessions = 1 },
 		want: []moment{
 			at(3 * minute),
-			at(10*minute, ofExporter("BOSSessionsDropped", "2 BOS sessions have no series of their own", "reason", "max")),
+			at(10*minute, ofExporter("BOSSessionsDropped", "BOS sessions without series of their own: 2", "reason", "max")),
 		}},
 
 	{name: "the budget is just enough", minutes: 20,

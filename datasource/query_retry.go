@@ -89,7 +89,11 @@ func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
 	if len(holders) == 0 {
 		return ""
 	}
-	return fmt.Sprintf("session %s is at work on %d of these nodes: wait for its end", strings.Join(holders, ", "), theirs.Len())
+	who, whose := "session %s is", "its end"
+	if len(holders) > 1 {
+		who, whose = "sessions %s are", "their ends"
+	}
+	return fmt.Sprintf(who+" at work on %d of these nodes: wait for "+whose, strings.Join(holders, ", "), theirs.Len())
 }
 
 // remark says what stands against retrying n of the nodes of a session, or that they are

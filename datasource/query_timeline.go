@@ -137,5 +137,5 @@ func short(id string) string {
 var uuid = regexp.MustCompile(`^[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}$`)
 
 func describe(state bos.State, nodes bos.Tally) string {
-	return fmt.Sprintf("%s: %d of %d nodes succeeded, %d failed", state, nodes.Succeeded, nodes.Nodes(), nodes.Failed)
+	return fmt.Sprintf("%s, nodes succeeded: %d of %d, failed: %d", state, nodes.Succeeded, nodes.Nodes(), nodes.Failed)
 }
