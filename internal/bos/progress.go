@@ -12,11 +12,16 @@ import (
 // A phase progresses when a node changes its category between two readings, or when BOS
 // acts on a node. Before the first observation, the newest time that BOS gives for the
 // phase counts, otherwise that of its boot set or session, otherwise now. Times in the
-// future count as now, because clocks differ.
+// future count as now, because clocks differ. A move that is seen together with the stop of
+// the session came before it.
 func (s *Session) Observe(prev *Session, now time.Time) {
 	s.FirstSeen = now
 	if prev != nil {
 		s.FirstSeen = prev.FirstSeen
+	}
+	moved := now // when a node moved that stood elsewhere in prev, at the latest
+	if !s.StopTime.IsZero() && (prev == nil || prev.StopTime.IsZero()) {
+		moved = newest(now, s.StopTime)
 	}
 	for i := range s.BootSets {
 		b := &s.BootSets[i]
@@ -28,14 +33,14 @@ func (s *Session) Observe(prev *Session, now time.Time) {
 			case old != nil && p.sameAs(old):
 				p.LastProgress = newest(now, old.LastProgress, p.Moved)
 			case before != nil:
-				p.LastProgress = now // a node moved, or the phase is new
+				p.LastProgress = moved // a node moved, or the phase is new
 			default:
 				p.LastProgress = newest(now, p.Moved, p.StartTime, p.StopTime)
 				if p.LastProgress.IsZero() {
 					p.LastProgress = newest(now, b.StartTime, s.StartTime)
 				}
 				if p.LastProgress.IsZero() {
-					p.LastProgress = now
+					p.LastProgress = moved
 				}
 			}
 		}

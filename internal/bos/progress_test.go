@@ -55,6 +55,24 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// Nodes that moved before the session stopped are often seen to have moved only later.
+func TestMovesSeenWithTheStopCameBeforeIt(t *testing.T) {
+	at := func(minutes int, stopped time.Duration, nodes in, prev *Session) *Session {
+		s := reading(Boot, stopped, reported("computes", testPhase{name: Boot, nodes: nodes}))
+		s.Observe(prev, start.Add(time.Duration(minutes)*time.Minute))
+		return s
+	}
+	running := at(1, 0, in{InProgress: span(1, 4)}, nil)
+	ended := at(20, 9*time.Minute, in{Succeeded: span(1, 4)}, running)
+	if got := ended.LastProgress(start.Add(time.Hour)).Sub(start); got != 9*time.Minute {
+		t.Errorf("last progress after %s, want the stop", got)
+	}
+	again := at(30, 9*time.Minute, in{InProgress: span(1, 4)}, ended)
+	if got := again.LastProgress(start.Add(time.Hour)).Sub(start); got != 30*time.Minute {
+		t.Errorf("a node moved after the stop: last progress after %s, want its reading", got)
+	}
+}
+
 func TestProgressKeepsRunning(t *testing.T) {
 	// A trickle of nodes keeps a session running however long it takes.
 	prev := reading(Configure, 0, reported("a", testPhase{name: Configure, nodes: in{InProgress: span(1, 10)}}))
