@@ -448,7 +448,7 @@ func TestAlertRules(t *testing.T) {
 						expect := expectation{At: m.at.String(), Alert: name}
 						for _, f := range m.alerts {
 							if f.name == name {
-								expect.Alerts = append(expect.Alerts, f.expected(t, alerts[name], s.api))
+								expect.Alerts = append(expect.Alerts, f.expected(t, alerts[name], s.api, test.Series))
 							}
 						}
 						test.Alerts = append(test.Alerts, expect)
@@ -508,8 +508,9 @@ type (
 )
 
 // expected returns the alert of a session on an API, or of BOS, with the annotations of
-// its rule, except for the summary, which the case gives.
-func (f firing) expected(t *testing.T, r rule, api string) expectedAlert {
+// its rule, except for the summary, which the case gives. The series are what annotations may
+// query.
+func (f firing) expected(t *testing.T, r rule, api string, series []inputSeries) expectedAlert {
 	t.Helper()
 	e := expectedAlert{Labels: maps.Clone(f.labels), Annotations: maps.Clone(r.Annotations)}
 	e.Labels["severity"] = r.Labels["severity"]
@@ -518,7 +519,7 @@ func (f firing) expected(t *testing.T, r rule, api string) expectedAlert {
 	}
 	for name, text := range e.Annotations {
 		if name != "summary" {
-			e.Annotations[name] = fillAnnotation(t, text, e.Labels, f.value)
+			e.Annotations[name] = fillAnnotation(t, text, e.Labels, f.value, series)
 		}
 	}
 	e.Annotations["summary"] = f.summary
@@ -526,9 +527,14 @@ func (f firing) expected(t *testing.T, r rule, api string) expectedAlert {
 }
 
 // fillAnnotation fills in an annotation as Prometheus does.
-func fillAnnotation(t *testing.T, text string, labels map[string]string, value float64) string {
+func fillAnnotation(t *testing.T, text string, labels map[string]string, value float64, series []inputSeries) string {
 	t.Helper()
-	filled, err := template.New("").Option("missingkey=zero").Parse(`{{$labels := .Labels}}{{$externalLabels := .External}}{{$value := .Value}}` + text)
+	functions := template.FuncMap{
+		"query": func(selector string) []float64 { return lastOf(t, series, selector) },
+		"first": func(values []float64) float64 { return values[0] },
+		"value": func(value float64) float64 { return value },
+	}
+	filled, err := template.New("").Funcs(functions).Option("missingkey=zero").Parse(`{{$labels := .Labels}}{{$externalLabels := .External}}{{$value := .Value}}` + text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -537,6 +543,31 @@ func fillAnnotation(t *testing.T, text string, labels map[string]string, value f
 		t.Fatal(err)
 	}
 	return b.String()
+}
+
+// lastOf returns the last values of the series that a selector of equal labels selects.
+func lastOf(t *testing.T, series []inputSeries, selector string) (values []float64) {
+	t.Helper()
+	name, matchers, _ := strings.Cut(strings.TrimSuffix(selector, "}"), "{")
+next:
+	for _, s := range series {
+		if !strings.HasPrefix(s.Series, name+"{") {
+			continue
+		}
+		for m := range strings.SplitSeq(matchers, ",") {
+			if !strings.Contains(s.Series, m) {
+				continue next
+			}
+		}
+		for _, text := range slices.Backward(strings.Fields(s.Values)) {
+			number, _, _ := strings.Cut(text, "x") // of repetitions
+			if value, err := strconv.ParseFloat(number, 64); err == nil {
+				values = append(values, value)
+				break
+			}
+		}
+	}
+	return values
 }
 
 // series returns what Prometheus stores of an exporter that watches the scenario, one
