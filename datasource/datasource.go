@@ -101,7 +101,8 @@ func (d *Datasource) connect(transport http.RoundTripper) (err error) {
 	if err != nil {
 		return err
 	}
-	if d.apis, err = bosapi.New(d.client, d.settings.api); err != nil {
+	logger := slog.New(logHandler{log.DefaultLogger})
+	if d.apis, err = bosapi.New(d.client, d.settings.api, logger); err != nil {
 		return err
 	}
 	d.inventory = inventory.NewOnDemand(inventory.Config{
@@ -109,7 +110,7 @@ func (d *Datasource) connect(transport http.RoundTripper) (err error) {
 		URL:         d.client.URL(),
 		Now:         d.client.Now,
 		Concurrency: bosclient.DefaultConcurrency,
-		Logger:      slog.New(logHandler{log.DefaultLogger}),
+		Logger:      logger,
 		Interval:    max(d.settings.cache, 10*time.Second),
 		MaxAge:      d.settings.maxAge,
 		Limits:      d.settings.limits,

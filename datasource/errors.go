@@ -111,7 +111,7 @@ func explain(err error) (backend.Status, string) {
 			return status, "BOS refuses the credentials: check the token or the OAuth2 client in the datasource's settings: " + reading.Error()
 		case bos.Malformed:
 			if reading.Status == http.StatusBadRequest {
-				return backend.StatusBadGateway, "BOS refuses the request: check the tenant in the datasource's settings, and leave it empty for BOS v1, which knows no tenants: " + reading.Error()
+				return backend.StatusBadGateway, "BOS refuses the request: check the tenant in the datasource's settings: " + reading.Error()
 			}
 			if reading.Unusable() {
 				return backend.StatusBadGateway, "BOS gives an answer that cannot be used: try again in a moment: " + reading.Error()

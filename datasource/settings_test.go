@@ -246,7 +246,7 @@ func TestCredentialsReachBOS(t *testing.T) {
 	t.Run("a tenant", func(t *testing.T) {
 		w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"tenant":"blue"}`) })
 		r := w.query(`{"queryType":"sessions"}`)
-		if r.Error == nil || !strings.Contains(r.Error.Error(), "leave it empty for BOS v1") {
+		if r.Error == nil || !strings.Contains(r.Error.Error(), "remove the tenant") {
 			t.Errorf("%v", r.Error)
 		}
 	})

@@ -103,7 +103,7 @@ func New(cfg Config, logger *slog.Logger, stdout io.Writer) (*Exporter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("--bos.%w", err)
 	}
-	if e.apis, err = bosapi.New(e.client, e.cfg.API); err != nil {
+	if e.apis, err = bosapi.New(e.client, e.cfg.API, logger); err != nil {
 		return nil, fmt.Errorf("--bos.%w", err)
 	}
 	e.inventory = inventory.New(inventory.Config{

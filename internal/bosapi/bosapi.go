@@ -6,6 +6,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -47,6 +48,7 @@ const askAgainAfter = 5 * time.Minute
 // goroutine, and send nothing until they are asked for something.
 type APIs struct {
 	client     *bosclient.Client
+	logger     *slog.Logger
 	adapters   []*adapter // v2 first: whatever is told of one API is told of the newest
 	components *bosv2.API
 
@@ -54,15 +56,16 @@ type APIs struct {
 	next time.Time  // when to ask again what is served
 }
 
-// New returns the APIs of a choice; "" stands for Auto.
-func New(client *bosclient.Client, choice string) (*APIs, error) {
+// New returns the APIs of a choice; "" stands for Auto. What changes in what BOS serves is
+// logged.
+func New(client *bosclient.Client, choice string, logger *slog.Logger) (*APIs, error) {
 	if choice == "" {
 		choice = Auto
 	}
 	if !slices.Contains(Choices, choice) {
 		return nil, fmt.Errorf("api=%q: the API is one of %s", choice, strings.Join(Choices, ", "))
 	}
-	a := &APIs{client: client, components: bosv2.New(client)}
+	a := &APIs{client: client, logger: logger, components: bosv2.New(client)}
 	for _, api := range []inventory.API{a.components, bosv1.New(client)} {
 		if choice == Auto || choice == api.Name() {
 			a.adapters = append(a.adapters, &adapter{API: api, apis: a, chosen: choice != Auto, served: choice != Auto})
@@ -217,8 +220,9 @@ type adapter struct {
 	served  bool
 	absent  bool // it is not served; nothing is known if it is neither
 	version string
-	err     error // why nothing is known
-	fresh   bool  // the adapter of another API has asked, and this one has not made use of it yet
+	err     error  // why nothing is known
+	fresh   bool   // the adapter of another API has asked, and this one has not made use of it yet
+	told    string // what BOS answered last when it was asked for its version; "" if nothing yet
 }
 
 // learn takes down what BOS says of its version. A failure says nothing: what was known
@@ -227,12 +231,22 @@ func (d *adapter) learn(text string, err error) {
 	d.fresh = true
 	switch {
 	case err == nil:
+		d.log("version " + text)
 		d.served, d.absent, d.version, d.err = true, false, text, nil
 	case bos.ReasonOf(err) == bos.NotFound:
+		d.log("not served")
 		d.leave()
 	case !d.served && !d.absent:
 		d.err = err
 	}
+}
+
+// log tells of an upgrade, or a downgrade, of BOS. What it says at first is no change.
+func (d *adapter) log(tells string) {
+	if d.told != "" && d.told != tells {
+		d.apis.logger.Info("BOS has changed", "api", d.Name(), "before", d.told, "now", tells)
+	}
+	d.told = tells
 }
 
 // leave takes down that there is nothing to read.
@@ -280,8 +294,13 @@ func (d *adapter) List(ctx context.Context, all bool) (inventory.Listing, error)
 		if served, findErr := d.findAgain(ctx); findErr != nil || !served {
 			return absent, findErr
 		}
-	case d.refusesTenants(err):
-		return absent, nil
+	default:
+		if refusal := d.refusalOfTenant(err); refusal != nil {
+			if d.giveWay() {
+				return absent, nil
+			}
+			err = explain(refusal, "BOS %s knows no tenants, so remove the tenant %q, or read API v2 where BOS serves it", d.Name(), d.apis.client.Tenant())
+		}
 	}
 	return listing, err
 }
@@ -342,13 +361,18 @@ func (d *adapter) known() (served bool, err error) {
 	}
 }
 
-// refusesTenants reports whether err says that the API knows no tenants, as v1 does beside
-// v2. There is then nothing to read for a tenant.
-func (d *adapter) refusesTenants(err error) bool {
+// refusalOfTenant returns err if it says that the API knows no tenants, as v1 does.
+func (d *adapter) refusalOfTenant(err error) *bos.Error {
 	e, ok := errors.AsType[*bos.Error](err)
-	if !ok || e.Status != http.StatusBadRequest || d.chosen || d.Name() != bos.APIv1 || d.apis.client.Tenant() == "" {
-		return false
+	if !ok || e.Status != http.StatusBadRequest || d.Name() != bos.APIv1 || d.apis.client.Tenant() == "" {
+		return nil
 	}
+	return e
+}
+
+// giveWay takes down that there is nothing to read, and returns true, if another API may be
+// read instead.
+func (d *adapter) giveWay() bool {
 	d.apis.mu.Lock()
 	defer d.apis.mu.Unlock()
 	others := slices.ContainsFunc(d.apis.adapters, func(other *adapter) bool { return other != d && other.served })
@@ -371,9 +395,14 @@ func (d *adapter) checkTenant(ctx context.Context) error {
 		Query:    url.Values{"page_size": {"1"}},
 	}, func(r *bosclient.Decoder) error { return r.SkipValue() })
 	if e, ok := errors.AsType[*bos.Error](err); ok && e.Status == http.StatusBadRequest {
-		unknown := *e
-		unknown.Detail = fmt.Sprintf("the tenant %q is unknown, so check its name (%s)", tenant, e.Detail)
-		return &unknown
+		return explain(e, "the tenant %q is unknown, so check its name", tenant)
 	}
 	return ctx.Err() // whatever else goes wrong does not say so
+}
+
+// explain returns an error with an explanation before that of BOS.
+func explain(e *bos.Error, format string, args ...any) error {
+	explained := *e
+	explained.Detail = fmt.Sprintf(format+" (%s)", append(args, e.Detail)...)
+	return &explained
 }

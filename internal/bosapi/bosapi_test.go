@@ -1,6 +1,7 @@
 package bosapi_test
 
 import (
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -33,6 +34,7 @@ type rig struct {
 
 	mu    sync.Mutex
 	asked []string // requests since the last call of requests
+	log   strings.Builder
 }
 
 func inBubble(t *testing.T, era bossim.Era, choice, tenant string, f func(t *testing.T, r *rig)) {
@@ -54,7 +56,7 @@ func inBubble(t *testing.T, era bossim.Era, choice, tenant string, f func(t *tes
 		if err != nil {
 			t.Fatal(err)
 		}
-		if r.APIs, err = bosapi.New(client, choice); err != nil {
+		if r.APIs, err = bosapi.New(client, choice, slog.New(slog.NewTextHandler(&r.log, nil))); err != nil {
 			t.Fatal(err)
 		}
 		f(t, r)
@@ -171,11 +173,12 @@ func TestNoticesUpgradesAndDowngrades(t *testing.T) {
 		before, after bossim.Era
 		wait          time.Duration // until it must have been noticed
 		want          []string
+		log           []string // in the order of APIs
 	}{
-		{"from v1 to v2", bossim.EraC, bossim.EraD2, 0, []string{"v2 2.50.0"}},
-		{"from v2 to v1", bossim.EraD2, bossim.EraC, 0, []string{"v1 2.10.2"}},
-		{"from both to v2", bossim.EraBoth, bossim.EraD1, 0, []string{"v2 2.30.5"}},
-		{"from v1 to both", bossim.EraC, bossim.EraBoth, 5 * time.Minute, []string{"v2 2.10.20", "v1 2.10.20"}},
+		{"from v1 to v2", bossim.EraC, bossim.EraD2, 0, []string{"v2 2.50.0"}, []string{`api=v1 before="version 2.10.2" now="not served"`, `api=v2 before="not served" now="version 2.50.0"`}},
+		{"from v2 to v1", bossim.EraD2, bossim.EraC, 0, []string{"v1 2.10.2"}, []string{`api=v1 before="not served" now="version 2.10.2"`, `api=v2 before="version 2.50.0" now="not served"`}},
+		{"from both to v2", bossim.EraBoth, bossim.EraD1, 0, []string{"v2 2.30.5"}, []string{`api=v1 before="version 2.10.20" now="not served"`, `api=v2 before="version 2.10.20" now="version 2.30.5"`}},
+		{"from v1 to both", bossim.EraC, bossim.EraBoth, 5 * time.Minute, []string{"v2 2.10.20", "v1 2.10.20"}, []string{`api=v1 before="version 2.10.2" now="version 2.10.20"`, `api=v2 before="not served" now="version 2.10.20"`}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, tt.before, bosapi.Auto, "", func(t *testing.T, r *rig) {
@@ -195,6 +198,17 @@ func TestNoticesUpgradesAndDowngrades(t *testing.T) {
 					t.Errorf("sessions of v1 are there: %t, in %s", v1, got)
 				}
 				r.wantVersionRequests()
+				time.Sleep(time.Hour)
+				r.list()
+				var logged []string
+				for line := range strings.Lines(r.log.String()) {
+					_, what, _ := strings.Cut(strings.TrimSpace(line), `msg="BOS has changed" `)
+					logged = append(logged, what)
+				}
+				slices.Sort(logged)
+				if diff := gocmp.Diff(tt.log, logged); diff != "" {
+					t.Errorf("the log differs (-want +got):\n%s", diff)
+				}
 			})
 		})
 	}
@@ -311,7 +325,7 @@ func TestChosenAPI(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := bosapi.New(client, "v3"); err == nil || !strings.Contains(err.Error(), `"v3"`) || !strings.Contains(err.Error(), "auto, v1, v2") {
+	if _, err := bosapi.New(client, "v3", slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), `"v3"`) || !strings.Contains(err.Error(), "auto, v1, v2") {
 		t.Errorf("got error %v, want one that names the choices", err)
 	}
 }
@@ -328,7 +342,7 @@ func TestTenants(t *testing.T) {
 		{"unknown", "nope", bossim.EraD2, bossim.None, "", `BOS refuses the request: the tenant "nope" is unknown, so check its name (Data not found for tenant nope)`},
 		{"unknown beside v1", "nope", bossim.EraBoth, bossim.None, "", `the tenant "nope" is unknown`},
 		{"nobody knows whether it is unknown", "nope", bossim.EraD2, bossim.ServerError, "", ""},
-		{"of v1, which knows none", "blue", bossim.EraC, bossim.None, "", "Tenants are not supported"},
+		{"of v1, which knows none", "blue", bossim.EraC, bossim.None, "", `BOS refuses the request: BOS v1 knows no tenants, so remove the tenant "blue", or read API v2 where BOS serves it (Tenants are not supported`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			inBubble(t, tt.era, bosapi.Auto, tt.tenant, func(t *testing.T, r *rig) {

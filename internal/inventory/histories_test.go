@@ -46,7 +46,7 @@ func anyHistory(t *testing.T, seed uint64, era bossim.Era, seen map[string]bool)
 	sim := bossim.New(bossim.Random(seed, began.Add(-10*24*time.Hour), began.Add(3*24*time.Hour), 60, 0), era, now)
 	defer sim.Close()
 	client := newClient(t, "http://bos.test", inprocess.Transport(sim), 10*time.Second)
-	apis, err := bosapi.New(client, bosapi.Auto)
+	apis, err := bosapi.New(client, bosapi.Auto, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}

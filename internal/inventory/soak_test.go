@@ -43,7 +43,7 @@ func soak(t *testing.T, scenario bossim.Scenario, era bossim.Era, heap bool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	apis, err := bosapi.New(client, bosapi.Auto)
+	apis, err := bosapi.New(client, bosapi.Auto, slog.New(slog.DiscardHandler))
 	if err != nil {
 		t.Fatal(err)
 	}
