@@ -72,10 +72,10 @@ func refusedToken(e *bos.Error, err *oauth2.RetrieveError) {
 	if err.Response == nil {
 		return
 	}
-	e.RetryAfter = retryAfter(err.Response)
 	switch code := err.Response.StatusCode; {
 	case code >= 500, code == http.StatusTooManyRequests:
 		e.Detail += fmt.Sprintf(" with status %d", code)
+		putOff(e, err.Response)
 		return
 	case code/100 == 3:
 		e.Detail = "the token server " + redirection(err.Response) + ", where the client secret is not sent: if that address is right, use it as the token URL"
@@ -85,7 +85,8 @@ func refusedToken(e *bos.Error, err *oauth2.RetrieveError) {
 
 // statusError is the error of a response that reports no success.
 func statusError(address string, resp *http.Response) *bos.Error {
-	e := &bos.Error{URL: address, Status: resp.StatusCode, Detail: explanation(resp), RetryAfter: retryAfter(resp)}
+	e := &bos.Error{URL: address, Status: resp.StatusCode, Detail: explanation(resp)}
+	putOff(e, resp)
 	switch code := resp.StatusCode; {
 	case code == http.StatusUnauthorized, code == http.StatusForbidden:
 		e.Reason = bos.Unauthorized
@@ -115,6 +116,18 @@ func redirection(resp *http.Response) string {
 // secrets.
 func withoutSecrets(u *url.URL) string {
 	return clip((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String())
+}
+
+// putOff notes down in e how long the server asks to be left alone, and says until when it will be.
+func putOff(e *bos.Error, resp *http.Response) {
+	e.RetryAfter = retryAfter(resp)
+	if e.RetryAfter == 0 {
+		return
+	}
+	if e.Detail != "" {
+		e.Detail += "; "
+	}
+	e.Detail += "at its request it is left alone until " + time.Now().Add(e.RetryAfter).UTC().Format("15:04:05 MST")
 }
 
 // retryAfter reads the Retry-After header of a response that says that the server
