@@ -48,8 +48,8 @@ func sessions(v *view) (data.Frames, error) {
 		seconds(field("duration", "Duration", "Time from the start to the stop or, if BOS omits it, to the last move of a node; to now while unfinished",
 			column(rows, func(r row) *float64 { return r.duration }))),
 		seconds(field("usual", "Usual duration", usualDescription, column(rows, func(r row) *float64 { return r.usual }))),
-		timesField("slowdown", "Against usual", "Duration divided by the usual duration: above 1 the session takes or took longer", column(rows, row.slowdown)),
-		field("expected_stop", "Expected stop", "When the session stops if it takes the usual time; empty once it has ended or is abandoned", column(rows, row.expectedStop)),
+		timesField("slowdown", "Against usual", "Duration divided by the usual duration: above 1 the session takes or took longer; empty while a staged session waits", column(rows, row.slowdown)),
+		field("expected_stop", "Expected stop", "When the session stops if it takes the usual time; empty once it has ended or is abandoned, and while a staged session waits", column(rows, row.expectedStop)),
 		field("last_progress", "Last move", "Last known time at which a node moved from one category to another", column(rows, func(r row) *time.Time { return v.lastMove(r.Session) })),
 		seconds(field("idle", "Idle", "Time since a node last moved or, while no node is known, since the session began; empty once the session has ended", column(rows, func(r row) *float64 { return v.idle(r.Session) }))),
 		seconds(field("idle_limit", "Idle limit", "How long the session may be idle until it counts as stuck, by the phase that it is in; empty once it has ended, and while a staged session waits", column(rows, func(r row) *float64 { return v.idleLimit(r.Session) }))),
@@ -161,7 +161,7 @@ func (r sessionRow) success() *float64 {
 }
 
 func (r sessionRow) slowdown() *float64 {
-	if r.duration == nil || r.usual == nil || *r.usual == 0 {
+	if r.duration == nil || r.usual == nil || *r.usual == 0 || r.AwaitsApply {
 		return nil
 	}
 	ratio := *r.duration / *r.usual
@@ -169,7 +169,7 @@ func (r sessionRow) slowdown() *float64 {
 }
 
 func (r sessionRow) expectedStop() *time.Time {
-	if r.usual == nil || r.Verdict.Ending != bos.NotEnded || r.Verdict.State == bos.StateAbandoned {
+	if r.usual == nil || r.Verdict.Ending != bos.NotEnded || r.Verdict.State == bos.StateAbandoned || r.AwaitsApply {
 		return nil
 	}
 	return optionalTime(r.StartTime.Add(time.Duration(*r.usual * float64(time.Second))))

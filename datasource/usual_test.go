@@ -58,6 +58,21 @@ func TestUsualDurations(t *testing.T) {
 	}
 }
 
+// Until it is applied, a staged session may wait for as long as anybody likes.
+func TestStagedSessionsThatWaitAreNotSlow(t *testing.T) {
+	for _, waits := range []bool{false, true} {
+		duration, usual := 7200.0, 600.0
+		r := sessionRow{Session: &inventory.Session{Session: &bos.Session{AwaitsApply: waits}}, duration: &duration, usual: &usual}
+		r.StartTime = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+		if slowdown := r.slowdown(); (slowdown == nil) != waits {
+			t.Errorf("waits: %t, slowdown %v", waits, slowdown)
+		}
+		if stop := r.expectedStop(); (stop == nil) != waits {
+			t.Errorf("waits: %t, expected stop %v", waits, stop)
+		}
+	}
+}
+
 func TestTrend(t *testing.T) {
 	from := time.Date(2026, 3, 1, 0, 0, 0, 0, time.UTC)
 	v := &view{within: backend.TimeRange{From: from, To: from.Add(7 * 24 * time.Hour)}}
