@@ -74,6 +74,8 @@ type fieldConfig struct {
 	Unit     string
 	Decimals *int // nil where Grafana chooses
 	Mappings []mapping
+	// Without a colour or thresholds Grafana shows everything in green.
+	Color, Thresholds json.RawMessage
 }
 
 // mapping is a value mapping: of values to results, or of a pattern or range to one.

@@ -87,6 +87,9 @@ func TestPanels(t *testing.T) {
 			if strings.TrimSpace(p.FieldConfig.Defaults.NoValue) == "" {
 				t.Errorf("%s has no noValue, so it is an empty box without a value", where)
 			}
+			if d := p.FieldConfig.Defaults; p.Type == "stat" && d.Color == nil && d.Thresholds == nil {
+				t.Errorf("%s chooses no colour, so what it does not know is green", where)
+			}
 			// The BOS datasource answers with an error in a row, Prometheus with nothing.
 			if none := p.FieldConfig.Defaults.NoValue; p.Datasource.Type == prometheusType && !saysUnknown.MatchString(none) {
 				t.Errorf("%s shows %q where Prometheus cannot be read", where, none)
