@@ -64,6 +64,7 @@ func TestStagedSessionsThatWaitAreNotSlow(t *testing.T) {
 		duration, usual := 7200.0, 600.0
 		r := sessionRow{Session: &inventory.Session{Session: &bos.Session{AwaitsApply: waits}}, duration: &duration, usual: &usual}
 		r.StartTime = time.Date(2026, 3, 1, 8, 0, 0, 0, time.UTC)
+		r.Verdict.Ending = bos.NotEnded
 		if slowdown := r.slowdown(); (slowdown == nil) != waits {
 			t.Errorf("waits: %t, slowdown %v", waits, slowdown)
 		}
