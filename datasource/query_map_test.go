@@ -52,7 +52,7 @@ func TestMap(t *testing.T) {
 		{`"map","field":"chassis/node"`, " s0b0n0 s2b0n0 s2b0n1 s3b0n0 s10b1n1\nx1000c0 · U _ _ F\nx1001c7 _ · F E _"},
 		{`"map","field":"slot/node","node":"x1001*"`, " b0n0 b0n1\nx1001c7s2 · F\nx1001c7s3 E _"},
 		{`"map","field":"slot/node","session":["second"]`, " b0n0\nx1000c0s0 ·\nx1000c0s2 U"},
-		{`"map","field":"slot/node","session":["second"],"phase":["boot"]`, " b0n0\nx1000c0s0 ·\nx1000c0s2 P"},
+		{`"map","field":"slot/node","session":["second"],"phase":["boot"]`, " b0n0\nx1000c0s0 ·\nx1000c0s2 U"},
 		{`"map","field":"slot/node","session":["second"],"phase":["shutdown"]`, ""},
 		{`"map","field":"slot/node","limit":1`, " b0n0 b0n1 b1n1\nx1000c0s0 · _ _"},
 		{`"offenders_map","field":"chassis/node"`, " s0b0n0 s2b0n0 s2b0n1 s3b0n0 s10b1n1\nx1000c0 1 · _ _ 1\nx1001c7 _ · 1 · _"},

@@ -58,7 +58,7 @@ func TestPlaces(t *testing.T) {
 		{`"field":"cabinet","session":["second"]`, "failed_share", "0"},
 		{`"field":"cabinet","session":["second"]`, "incomplete_share", "0.5"},
 		{`"field":"cabinet","session":["second"]`, "state", "unfinished"},
-		{`"field":"cabinet","session":["second"],"phase":["boot"]`, "state", "in_progress"},
+		{`"field":"cabinet","session":["second"],"phase":["boot"]`, "state", "unfinished"},
 		{`"field":"cabinet","session":["second"],"category":["succeeded"]`, "nodes", "1"},
 		{`"field":"cabinet","session":["first"]`, "failed", "2 1 1"},
 		{`"field":"chassis"`, "within", "x1000 x1001 "},

@@ -24,9 +24,10 @@ type Aspect struct {
 	Nodes    func(NodeSet) NodeSet  // leaves out others
 	// Whole is set if what became of nodes in their boot sets counts. The categories are
 	// then Failed, Succeeded, Excluded and Unfinished or, in a session at work, InProgress
-	// and NotStarted. Otherwise those of phases count, and of several the most urgent one.
+	// and NotStarted. Otherwise those of phases count, and of several the most urgent one;
+	// unless the session is at work, InProgress and NotStarted are Unfinished there, too.
 	Whole  bool
-	AtWork func(*Session) bool
+	AtWork func(*Session) bool // nil if none is
 }
 
 // LatestOf returns where the nodes of sessions stand, which are of one table and come
@@ -43,12 +44,17 @@ func LatestOf(sessions []*Session, a Aspect) Latest {
 		seen, shown = seen.Union(all), a.Nodes(shown).Minus(seen)
 		own := s.fatesIn(a).Within(shown)
 		fates = fates.union(own)
+		atWork := a.AtWork != nil && a.AtWork(s)
 		if a.Whole {
-			s.stand(own, a.AtWork(s), standing)
+			s.stand(own, atWork, standing)
 		}
 		for _, p := range s.phases(a) {
 			for _, c := range p.Categories {
-				if !a.Whole {
+				switch {
+				case a.Whole:
+				case !atWork && (c.Name == InProgress || c.Name == NotStarted):
+					add(standing, Unfinished, c.Nodes.Intersect(shown))
+				default:
 					add(standing, c.Name, c.Nodes.Intersect(shown))
 				}
 			}

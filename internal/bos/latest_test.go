@@ -34,8 +34,9 @@ func TestLatestOf(t *testing.T) {
 	}{
 		{"altogether", Aspect{all, anything, every, true, ended}, "failed: 3 4; unfinished: 2 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
 		{"while a session is at work", Aspect{all, anything, every, true, isNewer}, "failed: 3 4; in_progress: 2; unfinished: 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
-		{"by phase", Aspect{all, anything, every, false, ended}, "failed: 3 4; in_progress: 2; odd: 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
-		{"in a phase", Aspect{only(Boot), anything, every, false, ended}, "failed: 4; in_progress: 2; not_started: 3; succeeded: 1 5; excluded: 6", Tally{1, 2, 2, 1}, ": 4"},
+		{"by phase", Aspect{all, anything, every, false, ended}, "failed: 3 4; unfinished: 2; odd: 8; succeeded: 1 5; excluded: 6", Tally{2, 2, 2, 1}, ": 4; forced: 1; no power: 3"},
+		{"in a phase", Aspect{only(Boot), anything, every, false, nil}, "failed: 4; unfinished: 2 3; succeeded: 1 5; excluded: 6", Tally{1, 2, 2, 1}, ": 4"},
+		{"in a phase while a session is at work", Aspect{only(Boot), anything, every, false, isNewer}, "failed: 4; in_progress: 2; not_started: 3; succeeded: 1 5; excluded: 6", Tally{1, 2, 2, 1}, ": 4"},
 		{"in a phase that only the newer session has", Aspect{only(Shutdown), anything, every, false, ended}, "failed: 3; odd: 8; succeeded: 1 2", Tally{1, 1, 2, 0}, "forced: 1; no power: 3"},
 		{"in a boot set", Aspect{func(b *BootSet, _ *Phase) bool { return b.Name == "login" }, anything, every, true, ended}, "unfinished: 8", Tally{0, 1, 0, 0}, ""},
 		{"in a category of the newest session", Aspect{all, func(name string) bool { return name == Failed }, every, true, ended}, "failed: 3 4", Tally{2, 0, 0, 0}, ": 4; no power: 3"},
