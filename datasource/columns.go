@@ -242,6 +242,11 @@ func (v *view) rangeOf(s *inventory.Session) string {
 // how a session ended, and Prometheus what the exporter says.
 const untilRecorded = 2 * time.Minute
 
+// idField returns a column of the IDs of sessions that a table shows whole, as text.
+func idField(name, title string, ids []string) *data.Field {
+	return field(name, title, "Whole ID of the session, without links, to be copied", ids)
+}
+
 // bootSetField returns a column of boot set names that link to their phases.
 func (v *view) bootSetField(names []string) *data.Field {
 	return linked(field("bootset", "Boot set", "Name of the boot set", names),

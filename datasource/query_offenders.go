@@ -39,6 +39,7 @@ func offenders(v *view) (data.Frames, error) {
 		apiField(column(worst, func(o bos.Offender) string { return named[o.Last].API })),
 		tenantField(column(worst, func(o bos.Offender) string { return named[o.Last].Tenant })),
 		rangeField("range", column(worst, func(o bos.Offender) string { return v.rangeOf(named[o.Last]) })),
+		idField("id", "Session ID", column(worst, func(o bos.Offender) string { return named[o.Last].ID })),
 		field("unfinished", "Left unfinished", "Number of sessions that ended before the node was done, and in which it had not failed", column(worst, func(o bos.Offender) int64 { return int64(o.Unfinished) })),
 	), nil
 }

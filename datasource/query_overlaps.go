@@ -71,6 +71,8 @@ func overlaps(v *view) (data.Frames, error) {
 		field("other_api", "Other API", "Version of the BOS API that the other session belongs to", column(rows, func(r row) string { return r.older.API })),
 		field("other_tenant", "Other tenant", "Tenant that owns the other session; empty if none does", column(rows, func(r row) string { return r.older.Tenant })),
 		rangeField("other_range", column(rows, func(r row) string { return v.rangeOf(r.older) })),
+		idField("id", "Session ID", column(rows, func(r row) string { return r.newer.ID })),
+		idField("other_id", "Other session ID", column(rows, func(r row) string { return r.older.ID })),
 	), nil
 }
 

@@ -69,7 +69,7 @@ func sessions(v *view) (data.Frames, error) {
 		field("limit", "Limit", "Limit that narrows the nodes of the session template, as given when the session was created", column(rows, func(r row) string { return r.Limit })),
 		field("stage", "Staged", "Whether the session is staged: it acts on a node only once it is applied to it", column(rows, func(r row) bool { return r.Staged })),
 		field("setup_error", "Set-up error", "Why the session ended before it acted on any node", column(rows, func(r row) string { return r.SetupError })),
-		field("id", "Session ID", "Whole ID of the session, without links, to be copied", column(rows, func(r row) string { return r.ID })),
+		idField("id", "Session ID", column(rows, func(r row) string { return r.ID })),
 	), nil
 }
 

@@ -58,6 +58,7 @@ func templates(v *view) (data.Frames, error) {
 		apiField(column(rows, func(r row) string { return r.last.API })),
 		tenantField(column(rows, func(r row) string { return r.tenant })),
 		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.last) })),
+		idField("id", "Session ID", column(rows, func(r row) string { return r.last.ID })),
 	), nil
 }
 
