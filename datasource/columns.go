@@ -1,18 +1,12 @@
 package datasource
 
 import (
-	"encoding/json"
-	"maps"
 	"math"
-	"net/url"
-	"strconv"
-	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
-	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
 // field returns a column: name is for queries and transformations, title and
@@ -42,146 +36,6 @@ func linked(f *data.Field, links ...data.DataLink) *data.Field {
 	f.Config.Links = links
 	return f
 }
-
-// Colours of states and categories. The same thing has the same colour everywhere.
-const (
-	green  = "green"
-	blue   = "blue"
-	red    = "red"
-	orange = "orange"
-	yellow = "yellow"
-	purple = "purple"
-
-	darkRed     = "dark-red"
-	lightPurple = "light-purple"
-	lightBlue   = "light-blue"
-	grey        = "#8e8e8e"
-)
-
-var stateColours = mapper([]string{
-	string(bos.StatePending), grey,
-	string(bos.StateRunning), blue,
-	string(bos.StateStuck), orange,
-	string(bos.StateSucceeded), green,
-	string(bos.StatePartial), yellow,
-	string(bos.StateFailed), red,
-	string(bos.StateAbandoned), purple,
-	string(bos.StateUnknown), grey,
-	string(bos.StateWaiting), lightBlue, // of phases
-	string(bos.StateUnread), grey,
-})
-
-var categoryColours = mapper([]string{
-	bos.NotStarted, grey,
-	bos.InProgress, blue,
-	bos.Succeeded, green,
-	bos.Failed, red,
-	bos.Excluded, purple,
-	bos.OnHold, darkRed,
-	bos.Superseded, lightPurple,
-	bos.Unfinished, lightBlue, // no category, but stands where one could; apart from failed in greys too
-})
-
-// What the categories of nodes that are not done amount to once their session has ended:
-// no one acts on these nodes any more.
-const (
-	leftInProgress = "left_in_progress"
-	neverStarted   = "never_started"
-)
-
-// outcomeColours are those of categories, and of what they amount to.
-var outcomeColours = func() data.ValueMapper {
-	m := mapper([]string{leftInProgress, lightBlue, neverStarted, lightBlue})
-	maps.Copy(m, categoryColours)
-	return m
-}()
-
-// inTheEnd returns what a category of an ended session amounts to.
-func inTheEnd(category string) string {
-	switch category {
-	case bos.InProgress:
-		return leftInProgress
-	case bos.NotStarted:
-		return neverStarted
-	default:
-		return category
-	}
-}
-
-// mapper returns a mapping of values to colours, given in pairs.
-func mapper(pairs []string) data.ValueMapper {
-	m := make(data.ValueMapper)
-	for i := 0; i < len(pairs); i += 2 {
-		m[pairs[i]] = data.ValueMappingResult{Text: strings.ReplaceAll(pairs[i], "_", " "), Color: pairs[i+1], Index: i / 2}
-	}
-	return m
-}
-
-// toDashboard links to a dashboard over a time range, with variables given in pairs of a
-// name and a template of Grafana.
-func (v *view) toDashboard(title, uid, within string, variables ...string) data.DataLink {
-	var b strings.Builder
-	b.WriteString("/d/" + uid + "?var-bos=" + url.QueryEscape(v.uid))
-	if v.query.Prometheus != "" {
-		b.WriteString("&var-prometheus=" + url.QueryEscape(v.query.Prometheus))
-	}
-	for i := 0; i < len(variables); i += 2 {
-		b.WriteString("&var-" + variables[i] + "=" + variables[i+1])
-	}
-	b.WriteString("&" + within)
-	return data.DataLink{Title: title, URL: b.String()}
-}
-
-// toNodes links to the dashboard of the nodes that match a pattern, for the same tenants.
-func (v *view) toNodes(title, pattern string) data.DataLink {
-	variables := []string{"node", pattern}
-	for _, t := range v.query.Tenant {
-		variables = append(variables, "tenant", url.QueryEscape(t))
-	}
-	return v.toDashboard(title, "bos-nodes", sameRange, variables...)
-}
-
-// toQuery links to a query of this datasource in Explore. Grafana 9 follows the URL
-// even where there is an internal link, and fails without one.
-func (v *view) toQuery(title string, q map[string]any) data.DataLink {
-	left, err := json.Marshal(map[string]any{
-		"datasource": v.uid,
-		"queries":    []any{q},
-		"range":      map[string]string{"from": "${__from}", "to": "${__to}"},
-	})
-	if err != nil {
-		panic(err) // maps of strings can always be encoded
-	}
-	address := url.QueryEscape(string(left))
-	for _, template := range []string{thisValue, rowPlace, rowSession, rowTenant, rowOtherTenant, rowBootSet, "${__from}", "${__to}"} {
-		address = strings.ReplaceAll(address, url.QueryEscape(template), percentEncoded(template))
-	}
-	return data.DataLink{
-		Title:    title,
-		URL:      "/explore?left=" + address,
-		Internal: &data.InternalDataLink{DatasourceUID: v.uid, DatasourceName: "BOS", Query: q},
-	}
-}
-
-// percentEncoded returns a template that is filled in as a part of a URL.
-func percentEncoded(template string) string {
-	return strings.TrimSuffix(template, "}") + ":percentencode}"
-}
-
-const (
-	thisValue  = "${__value.raw}"
-	rowSession = "${__data.fields.session}"
-	rowTenant  = "${__data.fields.tenant}"
-	rowBootSet = "${__data.fields.bootset}"
-	rowPlace   = "${__data.fields.place}"
-
-	rowOtherTenant = "${__data.fields.other_tenant}"
-
-	// Time ranges of links.
-	sameRange     = "from=${__from}&to=${__to}"
-	rowRange      = "${__data.fields.range}"
-	rowOtherRange = "${__data.fields.other_range}"
-)
 
 // sessionField returns a column of session ids that link to their boot sets. The tenants
 // are in the column of tenantField, the time ranges in that of rangeField.
@@ -220,27 +74,6 @@ func rangeField(name string, ranges []string) *data.Field {
 	f.Config.Custom["hidden"] = true // before Grafana 12
 	return f
 }
-
-// rangeOf returns the time range of a session as the parameters of a link.
-func (v *view) rangeOf(s *inventory.Session) string {
-	from, to := s.Began(), "now"
-	if from.IsZero() {
-		from = v.within.From
-	}
-	if s.Verdict.Ending == bos.Ended {
-		if s.Verdict.End.Before(from) {
-			from = s.Verdict.End
-		}
-		if end := s.Verdict.End.Add(untilRecorded); end.Before(v.now) {
-			to = strconv.FormatInt(end.UnixMilli(), 10)
-		}
-	}
-	return "from=" + strconv.FormatInt(from.UnixMilli(), 10) + "&to=" + to
-}
-
-// untilRecorded is how long it takes, at the usual intervals, until the exporter has read
-// how a session ended, and Prometheus what the exporter says.
-const untilRecorded = 2 * time.Minute
 
 // idField returns a column of the IDs of sessions that a table shows whole, as text.
 func idField(name, title string, ids []string) *data.Field {

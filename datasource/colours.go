@@ -1,0 +1,84 @@
+package datasource
+
+import (
+	"maps"
+	"strings"
+
+	"github.com/grafana/grafana-plugin-sdk-go/data"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
+)
+
+// Colours of states and categories. The same thing has the same colour everywhere.
+const (
+	green  = "green"
+	blue   = "blue"
+	red    = "red"
+	orange = "orange"
+	yellow = "yellow"
+	purple = "purple"
+
+	darkRed     = "dark-red"
+	lightPurple = "light-purple"
+	lightBlue   = "light-blue"
+	grey        = "#8e8e8e"
+)
+
+var stateColours = mapper([]string{
+	string(bos.StatePending), grey,
+	string(bos.StateRunning), blue,
+	string(bos.StateStuck), orange,
+	string(bos.StateSucceeded), green,
+	string(bos.StatePartial), yellow,
+	string(bos.StateFailed), red,
+	string(bos.StateAbandoned), purple,
+	string(bos.StateUnknown), grey,
+	string(bos.StateWaiting), lightBlue, // of phases
+	string(bos.StateUnread), grey,
+})
+
+var categoryColours = mapper([]string{
+	bos.NotStarted, grey,
+	bos.InProgress, blue,
+	bos.Succeeded, green,
+	bos.Failed, red,
+	bos.Excluded, purple,
+	bos.OnHold, darkRed,
+	bos.Superseded, lightPurple,
+	bos.Unfinished, lightBlue, // no category, but stands where one could; apart from failed in greys too
+})
+
+// What the categories of nodes that are not done amount to once their session has ended:
+// no one acts on these nodes any more.
+const (
+	leftInProgress = "left_in_progress"
+	neverStarted   = "never_started"
+)
+
+// outcomeColours are those of categories, and of what they amount to.
+var outcomeColours = func() data.ValueMapper {
+	m := mapper([]string{leftInProgress, lightBlue, neverStarted, lightBlue})
+	maps.Copy(m, categoryColours)
+	return m
+}()
+
+// inTheEnd returns what a category of an ended session amounts to.
+func inTheEnd(category string) string {
+	switch category {
+	case bos.InProgress:
+		return leftInProgress
+	case bos.NotStarted:
+		return neverStarted
+	default:
+		return category
+	}
+}
+
+// mapper returns a mapping of values to colours, given in pairs.
+func mapper(pairs []string) data.ValueMapper {
+	m := make(data.ValueMapper)
+	for i := 0; i < len(pairs); i += 2 {
+		m[pairs[i]] = data.ValueMappingResult{Text: strings.ReplaceAll(pairs[i], "_", " "), Color: pairs[i+1], Index: i / 2}
+	}
+	return m
+}
