@@ -74,7 +74,7 @@ type fieldConfig struct {
 	Unit     string
 	Decimals *int // nil where Grafana chooses
 	Mappings []mapping
-	// Without a colour or thresholds Grafana shows everything in green.
+	// Without a color or thresholds Grafana shows everything in green.
 	Color, Thresholds json.RawMessage
 }
 

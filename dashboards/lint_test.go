@@ -88,7 +88,7 @@ func TestPanels(t *testing.T) {
 				t.Errorf("%s has no noValue, so it is an empty box without a value", where)
 			}
 			if d := p.FieldConfig.Defaults; p.Type == "stat" && d.Color == nil && d.Thresholds == nil {
-				t.Errorf("%s chooses no colour, so what it does not know is green", where)
+				t.Errorf("%s chooses no color, so what it does not know is green", where)
 			}
 			// The BOS datasource answers with an error in a row, Prometheus with nothing.
 			if none := p.FieldConfig.Defaults.NoValue; p.Datasource.Type == prometheusType && !saysUnknown.MatchString(none) {
@@ -364,32 +364,32 @@ func TestRoundsUp(t *testing.T) {
 	}
 }
 
-// Each state and category has the same colour everywhere, which the datasource defines.
-func TestColours(t *testing.T) {
-	colours := make(map[string]string)
+// Each state and category has the same color everywhere, which the datasource defines.
+func TestColors(t *testing.T) {
+	colors := make(map[string]string)
 	ds, ask := gallery(t, bossim.EraD2)
 	for _, query := range []string{`{"queryType":"sessions"}`, `{"queryType":"nodes"}`} {
 		for _, field := range ask(ds, query).Frames[0].Fields {
 			for _, m := range field.Config.Mappings {
 				for name, result := range m.(data.ValueMapper) {
-					colours[name] = result.Color
+					colors[name] = result.Color
 				}
 			}
 		}
 	}
 	for _, name := range append(slices.Clone(bos.CategoryOrder), string(bos.StateStuck)) {
-		if colours[name] == "" {
-			t.Fatalf("the datasource has no colour for %s", name)
+		if colors[name] == "" {
+			t.Fatalf("the datasource has no color for %s", name)
 		}
 	}
-	coloured := 0
+	colored := 0
 	for _, d := range load(t) {
 		for _, p := range d.panels() {
-			check := func(name, colour string) {
-				if want, known := colours[strings.ReplaceAll(strings.Trim(name, " ^$"), " ", "_")]; known {
-					coloured++
-					if colour != want {
-						t.Errorf("%s: %q shows %s in %s, want %s", d.file, p.Title, name, colour, want)
+			check := func(name, color string) {
+				if want, known := colors[strings.ReplaceAll(strings.Trim(name, " ^$"), " ", "_")]; known {
+					colored++
+					if color != want {
+						t.Errorf("%s: %q shows %s in %s, want %s", d.file, p.Title, name, color, want)
 					}
 				}
 			}
@@ -421,8 +421,8 @@ func TestColours(t *testing.T) {
 			}
 		}
 	}
-	if coloured < 40 {
-		t.Errorf("only %d colours were found", coloured)
+	if colored < 40 {
+		t.Errorf("only %d colors were found", colored)
 	}
 }
 

@@ -131,11 +131,11 @@ func timesField(name, title, description string, ratios []*float64) *data.Field 
 // categoryField returns a column of categories as BOS has them. Where all sessions have
 // ended, it shows what they amount to.
 func categoryField(description string, ended bool, categories []string) *data.Field {
-	shown := categoryColours
+	shown := categoryColors
 	if ended {
 		shown = make(data.ValueMapper)
-		for category := range categoryColours {
-			shown[category] = outcomeColours[inTheEnd(category)]
+		for category := range categoryColors {
+			shown[category] = outcomeColors[inTheEnd(category)]
 		}
 	}
 	return mapped(field("category", "Category", description, categories), shown)
@@ -166,7 +166,7 @@ func nodeNumbers(nodes []*bos.Node) []*int64 {
 }
 
 func stateField(states []string) *data.Field {
-	return mapped(field("state", "State", "Effective state, derived from the progress of the nodes", states), stateColours)
+	return mapped(field("state", "State", "Effective state, derived from the progress of the nodes", states), stateColors)
 }
 
 // column returns the values of a column, made from rows.

@@ -21,7 +21,7 @@ func components(v *view) (data.Frames, error) {
 		v.nodeField(column(rows, func(c component) string { return c.ID })),
 		cabinet, chassis, slot, bmc, number,
 		field("enabled", "Enabled", "Whether BOS acts on the node. It disables a node that is done, or that it has given up", column(rows, func(c component) bool { return c.Enabled })),
-		mapped(field("status", "Status", "What BOS is doing to the node, or what has become of it", column(rows, func(c component) string { return c.Status })), statusColours),
+		mapped(field("status", "Status", "What BOS is doing to the node, or what has become of it", column(rows, func(c component) string { return c.Status })), statusColors),
 		field("phase", "Phase", "What BOS is doing to the node: powering_off, powering_on or configuring; empty if nothing", column(rows, func(c component) string { return c.Phase })),
 		v.sessionFieldAs("session", "Session", "Session that acts on the node, or acted on it last; it may be deleted", "", sameRange, column(rows, func(c component) string { return c.Session })),
 		v.sessionFieldAs("staged_session", "Staged session", "Session that is staged for the node", "", sameRange, column(rows, func(c component) string { return c.StagedSession })),
@@ -46,14 +46,14 @@ func (v *view) chosenComponents() []component {
 	return chosen
 }
 
-// statusColours are those of the categories that the statuses of a node amount to.
-var statusColours = mapper([]string{
+// statusColors are those of the categories that the statuses of a node amount to.
+var statusColors = mapper([]string{
 	"stable", green,
 	"failed", red,
 	"on_hold", darkRed,
-	"power_on_pending", grey,
+	"power_on_pending", gray,
 	"power_on_called", blue,
-	"power_off_pending", grey,
+	"power_off_pending", gray,
 	"power_off_gracefully_called", blue,
 	"power_off_forcefully_called", orange,
 	"configuring", lightBlue,

@@ -36,7 +36,7 @@ func sessionsMap(v *view) (data.Frames, error) {
 		spots = append(spots, spot[int]{v.snapshot.Nodes.Node(n), worst[n]})
 	}
 	name := func(i int) string { return latest.Standing[i].Name }
-	return drawMap(v, "nodes", spots, func(i int) int { return -i }, name, asLetters(categoryColours, categoryLetters)), nil
+	return drawMap(v, "nodes", spots, func(i int) int { return -i }, name, asLetters(categoryColors, categoryLetters)), nil
 }
 
 // offendersMap is the map of the number of sessions in which nodes failed.
@@ -69,7 +69,7 @@ func componentsMap(v *view) (data.Frames, error) {
 		return slices.Index(calmestFirst, "")
 	}
 	same := func(status string) string { return status }
-	return drawMap(v, "components", spots, urgency, same, asLetters(statusColours, statusLetters)), nil
+	return drawMap(v, "components", spots, urgency, same, asLetters(statusColors, statusLetters)), nil
 }
 
 // calmestFirst lists the statuses of nodes by urgency; "" stands for any other.
@@ -145,7 +145,7 @@ func (v *view) positions(all []bos.Xname) []bos.Xname {
 // spaced breaks the name of a position so that a narrow column can wrap it.
 var spaced = regexp.MustCompile(`(\d)([sb])`)
 
-// mapCell has Grafana's table fill cells with their colours, in 9 and from 10 on. It makes
+// mapCell has Grafana's table fill cells with their colors, in 9 and from 10 on. It makes
 // no column narrower than 50 pixels.
 var mapCell = map[string]any{
 	"align": "center", "minWidth": 50, "wrapHeaderText": true,
@@ -153,7 +153,7 @@ var mapCell = map[string]any{
 	"cellOptions": map[string]string{"type": "color-background", "mode": "basic"},
 }
 
-// Letters stand in the cells of a map, for those who do not see colours.
+// Letters stand in the cells of a map, for those who do not see colors.
 var (
 	categoryLetters = map[string]string{
 		bos.NotStarted: "N", bos.InProgress: "P", bos.Succeeded: "·", bos.Failed: "F",
@@ -166,8 +166,8 @@ var (
 )
 
 // asLetters returns a function that has a column show letters in place of values.
-func asLetters(colours data.ValueMapper, letters map[string]string) func(*data.Field) {
-	short := maps.Clone(colours)
+func asLetters(colors data.ValueMapper, letters map[string]string) func(*data.Field) {
+	short := maps.Clone(colors)
 	for value, letter := range letters {
 		m := short[value]
 		m.Text = letter
@@ -176,14 +176,14 @@ func asLetters(colours data.ValueMapper, letters map[string]string) func(*data.F
 	return func(f *data.Field) { clearBelow(mapped(f, short)) }
 }
 
-// asHeat has a column of numbers show them on colours that grow with them, from 2 on: what
+// asHeat has a column of numbers show them on colors that grow with them, from 2 on: what
 // happened once has not happened again.
 func asHeat(f *data.Field) {
 	clearBelow(mapped(f, data.ValueMapper{"0": {Text: "·"}}),
 		data.NewThreshold(2, yellow, ""), data.NewThreshold(3, orange, ""), data.NewThreshold(5, red, ""))
 }
 
-// clearBelow leaves cells without colour up to the first threshold, and those that are empty.
+// clearBelow leaves cells without color up to the first threshold, and those that are empty.
 func clearBelow(f *data.Field, steps ...data.Threshold) {
 	f.Config.Mappings = append(f.Config.Mappings, data.SpecialValueMapper{Match: data.SpecialValueNull, Result: data.ValueMappingResult{Color: "transparent"}})
 	f.Config.Color = map[string]any{"mode": "thresholds"}

@@ -83,18 +83,18 @@ func TestMapOfComponents(t *testing.T) {
 	}
 }
 
-// Every category and status has a letter of its own, or a colour would be all that tells
+// Every category and status has a letter of its own, or a color would be all that tells
 // them apart.
 func TestLettersTellApart(t *testing.T) {
 	for name, tt := range map[string]struct {
-		colours data.ValueMapper
+		colors  data.ValueMapper
 		letters map[string]string
-	}{"categories": {categoryColours, categoryLetters}, "statuses": {statusColours, statusLetters}} {
-		seen := make(map[string]string) // colours by letter
-		for value, m := range tt.colours {
+	}{"categories": {categoryColors, categoryLetters}, "statuses": {statusColors, statusLetters}} {
+		seen := make(map[string]string) // colors by letter
+		for value, m := range tt.colors {
 			letter := tt.letters[value]
 			if other, taken := seen[letter]; letter == "" || taken && other != m.Color {
-				t.Errorf("%s: %s has the letter %q, which another colour has too", name, value, letter)
+				t.Errorf("%s: %s has the letter %q, which another color has too", name, value, letter)
 			}
 			seen[letter] = m.Color
 		}

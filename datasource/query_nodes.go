@@ -89,7 +89,7 @@ func nodes(v *view) (data.Frames, error) {
 		rangeField("range", within),
 		field("attempts", "Attempts", "How often BOS has tried the node in the phase; empty if not more than once, as far as is known", attempts),
 		field("start", "Started", "Start time of the session", start),
-		mapped(field("outcome", "Outcome", "The category while the session goes on; once it has ended, nodes that were in progress are left in progress, and those that had not started never started", outcome), outcomeColours),
+		mapped(field("outcome", "Outcome", "The category while the session goes on; once it has ended, nodes that were in progress are left in progress, and those that had not started never started", outcome), outcomeColors),
 	), nil
 }
 

@@ -79,7 +79,7 @@ func places(v *view) (data.Frames, error) {
 		field("excluded", "Excluded", "Number of nodes that left the session", tally(func(t bos.Tally) int { return t.Excluded })),
 		shareField("failed_share", "Failed share", "Nodes that failed, as a share of the nodes in the place", shares(func(p *place) int { return p.tally.Failed })),
 		shareField("incomplete_share", "Incomplete share", "Nodes that failed or are unfinished, as a share of the nodes in the place", shares((*place).incomplete)),
-		mapped(field("state", "State", "Worst of what became of the nodes, or how far they are while the session is at work; of chosen phases, the worst category", column(found, func(p *place) string { return p.state })), categoryColours),
+		mapped(field("state", "State", "Worst of what became of the nodes, or how far they are while the session is at work; of chosen phases, the worst category", column(found, func(p *place) string { return p.state })), categoryColors),
 		field("error", "Error", "Error message that most nodes of the place have", column(found, func(p *place) string { return p.error })),
 	), nil
 }

@@ -59,7 +59,7 @@ func sessions(v *view) (data.Frames, error) {
 		field("unfinished", "Unfinished", "Distinct nodes that have not started or are in progress", tallied(func(t bos.Tally) int { return t.Unfinished })),
 		field("excluded", "Excluded", "Distinct nodes that are excluded, or that another session took over", tallied(func(t bos.Tally) int { return t.Excluded })),
 		shareField("success", "Success", "Share of the nodes that succeeded, of all but those excluded; empty until the session has ended, and where its outcome is unknown", column(rows, row.success)),
-		mapped(field("outcome", "Outcome", "Worst of what became of the nodes that the query selects: a category or, once the session has ended, unfinished", column(rows, row.outcome)), categoryColours),
+		mapped(field("outcome", "Outcome", "Worst of what became of the nodes that the query selects: a category or, once the session has ended, unfinished", column(rows, row.outcome)), categoryColors),
 		field("error_count", "Errors", "Failed nodes; a node counts once for each phase in which it failed", column(rows, func(r row) *int64 { return r.errors })),
 		field("bootsets", "Boot sets", "Number of boot sets", column(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
 		field("boa_job", "BOA job", "Kubernetes job of the boot agent; its log has the details", column(rows, func(r row) string { return r.Job })),

@@ -75,7 +75,7 @@ func timeline(v *view) (data.Frames, error) {
 			// Annotations find these by the names that are shown.
 			field("time", "time", "Start time", []time.Time{l.from}),
 			field("timeEnd", "timeEnd", "End; now while unfinished", []time.Time{end}),
-			mapped(field("state", l.name, "Effective state", []string{string(l.state)}), stateColours),
+			mapped(field("state", l.name, "Effective state", []string{string(l.state)}), stateColors),
 			aside(field("title", "title", "Session or phase that the region stands for", []string{l.name})),
 			aside(field("text", "text", "State and nodes", []string{describe(l.state, l.nodes)})),
 			aside(field("tags", "tags", "Operation, template and state", []string{fmt.Sprintf("%s,%s,%s", l.Operation, l.Template, l.state)})),

@@ -31,7 +31,7 @@ func shareField(name, title, description string, shares []*float64) *data.Field 
 const barCells = 20
 
 // The cells of a bar. Every font with box characters has them, equally wide, and they
-// differ in shape and in grey.
+// differ in shape and in gray.
 var barOf = []string{"█", "▓", "░", "▄", "▀"}
 
 const barLegend = "█ succeeded, ▓ in progress, ░ not started, ▄ failed, ▀ excluded; ▓ and ░ were left so by a session that has ended. Whatever is not zero has at least one character"

@@ -69,7 +69,7 @@ func insert(sorted []float64, value float64) []float64 {
 }
 
 // quantile returns the value that a part of the sorted values do not exceed, interpolated
-// between neighbours. There is none of no values.
+// between neighbors. There is none of no values.
 func quantile(sorted []float64, part float64) *float64 {
 	if len(sorted) == 0 {
 		return nil

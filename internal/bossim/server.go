@@ -5,7 +5,7 @@
 // only ever reads: requests change nothing, and what sessions do is a pure function of
 // the time.
 //
-// The behaviour of BOS that is imitated here is written down in docs/bos.md and
+// The behavior of BOS that is imitated here is written down in docs/bos.md and
 // docs/bos-v2.md.
 package bossim
 

@@ -9,7 +9,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
-// Colours of states and categories. The same thing has the same colour everywhere.
+// Colors of states and categories. The same thing has the same color everywhere.
 const (
 	green  = "green"
 	blue   = "blue"
@@ -21,31 +21,31 @@ const (
 	darkRed     = "dark-red"
 	lightPurple = "light-purple"
 	lightBlue   = "light-blue"
-	grey        = "#8e8e8e"
+	gray        = "#8e8e8e"
 )
 
-var stateColours = mapper([]string{
-	string(bos.StatePending), grey,
+var stateColors = mapper([]string{
+	string(bos.StatePending), gray,
 	string(bos.StateRunning), blue,
 	string(bos.StateStuck), orange,
 	string(bos.StateSucceeded), green,
 	string(bos.StatePartial), yellow,
 	string(bos.StateFailed), red,
 	string(bos.StateAbandoned), purple,
-	string(bos.StateUnknown), grey,
+	string(bos.StateUnknown), gray,
 	string(bos.StateWaiting), lightBlue, // of phases
-	string(bos.StateUnread), grey,
+	string(bos.StateUnread), gray,
 })
 
-var categoryColours = mapper([]string{
-	bos.NotStarted, grey,
+var categoryColors = mapper([]string{
+	bos.NotStarted, gray,
 	bos.InProgress, blue,
 	bos.Succeeded, green,
 	bos.Failed, red,
 	bos.Excluded, purple,
 	bos.OnHold, darkRed,
 	bos.Superseded, lightPurple,
-	bos.Unfinished, lightBlue, // no category, but stands where one could; apart from failed in greys too
+	bos.Unfinished, lightBlue, // no category, but stands where one could; apart from failed in grays too
 })
 
 // What the categories of nodes that are not done amount to once their session has ended:
@@ -55,10 +55,10 @@ const (
 	neverStarted   = "never_started"
 )
 
-// outcomeColours are those of categories, and of what they amount to.
-var outcomeColours = func() data.ValueMapper {
+// outcomeColors are those of categories, and of what they amount to.
+var outcomeColors = func() data.ValueMapper {
 	m := mapper([]string{leftInProgress, lightBlue, neverStarted, lightBlue})
-	maps.Copy(m, categoryColours)
+	maps.Copy(m, categoryColors)
 	return m
 }()
 
@@ -74,7 +74,7 @@ func inTheEnd(category string) string {
 	}
 }
 
-// mapper returns a mapping of values to colours, given in pairs.
+// mapper returns a mapping of values to colors, given in pairs.
 func mapper(pairs []string) data.ValueMapper {
 	m := make(data.ValueMapper)
 	for i := 0; i < len(pairs); i += 2 {
