@@ -128,3 +128,56 @@ func TestComponentsThatCannotBeRead(t *testing.T) {
 		}
 	})
 }
+
+// While BOS asks to be left alone it is, also by those who want fresh data, and what was
+// read before stands.
+func TestComponentsHeedRetryAfter(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		asked, broken := 0, false
+		w := newHeldWorld(t, heldAPI{components: func(ctx context.Context) ([]bos.Component, error) {
+			asked++
+			if broken {
+				return nil, &bos.Error{Reason: bos.Unavailable, Status: 503, URL: "http://bos.test/v2/components", RetryAfter: 10 * time.Minute}
+			}
+			return fewNodes(ctx)
+		}})
+		w.query(`{"queryType":"components"}`)
+		asked, broken = 0, true
+		for range 3 {
+			time.Sleep(time.Minute)
+			if r := w.query(`{"queryType":"components","fresh":true}`); len(rows(t, r)) != 5 || !strings.Contains(notices(r), "status 503") {
+				t.Errorf("%d rows, notices %q", len(rows(t, r)), notices(r))
+			}
+		}
+		if asked != 1 {
+			t.Errorf("BOS was asked %d times", asked)
+		}
+		broken = false
+		time.Sleep(10 * time.Minute)
+		if r := w.query(`{"queryType":"components"}`); asked != 2 || notices(r) != "" {
+			t.Errorf("when it is time: BOS was asked %d times, notices %q", asked, notices(r))
+		}
+	})
+}
+
+// A node that is not in the last good answer may be in the one that could not be read.
+func TestOldComponentsDoNotClaimNone(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		broken := false
+		w := newHeldWorld(t, heldAPI{components: func(ctx context.Context) ([]bos.Component, error) {
+			if broken {
+				return nil, &bos.Error{Reason: bos.Unavailable, URL: "http://bos.test/v2/components", Detail: "the database is down"}
+			}
+			return fewNodes(ctx)
+		}})
+		w.query(`{"queryType":"components"}`)
+		broken = true
+		time.Sleep(time.Minute)
+		for _, queryType := range []string{`"components"`, `"components_map","field":"cabinet/chassis"`} {
+			found := rows(t, w.query(`{"queryType":`+queryType+`,"node":"x9000*"}`))
+			if len(found) != 1 || !strings.Contains(joined(found, "not_known"), "This data is 1m old: ") {
+				t.Errorf("%s: %v", queryType, found)
+			}
+		}
+	})
+}

@@ -29,7 +29,7 @@ func components(v *view) (data.Frames, error) {
 		field("last_action", "Last action", "Last action of BOS", column(rows, func(c component) string { return c.Action })),
 		field("last_updated", "Last updated", "Time of the last action", column(rows, func(c component) *time.Time { return optionalTime(c.ActionTime) })),
 		field("error", "Error", "Error message; BOS empties it whenever it acts on the node", column(rows, func(c component) string { return c.Error })),
-		field("retry_policy", "Retry policy", "How often BOS tries the node, if it has a policy of its own; -1 is for ever", column(rows, func(c component) *int64 { return count(c.RetryPolicy) })),
+		field("retry_policy", "Retry policy", "How often BOS tries the node, if it has a policy of its own; -1 is forever", column(rows, func(c component) *int64 { return count(c.RetryPolicy) })),
 	), nil
 }
 
@@ -146,7 +146,7 @@ func (d *Datasource) answerOfMachine(ctx context.Context, q Query, _ backend.Tim
 		return nil, err
 	}
 	if err != nil {
-		v.warn("This data is %s old: %s", age(time.Since(r.ended)), err)
+		v.doubt("This data is %s old: %s", age(time.Since(r.ended)), err)
 	}
 	v.components, v.asOf, v.source = r.components, r.ended, "the components of "+d.inventory.URL()
 	return v, run(v)

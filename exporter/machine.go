@@ -2,7 +2,6 @@ package exporter
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -42,7 +41,7 @@ func (e *Exporter) readMachine(ctx context.Context) {
 			wait = min(2*wait, maxMachineWait*e.cfg.ComponentsInterval)
 		}
 		last = err
-		pause.Reset(max(wait, retryAfter(err)))
+		pause.Reset(max(wait, bos.RetryAfter(err)))
 	}
 }
 
@@ -54,12 +53,4 @@ func (e *Exporter) takeMachine(at time.Time, components []bos.Component) {
 		m.Enabled = nil
 	}
 	e.machine.Store(m)
-}
-
-// retryAfter is how long the server asks to be left alone, if err says so.
-func retryAfter(err error) time.Duration {
-	if e, ok := errors.AsType[*bos.Error](err); ok {
-		return e.RetryAfter
-	}
-	return 0
 }

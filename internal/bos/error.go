@@ -108,6 +108,14 @@ func ReasonOf(err error) Reason {
 	return Unavailable
 }
 
+// RetryAfter is how long the server asks to be left alone, if err says so.
+func RetryAfter(err error) time.Duration {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e.RetryAfter
+	}
+	return 0
+}
+
 // IsTimeout reports whether err means that BOS did not respond in time.
 func IsTimeout(err error) bool {
 	e, ok := errors.AsType[*Error](err)

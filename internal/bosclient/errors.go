@@ -118,7 +118,7 @@ func withoutSecrets(u *url.URL) string {
 	return clip((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path, RawPath: u.RawPath}).String())
 }
 
-// putOff notes down in e how long the server asks to be left alone, and says until when it will be.
+// putOff records in e how long the server asks to be left alone, and says until when.
 func putOff(e *bos.Error, resp *http.Response) {
 	e.RetryAfter = retryAfter(resp)
 	if e.RetryAfter == 0 {
@@ -127,7 +127,7 @@ func putOff(e *bos.Error, resp *http.Response) {
 	if e.Detail != "" {
 		e.Detail += "; "
 	}
-	e.Detail += "at its request it is left alone until " + time.Now().Add(e.RetryAfter).UTC().Format("15:04:05 MST")
+	e.Detail += "it asks to be left alone until " + time.Now().Add(e.RetryAfter).UTC().Format("15:04:05 MST")
 }
 
 // retryAfter reads the Retry-After header of a response that says that the server

@@ -46,8 +46,8 @@ func TestRetryAfter(t *testing.T) {
 			} {
 				_, err := ids(t.Context(), newClient(t, rt))
 				var e *bos.Error
-				if says := strings.Contains(err.Error(), "it is left alone until "); says != (tt.want > 0) {
-					t.Errorf("%s: %v, want until when it is left alone: %t", source, err, tt.want > 0)
+				if says := strings.Contains(err.Error(), "it asks to be left alone until "); says != (tt.want > 0) {
+					t.Errorf("%s: %v, want until when it asks to be left alone: %t", source, err, tt.want > 0)
 				}
 				if !errors.As(err, &e) || e.RetryAfter != tt.want || e.Reason != bos.Unavailable {
 					t.Errorf("%s: %v, after %s; want %s", source, err, e.RetryAfter, tt.want)

@@ -1,7 +1,6 @@
 package inventory
 
 import (
-	"errors"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -162,15 +161,7 @@ func (b *backOff) failed(least, most time.Duration) {
 
 // heed puts the next try off for as long as the server asks for in its Retry-After.
 func (b *backOff) heed(err error) {
-	if next := time.Now().Add(retryAfter(err)); next.After(b.next) {
+	if next := time.Now().Add(bos.RetryAfter(err)); next.After(b.next) {
 		b.next = next
 	}
-}
-
-// retryAfter is how long the server asks to be left alone, if err says so.
-func retryAfter(err error) time.Duration {
-	if e, ok := errors.AsType[*bos.Error](err); ok {
-		return e.RetryAfter
-	}
-	return 0
 }
