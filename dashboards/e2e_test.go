@@ -40,7 +40,7 @@ func ago(now time.Time, id, operation string, began time.Duration, nodes []strin
 const atWork = 14 * time.Minute
 
 // earlier are the nodes of a session that is over before anybody looks. No other session
-// takes them: BOS v2 would not tell any more what became of them.
+// takes them: BOS v2 would no longer tell what became of them.
 var earlier = bossim.Nodes(24)[16:]
 
 var situations = map[string]situation{

@@ -232,6 +232,9 @@ func TestLinks(t *testing.T) {
 			t.Errorf("%s: no dashboard has the uid %s", where, uid)
 			return
 		}
+		for _, variable := range rawVariable.FindAllString(query, -1) {
+			t.Errorf("%s: the link %s has %s unescaped", where, link, variable)
+		}
 		time := false
 		for part := range strings.SplitSeq(query, "&") {
 			name, _, _ := strings.Cut(part, "=")
@@ -279,6 +282,10 @@ func TestLinks(t *testing.T) {
 		t.Errorf("only %d links were found", links)
 	}
 }
+
+// rawVariable matches what the value of a variable, a cell or a label could add a parameter
+// to a link with. Those that hold parameters are known.
+var rawVariable = regexp.MustCompile(`\$\{(prometheus|bos|tenant|session|bootset|phase|category|node|template|map|level|__value\.raw|__data\.fields\.(session|other_session|last_session|tenant|other_tenant|bootset|phase|category|node|place)|__field\.labels\.(session|tenant))\}`)
 
 // rangeOfSession matches the columns that hold the time ranges of sessions.
 var rangeOfSession = regexp.MustCompile(`^\$\{__data\.fields\.(other_)?range\}$`)
@@ -582,6 +589,9 @@ func TestShortSessions(t *testing.T) {
 	found := 0
 	for _, d := range load(t) {
 		for _, text := range texts(d.raw) {
+			if strings.Contains(text, "{0,8}") {
+				t.Errorf("%s: %s cuts names that are no UUIDs", d.file, text)
+			}
 			pattern, isShort := strings.CutPrefix(text, "/^([0-9a-f]{8})")
 			if !isShort {
 				continue

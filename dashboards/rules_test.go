@@ -9,6 +9,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -182,7 +183,7 @@ var alertCases = []alertCase{
 		sessions: []bossim.Spec{session("s", bos.Shutdown, 0, 4, bossim.Trouble{Kind: bossim.ShutdownFails, Message: "NodeBMC Communication Error"})},
 		want: []moment{
 			at(5 * minute),
-			at(35*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: no node succeeded, of 4")),
+			at(35*minute, ofSession("BOSSessionFailed", "s", "shutdown", "compute", "BOS shutdown of compute failed: 0 of 4 nodes succeeded")),
 		}},
 
 	{name: "some nodes are left unfinished", minutes: 30,
@@ -191,7 +192,7 @@ var alertCases = []alertCase{
 		})},
 		want: []moment{
 			at(20 * minute),
-			at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 0 of 6 nodes failed, others were left unfinished")),
+			at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 0 of 6 nodes failed, but some were left unfinished")),
 		},
 		onV2: []moment{at(29*minute, ofSession("BOSSessionPartial", "s", "reboot", "compute", "BOS reboot of compute succeeded only in part: 1 of 6 nodes failed"))}},
 
@@ -228,7 +229,7 @@ var alertCases = []alertCase{
 		act: once(0, withoutBootSet("other")),
 		want: []moment{
 			at(4 * minute),
-			at(30*minute, ofSession("BOSSessionOutcomeUnknown", "s", "shutdown", "compute", "BOS shutdown of compute ended with an unknown outcome: not all of its boot sets are known, and of their nodes 4")),
+			at(30*minute, ofSession("BOSSessionOutcomeUnknown", "s", "shutdown", "compute", "BOS shutdown of compute ended with an unknown outcome: only some of its boot sets are known (nodes: 4)")),
 		}},
 
 	{name: "the template is gone, so nothing is known about the session", minutes: 60,
@@ -508,8 +509,8 @@ type (
 )
 
 // expected returns the alert of a session on an API, or of BOS, with the annotations of
-// its rule, except for the summary, which the case gives. The series are what annotations may
-// query.
+// its rule, except for the summary, which the case gives, and the link to a session, which
+// begins when it started according to the series.
 func (f firing) expected(t *testing.T, r rule, api string, series []inputSeries) expectedAlert {
 	t.Helper()
 	e := expectedAlert{Labels: maps.Clone(f.labels), Annotations: maps.Clone(r.Annotations)}
@@ -518,23 +519,25 @@ func (f firing) expected(t *testing.T, r rule, api string, series []inputSeries)
 		e.Labels["api"] = api
 	}
 	for name, text := range e.Annotations {
-		if name != "summary" {
-			e.Annotations[name] = fillAnnotation(t, text, e.Labels, f.value, series)
+		if name != "summary" && (name != "dashboard" || e.Labels["session"] == "") {
+			e.Annotations[name] = fillAnnotation(t, text, e.Labels, f.value)
 		}
+	}
+	if session := e.Labels["session"]; session != "" {
+		tenant := ""
+		if of := e.Labels["tenant"]; of != "" {
+			tenant = "&var-tenant=" + of
+		}
+		e.Annotations["dashboard"] = grafanaURL + "/d/bos-session?var-session=" + session + tenant + "&from=" + startOf(t, session, series) + "000&to=now"
 	}
 	e.Annotations["summary"] = f.summary
 	return e
 }
 
 // fillAnnotation fills in an annotation as Prometheus does.
-func fillAnnotation(t *testing.T, text string, labels map[string]string, value float64, series []inputSeries) string {
+func fillAnnotation(t *testing.T, text string, labels map[string]string, value float64) string {
 	t.Helper()
-	functions := template.FuncMap{
-		"query": func(selector string) []float64 { return lastOf(t, series, selector) },
-		"first": func(values []float64) float64 { return values[0] },
-		"value": func(value float64) float64 { return value },
-	}
-	filled, err := template.New("").Funcs(functions).Option("missingkey=zero").Parse(`{{$labels := .Labels}}{{$externalLabels := .External}}{{$value := .Value}}` + text)
+	filled, err := template.New("").Option("missingkey=zero").Parse(`{{$labels := .Labels}}{{$externalLabels := .External}}{{$value := .Value}}` + text)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -545,29 +548,18 @@ func fillAnnotation(t *testing.T, text string, labels map[string]string, value f
 	return b.String()
 }
 
-// lastOf returns the last values of the series that a selector of equal labels selects.
-func lastOf(t *testing.T, series []inputSeries, selector string) (values []float64) {
+// startOf returns when a session started, in seconds.
+func startOf(t *testing.T, session string, all []inputSeries) string {
 	t.Helper()
-	name, matchers, _ := strings.Cut(strings.TrimSuffix(selector, "}"), "{")
-next:
-	for _, s := range series {
-		if !strings.HasPrefix(s.Series, name+"{") {
-			continue
-		}
-		for m := range strings.SplitSeq(matchers, ",") {
-			if !strings.Contains(s.Series, m) {
-				continue next
-			}
-		}
-		for _, text := range slices.Backward(strings.Fields(s.Values)) {
-			number, _, _ := strings.Cut(text, "x") // of repetitions
-			if value, err := strconv.ParseFloat(number, 64); err == nil {
-				values = append(values, value)
-				break
+	for _, s := range all {
+		if strings.HasPrefix(s.Series, "bos_session_start_time_seconds{") && strings.Contains(s.Series, fmt.Sprintf("session=%q", session)) {
+			if m := regexp.MustCompile(`(?:^| )(-?\d+)(?:x\d+)?(?: stale|$)`).FindStringSubmatch(s.Values); m != nil {
+				return m[1]
 			}
 		}
 	}
-	return values
+	t.Fatalf("no series tells when session %s started", session)
+	return ""
 }
 
 // series returns what Prometheus stores of an exporter that watches the scenario, one
