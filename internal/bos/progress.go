@@ -32,8 +32,10 @@ func (s *Session) Observe(prev *Session, now time.Time) {
 			switch {
 			case old != nil && p.sameAs(old):
 				p.LastProgress = newest(now, old.LastProgress, p.Moved)
-			case before != nil:
-				p.LastProgress = moved // a node moved, or the phase is new
+			case old != nil: // a node moved
+				p.LastProgress = newest(now, old.LastProgress, moved)
+			case before != nil: // the phase is new
+				p.LastProgress = moved
 			default:
 				p.LastProgress = newest(now, p.Moved, p.StartTime, p.StopTime)
 				if p.LastProgress.IsZero() {

@@ -73,6 +73,43 @@ func TestMovesSeenWithTheStopCameBeforeIt(t *testing.T) {
 	}
 }
 
+// A stop that is told late may lie before moves that have been seen.
+func TestLastProgressNeverGoesBack(t *testing.T) {
+	at := func(minutes int, stopped time.Duration, nodes in, prev *Session) *Session {
+		s := reading(Boot, stopped, reported("computes", testPhase{name: Boot, nodes: nodes}))
+		s.Observe(prev, start.Add(time.Duration(minutes)*time.Minute))
+		return s
+	}
+	running := at(1, 0, in{InProgress: span(1, 4)}, nil)
+	moved := at(15, 0, in{InProgress: span(1, 2), Succeeded: span(3, 4)}, running)
+	ended := at(20, 9*time.Minute, in{Succeeded: span(1, 4)}, moved)
+	if got := ended.LastProgress(start.Add(time.Hour)).Sub(start); got != 15*time.Minute {
+		t.Errorf("last progress after %s, want that of the move that was seen", got)
+	}
+}
+
+// What is first seen once the session has stopped came before the stop, but never after now.
+func TestFirstProgressOfAnUndatedPhase(t *testing.T) {
+	now := start.Add(20 * time.Minute)
+	for _, tt := range []struct {
+		name          string
+		stopped, want time.Duration
+	}{
+		{"a session at work", 0, 20 * time.Minute},
+		{"one that has stopped", 9 * time.Minute, 9 * time.Minute},
+		{"one that stops in the future", 30 * time.Minute, 20 * time.Minute},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s := reading(Boot, tt.stopped, reported("computes", testPhase{name: Boot, nodes: in{Succeeded: span(1, 4)}}))
+			s.StartTime, s.BootSets[0].StartTime = time.Time{}, time.Time{}
+			s.Observe(nil, now)
+			if got := s.BootSets[0].Phases[0].LastProgress.Sub(start); got != tt.want {
+				t.Errorf("last progress after %s, want %s", got, tt.want)
+			}
+		})
+	}
+}
+
 func TestProgressKeepsRunning(t *testing.T) {
 	// A trickle of nodes keeps a session running however long it takes.
 	prev := reading(Configure, 0, reported("a", testPhase{name: Configure, nodes: in{InProgress: span(1, 10)}}))
