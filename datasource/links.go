@@ -82,8 +82,11 @@ const (
 // rangeOf returns the time range of a session as the parameters of a link.
 func (v *view) rangeOf(s *inventory.Session) string {
 	from, to := s.Began(), "now"
-	if from.IsZero() {
+	switch {
+	case from.IsZero():
 		from = v.within.From
+	case from.After(v.now): // the clocks differ
+		from = v.now
 	}
 	if s.Verdict.Ending == bos.Ended {
 		if s.Verdict.End.Before(from) {

@@ -601,6 +601,9 @@ func TestRangeOfSession(t *testing.T) {
 		"unfinished":                      {start: at(10), want: "from=1764000600000&to=now"},
 		"undated":                         {preexisting: true, want: "from=1764000000000&to=now"},
 		"undated, ended before the range": {preexisting: true, end: at(-5), want: "from=1763999700000&to=1763999820000"},
+		"starts after now":                {start: at(70), want: "from=1764003600000&to=now"},
+		"starts and ends after now":       {start: at(70), end: at(75), want: "from=1764003600000&to=now"},
+		"ended before it started":         {start: at(30), end: at(10), want: "from=1764000600000&to=1764000720000"},
 		"ended at once":                   {start: at(10), end: at(10), want: "from=1764000600000&to=1764000720000"},
 	} {
 		t.Run(name, func(t *testing.T) {
