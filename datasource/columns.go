@@ -187,12 +187,12 @@ func optionalTime(t time.Time) *time.Time {
 	return &t
 }
 
-// lasted returns the whole seconds between two times, if both are known.
+// lasted returns the whole seconds between two times, if both are known and in this order.
 func lasted(from, to time.Time) *float64 {
-	if from.IsZero() || to.IsZero() {
+	if from.IsZero() || to.Before(from) {
 		return nil
 	}
-	s := max(0, math.Floor(to.Sub(from).Seconds()))
+	s := math.Floor(to.Sub(from).Seconds())
 	return &s
 }
 

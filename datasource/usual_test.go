@@ -36,6 +36,7 @@ func TestUsualDurations(t *testing.T) {
 		{"", "compute", bos.StateSucceeded, 20, "3000"},
 		{"", "compute", bos.StateUnknown, 7, "1200"},
 		{"", "compute", bos.StateSucceeded, 40, "1200"},
+		{"", "compute", bos.StateSucceeded, -3, "1800"}, // it stopped before it started
 		{"blue", "compute", bos.StateSucceeded, 5, "-"},
 		{"", "compute", bos.StateSucceeded, 21, "1800"},
 		{"", "uan", bos.StateSucceeded, 5, "-"},

@@ -47,13 +47,14 @@ func newCompletions() Completions {
 	return c
 }
 
-// add counts a session that has ended. Without a stop time it has no duration.
+// add counts a session that has ended. Without a stop time, or with one before its start, it
+// has no duration.
 func (c Completions) add(s *bos.Session, state bos.State) {
 	c.Counts[OperationState{s.Operation, state}]++
-	if s.StartTime.IsZero() || s.StopTime.IsZero() {
+	if s.StartTime.IsZero() || s.StopTime.Before(s.StartTime) {
 		return
 	}
-	seconds := max(0, s.StopTime.Sub(s.StartTime).Seconds())
+	seconds := s.StopTime.Sub(s.StartTime).Seconds()
 	h := c.Durations[s.Operation]
 	if h.Buckets == nil {
 		h.Buckets = make([]uint64, len(DurationBounds))

@@ -1,6 +1,7 @@
 package inventory_test
 
 import (
+	"fmt"
 	"slices"
 	"testing"
 	"time"
@@ -56,6 +57,26 @@ func TestCompletionOfASessionDeletedAtOnce(t *testing.T) {
 	r.sim = bossim.New(bossim.Scripted(spec), bossim.EraC, r.clock.Now)
 	if r.sweep(30 * time.Second); r.completed(bos.StateSucceeded) != 1 || len(r.Snapshot().Sessions) != 0 {
 		t.Errorf("%d completions, sessions %v", r.completed(bos.StateSucceeded), r.Snapshot().Sessions)
+	}
+}
+
+// A session that stopped before it started took nobody knows how long.
+func TestCompletionBeforeItsStart(t *testing.T) {
+	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
+	r.sweep(time.Minute)
+	r.sweep(10 * time.Minute)
+	stop := r.clock.Now().Add(-time.Minute)
+	r.replace("session/s1", fmt.Sprintf(`{"templateName":"cle","operation":"reboot","job":"boa-s1","start_time":%q,"stop_time":%q,"in_progress":false,"complete":true,"error_count":0}`,
+		r.clock.Now().Format(time.RFC3339), stop.Format(time.RFC3339)))
+	for range 4 {
+		r.sweep(time.Minute)
+	}
+	counted := 0
+	for _, n := range r.Snapshot().Completions.Counts {
+		counted += n
+	}
+	if h := r.Snapshot().Completions.Durations[bos.Reboot]; counted != 1 || h.Count != 0 {
+		t.Errorf("%d completions, %+v; session %+v, %v", counted, h, r.session("s1").Metadata, r.session("s1").Err)
 	}
 }
 
