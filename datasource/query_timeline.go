@@ -44,7 +44,13 @@ func timeline(v *view) (data.Frames, error) {
 		}
 	}
 	if v.query.Field != "session" {
+		v.missUnphased()
+		undated := 0
 		v.eachPhase(func(s *inventory.Session, b *bos.BootSet, p *bos.Phase, state bos.State) {
+			if p.StartTime.IsZero() {
+				undated++
+				return
+			}
 			end := p.StopTime
 			if end.IsZero() {
 				end = p.LastProgress
@@ -52,11 +58,12 @@ func timeline(v *view) (data.Frames, error) {
 			if !end.After(p.StartTime) { // nobody saw it end
 				end = v.endedBy(s, b, p)
 			}
-			if !p.StartTime.IsZero() {
-				lanes = append(lanes, lane{s, fmt.Sprintf("%s / %s %s", b.Name, p.Name, shortName(s)), b.Name, p.Name,
-					state, p.Nodes, p.StartTime, end})
-			}
+			lanes = append(lanes, lane{s, fmt.Sprintf("%s / %s %s", b.Name, p.Name, shortName(s)), b.Name, p.Name,
+				state, p.Nodes, p.StartTime, end})
 		})
+		if undated > 0 {
+			v.inform("Phases that are not shown, because BOS does not say when they started: %d.", undated)
+		}
 	}
 	lanes = truncate(v, lanes, "regions")
 	if len(lanes) == 0 {

@@ -91,6 +91,39 @@ func failedNode(failed, succeeded string) func(*bos.Session, *bos.Recorder) {
 	}
 }
 
+// BOS v2 does not say when phases started: a timeline has no region of them, and says so.
+func TestTimelineCountsWhatItLeavesOut(t *testing.T) {
+	const phases = "Phases that are not shown, because BOS does not say when they started: 2."
+	for _, tt := range []struct {
+		name, field string
+		nodes       func(*bos.Session, *bos.Recorder)
+		regions     int
+		want        string
+	}{
+		{"phases", "phase", failedNode("x1000c0s0b0n0", "x1000c0s0b0n1"), 0, phases},
+		{"sessions and phases", "", failedNode("x1000c0s0b0n0", "x1000c0s0b0n1"), 2, phases},
+		{"sessions", "session", failedNode("x1000c0s0b0n0", "x1000c0s0b0n1"), 2, ""},
+		{"phases that are not known", "phase", countedAlone, 0, "missing from the answer: 2. The first is a: its nodes are counted"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newHeldWorld(t, heldAPI{sessions: []bos.Session{held("", "a"), held("", "b")}, nodes: tt.nodes})
+			r := w.query(`{"queryType":"timeline","field":"` + tt.field + `"}`)
+			regions, says := 0, notices(r)
+			for _, f := range r.Frames {
+				if f.Name != "error" && len(f.Fields) > 0 {
+					regions++
+				}
+			}
+			if r.Error != nil {
+				says = r.Error.Error()
+			}
+			if regions != tt.regions || !strings.Contains(says, tt.want) || tt.want == "" && says != "" {
+				t.Errorf("%d regions, want %d; it says %q, want %q", regions, tt.regions, says, tt.want)
+			}
+		})
+	}
+}
+
 // Two tenants may have sessions of the same name, and none of them hides another.
 func TestNamesakesOfTenantsAreToldApart(t *testing.T) {
 	w := newHeldWorld(t, heldAPI{
