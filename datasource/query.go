@@ -1,11 +1,13 @@
 package datasource
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
 	"path"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
@@ -155,7 +157,7 @@ func parseQuery(raw []byte, typeName string) (Query, error) {
 	var q Query
 	if err := json.Unmarshal(raw, &q); err != nil {
 		if wrong := new(json.UnmarshalTypeError); errors.As(err, &wrong) {
-			return q, badRequest("the query cannot be read: %s cannot be a %s", wrong.Field, wrong.Value)
+			return q, badRequest("the query cannot be read: %s must be %s", cmp.Or(wrong.Field, "it"), wanted[wrong.Type.Kind()])
 		}
 		return q, badRequest("the query is not valid JSON of a BOS query: %v", err)
 	}
@@ -175,6 +177,11 @@ func parseQuery(raw []byte, typeName string) (Query, error) {
 		}
 	}
 	return q, nil
+}
+
+// wanted says what a query, and each value in it, must be.
+var wanted = map[reflect.Kind]string{
+	reflect.Struct: "an object", reflect.String: "a string", reflect.Int: "a whole number", reflect.Bool: "true or false",
 }
 
 // checkVariables refuses variables that Grafana has not filled in.
@@ -210,8 +217,12 @@ func (q *Query) checkField(known queryType) error {
 	case known.fields == nil && q.Field != "":
 		return badRequest("a query of type %s has no field: remove %q, or choose a query type that has one, such as values or places", q.QueryType, q.Field)
 	case known.fields != nil && !slices.Contains(known.fields, q.Field):
+		problem := fmt.Sprintf("unknown field %q of a query of type %s", q.Field, q.QueryType)
+		if q.Field == "" {
+			problem = fmt.Sprintf("a query of type %s needs a field", q.QueryType)
+		}
 		named := slices.DeleteFunc(slices.Clone(known.fields), func(f string) bool { return f == "" })
-		return badRequest("unknown field %q of a query of type %s: choose one of %s", q.Field, q.QueryType, strings.Join(named, ", "))
+		return badRequest("%s: choose one of %s", problem, strings.Join(named, ", "))
 	default:
 		return nil
 	}
