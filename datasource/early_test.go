@@ -113,14 +113,14 @@ func TestPickListsAreImpatient(t *testing.T) {
 			w.ds.routes().ServeHTTP(r, httptest.NewRequestWithContext(t.Context(), http.MethodGet, "/"+path, nil))
 			return r.Code, r.Body.String()
 		}
-		const more = "There may be more"
+		const reading = `{"value":"","label":"There may be more: BOS is still being read","isDisabled":true}]`
 		for _, tt := range []struct {
 			path   string
 			status int
 			says   []string
 		}{
-			{"sessions", http.StatusOK, []string{`"value":"session-0000"`, more}},
-			{"templates", http.StatusOK, []string{`"value":"template-1"`, more}},
+			{"sessions", http.StatusOK, []string{`"value":"session-0000"`, reading}},
+			{"templates", http.StatusOK, []string{`"value":"template-1"`, reading}},
 			{"bootsets", http.StatusGatewayTimeout, []string{"have not been read yet"}},
 			{"bootsets?session=session-1999", http.StatusOK, []string{`[{"value":"compute","label":"compute"}]`}},
 		} {
@@ -138,6 +138,10 @@ func TestPickListsAreImpatient(t *testing.T) {
 		time.Sleep(time.Hour)
 		if status, body := ask("templates"); status != http.StatusOK || body != `[{"value":"template-0","label":"template-0"},{"value":"template-1","label":"template-1"}]`+"\n" {
 			t.Errorf("once all has been read: status %d: %s", status, body)
+		}
+		const cut = `{"value":"","label":"There are more: type to narrow them","isDisabled":true}]`
+		if _, body := ask("sessions"); !strings.HasSuffix(strings.TrimSpace(body), cut) {
+			t.Errorf("of all sessions: %s, want it to end in %s", body, cut)
 		}
 	})
 }

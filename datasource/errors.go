@@ -111,7 +111,7 @@ func explain(err error) (backend.Status, string) {
 			return status, "BOS refuses the credentials: check the token or the OAuth2 client in the datasource's settings: " + reading.Error()
 		case bos.Malformed:
 			if reading.Status == http.StatusBadRequest {
-				return backend.StatusBadGateway, "BOS refuses the request: check the tenant in the datasource's settings: " + reading.Error()
+				return backend.StatusBadGateway, "Check the tenant in the datasource's settings: " + reading.Error()
 			}
 			if reading.Unusable() {
 				return backend.StatusBadGateway, "BOS gives an answer that cannot be used: try again in a moment: " + reading.Error()
@@ -121,6 +121,9 @@ func explain(err error) (backend.Status, string) {
 			if reading.Timeout() {
 				return backend.StatusTimeout, "BOS does not answer in time: try again, and check whether it holds too many sessions: " + reading.Error()
 			}
+			if reading.Status != 0 {
+				return backend.StatusBadGateway, "BOS is overloaded or down: try again later, and check its log if that does not help: " + reading.Error()
+			}
 			return backend.StatusBadGateway, "BOS cannot be reached: check that it runs and that the URL in the datasource's settings is right: " + reading.Error()
 		}
 	case isCounted(err):
@@ -128,7 +131,7 @@ func explain(err error) (backend.Status, string) {
 	case errors.Is(err, context.DeadlineExceeded):
 		return backend.StatusTimeout, "BOS is still being read: try again in a moment"
 	case errors.Is(err, context.Canceled):
-		return backend.StatusTimeout, "the query was cancelled: run it again"
+		return backend.StatusTimeout, "the query was canceled: run it again"
 	default:
 		return backend.StatusInternal, "the BOS datasource failed, please report it: " + err.Error()
 	}

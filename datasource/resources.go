@@ -10,6 +10,8 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
+
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 // maxChoices bounds a pick list; people type to narrow it.
@@ -71,10 +73,26 @@ func (d *Datasource) choices(r *http.Request, field string) ([]choice, error) {
 	for _, c := range values[:min(len(values), maxChoices)] {
 		found = append(found, choice{Value: c.value, Label: c.text})
 	}
-	if len(v.doubts) > 0 {
-		found = append(found, choice{Label: "There may be more: not all sessions could be read yet", Disabled: true})
+	if more := v.mayBeMore(len(values) > maxChoices); more != "" {
+		found = append(found, choice{Label: more, Disabled: true})
 	}
 	return found, nil
+}
+
+// mayBeMore says why a pick list does not have all values, or may not; "" if it has.
+func (v *view) mayBeMore(cut bool) string {
+	switch {
+	case cut:
+		return "There are more: type to narrow them"
+	case len(v.doubts) == 0:
+		return ""
+	case !v.snapshot.ListUp:
+		return "There may be more: BOS cannot be read now"
+	case slices.ContainsFunc(v.unread.sessions, func(k bos.Key) bool { return !isNotYet(v.unread.errs[k]) }):
+		return "There may be more: not all sessions could be read"
+	default:
+		return "There may be more: BOS is still being read"
+	}
 }
 
 // interpolated returns the values of a parameter, without variables: those have no value

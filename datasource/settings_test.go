@@ -246,7 +246,7 @@ func TestCredentialsReachBOS(t *testing.T) {
 	t.Run("a tenant", func(t *testing.T) {
 		w := newWorld(t, bossim.Gallery(), func(s *backend.DataSourceInstanceSettings) { s.JSONData = json.RawMessage(`{"tenant":"blue"}`) })
 		r := w.query(`{"queryType":"sessions"}`)
-		if r.Error == nil || !strings.Contains(r.Error.Error(), "remove the tenant") {
+		if r.Error == nil || !strings.Contains(r.Error.Error(), "remove the tenant") || strings.Count(r.Error.Error(), "refuses") != 1 {
 			t.Errorf("%v", r.Error)
 		}
 	})
@@ -256,7 +256,7 @@ func TestHealth(t *testing.T) {
 	for fault, says := range map[bossim.Fault]string{
 		bossim.None:        "BOS answers: API v1, sessions: 8",
 		bossim.Forbidden:   "refuses the credentials",
-		bossim.Unavailable: "cannot be reached",
+		bossim.Unavailable: "is overloaded or down: try again later",
 		bossim.Reset:       "cannot be reached",
 		bossim.NotJSON:     "is not BOS",
 		bossim.NotFound:    "There is no BOS at this URL",
@@ -304,7 +304,7 @@ func TestHealthNamesTheAPIs(t *testing.T) {
 		{"v2", `{}`, bossim.EraD2, bossim.None, "BOS answers: API v2 (BOS 2.50.0), sessions: 2, ", "v2"},
 		{"v1 where there is none", `{"api":"v1"}`, bossim.EraD2, bossim.None, "there is no BOS v1 API at this address", ""},
 		{"another server", `{}`, bossim.EraD2, bossim.NeitherAPI, neither, ""},
-		{"an unknown tenant", `{"tenant":"nope"}`, bossim.EraD2, bossim.None, `check the tenant in the datasource's settings`, ""},
+		{"an unknown tenant", `{"tenant":"nope"}`, bossim.EraD2, bossim.None, `Check the tenant in the datasource's settings`, ""},
 		{"an unknown tenant by name", `{"tenant":"nope"}`, bossim.EraD2, bossim.None, `the tenant "nope" is unknown`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -326,6 +326,26 @@ func TestHealthNamesTheAPIs(t *testing.T) {
 			var details struct{ API string }
 			if err := json.Unmarshal(h.JSONDetails, &details); err != nil || details.API != tt.apis {
 				t.Errorf("details %s: %v, want the API %q", h.JSONDetails, err, tt.apis)
+			}
+		})
+	}
+}
+
+// The last entry of a pick list says why there may be more.
+func TestPickListsSayWhatTheyLack(t *testing.T) {
+	for more, fail := range map[string]func(*bossim.Server){
+		"BOS cannot be read now":         func(sim *bossim.Server) { sim.Fail(bossim.Everything, bossim.Unavailable) },
+		"not all sessions could be read": func(sim *bossim.Server) { sim.FailSession(running, bossim.ServerError) },
+	} {
+		t.Run(more, func(t *testing.T) {
+			w := newWorld(t, bossim.Gallery(), jsonData(`{"cacheSeconds":0}`))
+			if more == "BOS cannot be read now" { // after it was
+				w.resource("bootsets")
+			}
+			fail(w.sim)
+			end := `{"value":"","label":"There may be more: ` + more + `","isDisabled":true}]`
+			if status, body := w.resource("bootsets"); status != http.StatusOK || !strings.HasSuffix(strings.TrimSpace(body), end) {
+				t.Errorf("status %d, %s, want it to end in %s", status, body, end)
 			}
 		})
 	}
