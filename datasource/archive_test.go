@@ -144,7 +144,7 @@ func TestArchive(t *testing.T) {
 		t.Errorf("module.js.map has no sources: %v", err)
 	}
 	if license := string(files["LICENSE"]); !strings.Contains(license, "Apache License") || strings.Contains(license, "{yyyy}") {
-		t.Error("LICENSE is not the text of the licence")
+		t.Error("LICENSE is not the text of the license")
 	}
 	if readme := strings.ToLower(string(files["README.md"])); strings.Contains(readme, "<!--") || strings.Contains(readme, "yarn") || strings.Contains(readme, "nodejs") {
 		t.Error("README.md holds comments or jargon")

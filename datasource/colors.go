@@ -49,7 +49,7 @@ var categoryColors = mapper([]string{
 })
 
 // What the categories of nodes that are not done amount to once their session has ended:
-// no one acts on these nodes any more.
+// no one acts on these nodes anymore.
 const (
 	leftInProgress = "left_in_progress"
 	neverStarted   = "never_started"

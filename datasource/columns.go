@@ -44,7 +44,7 @@ func (v *view) sessionField(ids []string) *data.Field {
 }
 
 // sessionFieldAs is sessionField of sessions whose tenant and time range are told by
-// templates. Without one the tenant is not known.
+// templates; the tenant is "" where it is not known.
 func (v *view) sessionFieldAs(name, title, description, tenant, within string, ids []string) *data.Field {
 	query := map[string]any{"queryType": "bootsets", "session": []string{thisValue}}
 	variables := []string{"session", percentEncoded(thisValue)}
@@ -68,9 +68,10 @@ func tenantField(tenants []string) *data.Field {
 }
 
 // rangeField returns a column of the time ranges that links to sessions set, which tables
-// do not show. A link cannot make them of other columns: one without a value is NaN in it.
+// do not show. A link cannot be made of the start and the stop instead: Grafana fills in NaN
+// for a time that is missing.
 func rangeField(name string, ranges []string) *data.Field {
-	f := aside(field(name, "Time range", "Time from the start of the session until its end is recorded, or to now, as links to dashboards take it", ranges))
+	f := aside(field(name, "Time range", "Time from the start of the session until its end is recorded, or to now, as the parameters from and to of a link to a dashboard", ranges))
 	f.Config.Custom["hidden"] = true // before Grafana 12
 	return f
 }

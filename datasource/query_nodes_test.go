@@ -39,7 +39,7 @@ func TestErrorTextOfANodeIsBounded(t *testing.T) {
 	}
 }
 
-// Nobody acts any more on what an ended session left in progress, and no answer says that
+// Nobody acts anymore on what an ended session left in progress, and no answer says that
 // somebody does.
 func TestEndedSessionsHaveNothingInProgress(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())

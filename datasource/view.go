@@ -44,7 +44,7 @@ type view struct {
 type unread struct {
 	sessions []bos.Key
 	errs     map[bos.Key]error
-	tolerate map[bos.Key]bool // BOS lists them for ever, and has nothing about them
+	tolerate map[bos.Key]bool // BOS lists them forever, and has nothing about them
 }
 
 func (v *view) warn(format string, args ...any) {

@@ -319,7 +319,7 @@ func TestJudge(t *testing.T) {
 			phases: []State{StateSucceeded, StateUnknown, StateFailed},
 		},
 		{
-			name: "no configuration wanted: configure stays untouched for ever",
+			name: "no configuration wanted: configure stays untouched forever",
 			session: reading(Reboot, 20*time.Minute, reported("computes",
 				testPhase{name: Shutdown, nodes: in{Succeeded: all}},
 				testPhase{name: Boot, nodes: in{Succeeded: all}, stopped: 19 * time.Minute},

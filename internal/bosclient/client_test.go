@@ -229,7 +229,7 @@ func TestTimeout(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	if _, err := ids(ctx, c); !errors.Is(err, context.Canceled) || code != "" {
-		t.Errorf("cancelled: %v, observed %q", err, code)
+		t.Errorf("canceled: %v, observed %q", err, code)
 	}
 	if gateway := (&bos.Error{Status: 504}); !gateway.Timeout() {
 		t.Error("504 of a gateway is no time-out")

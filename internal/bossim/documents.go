@@ -192,13 +192,13 @@ func (p *play) bootSet(name string, t time.Time, era Era) (*bootSetDocument, boo
 	}
 	for i := range b.phases {
 		ph := &b.phases[i]
-		spelt := p.spell(ph.name)
-		d.Links = append(d.Links, link{self + "/" + spelt, "Phase"})
+		spelled := p.spell(ph.name)
+		d.Links = append(d.Links, link{self + "/" + spelled, "Phase"})
 		d.Phases = append(d.Phases, phaseDocument{
 			Categories: p.categories(ph, b.nodes, name, st.moves),
 			Errors:     maps.Clone(ph.errors),
 			Metadata:   ph.flags().metadata(ph.start, ph.stop),
-			Name:       spelt,
+			Name:       spelled,
 		})
 	}
 	return d, true

@@ -510,7 +510,7 @@ func (x *exchange) longString() {
 	x.pour(begin, func(int) string { return piece })
 }
 
-// flood sends a document that goes on with numbered items for ever.
+// flood sends a document that goes on with numbered items forever.
 func (x *exchange) flood() {
 	begin, item := `{"boot_sets": [`+"\n", "  \"computes-%d\",\n"
 	switch x.to.resource {

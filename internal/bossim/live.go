@@ -15,7 +15,7 @@ import (
 // go well or wrong in turn. The last forty or so are kept.
 //
 // Now and then, at the same rate whatever the pace, the agent of a session is
-// killed and the session is stuck for ever; one is so for an hour at start. The
+// killed and the session is stuck forever; one is so for an hour at start. The
 // pace must be positive.
 func Live(start time.Time, pace float64) Scenario {
 	if !(pace > 0) || math.IsInf(pace, 0) {

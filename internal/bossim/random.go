@@ -11,9 +11,9 @@ import (
 )
 
 // Random is a history that follows from a seed: so many sessions, created at any time
-// from one day to another. They take each other's nodes, fail, are stuck for ever, are
+// from one day to another. They take each other's nodes, fail, are stuck forever, are
 // staged or belong to tenants; they are deleted at any time, their ids are used again, and
-// v1 and v2 have sessions of one id. They are kept for as long as given, 0 for ever. There
+// v1 and v2 have sessions of one id. They are kept for as long as given, 0 forever. There
 // are at most 64 nodes.
 func Random(seed uint64, from, to time.Time, sessions int, keep time.Duration) Scenario {
 	rng := rand.New(rand.NewPCG(seed, 0))

@@ -127,7 +127,7 @@ func (a *API) currentLimits(ctx context.Context) bos.Limits {
 	case a.turn <- struct{}{}:
 		defer func() { <-a.turn }()
 	case <-ctx.Done():
-		return bos.Limits{} // the session cannot be read any more
+		return bos.Limits{} // the session cannot be read anymore
 	}
 	if time.Since(a.limitAt) >= optionsEvery {
 		w, err := a.client.options(ctx)

@@ -18,7 +18,7 @@ func (g *reading) end(ctx context.Context) error {
 	// The status is saved a moment after the session has ended. It is then read once more.
 	finish := func() {
 		if g.memo.final = status.final || g.memo.merged; g.memo.final {
-			g.memo.sets = nil // their lists of nodes may be long, and none is placed any more
+			g.memo.sets = nil // their lists of nodes may be long, and none is placed anymore
 		}
 		g.memo.merged = true
 	}

@@ -261,7 +261,7 @@ func bootSetsOf(asked []string) map[string]int {
 	return times
 }
 
-// known tells whether a snapshot has a session that the sweep need not read any more.
+// known tells whether a snapshot has a session that the sweep need not read anymore.
 func known(id string) func(*inventory.Snapshot) bool {
 	return func(s *inventory.Snapshot) bool {
 		e, listed := s.Session(key(id))

@@ -8,7 +8,7 @@ import (
 )
 
 // nodeKeeper keeps the table of all nodes. It grows as readings turn up new names, and
-// sheds those that no session has any more, so that it grows with the machine and not
+// sheds those that no session has anymore, so that it grows with the machine and not
 // with its history.
 type nodeKeeper struct {
 	mu       sync.Mutex

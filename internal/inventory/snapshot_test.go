@@ -16,7 +16,7 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/inventory"
 )
 
-// Sessions beyond the maximum age have no series, but their outcomes are learnt: each is
+// Sessions beyond the maximum age have no series, but their outcomes are learned: each is
 // read once, the newest first, and twenty in a sweep; in the first one four.
 func TestOldSessionsAreReadLittleByLittle(t *testing.T) {
 	const old = 50

@@ -54,7 +54,7 @@ func (v *Inventory) Sweep(ctx context.Context) {
 	s.sweep, s.during = w.number, w.number
 	s.Swept = time.Now()
 	s.SweepDuration = s.Swept.Sub(start)
-	if asked || w.good+w.failed > 0 { // otherwise nothing has been learnt
+	if asked || w.good+w.failed > 0 { // otherwise nothing has been learned
 		s.Up = listed || w.good > 0
 	}
 	v.logUp(w.before, s)

@@ -127,7 +127,7 @@ func TestNodesInTwoCategories(t *testing.T) {
 	r.wantState("s1", bos.StatePartial)
 }
 
-func TestCancelledSweepPublishesNothing(t *testing.T) {
+func TestCanceledSweepPublishesNothing(t *testing.T) {
 	r := newRig(t, bossim.Scripted(reboot("s1", began)), bossim.EraC)
 	before := r.sweep(time.Minute)
 	ctx, cancel := context.WithCancel(t.Context())
