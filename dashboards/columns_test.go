@@ -99,6 +99,7 @@ func checkColumns(t *testing.T, s server) {
 				case "groupingToMatrix":
 					uses(tr.ID, o.ColumnField, o.RowField, o.ValueField)
 					columns = slices.AppendSeq(columns, maps.Keys(metrics.values[strings.ToLower(o.ColumnField)]))
+					columns = append(columns, o.RowField+`\`+o.ColumnField)
 				case "sortBy":
 					for _, by := range o.Sort {
 						uses(tr.ID, by.Field)
