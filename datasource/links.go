@@ -28,13 +28,14 @@ func (v *view) toDashboard(title, uid, within string, variables ...string) data.
 	return data.DataLink{Title: title, URL: b.String()}
 }
 
-// toNodes links to the dashboard of the nodes that match a pattern, for the same tenants.
+// toNodes links to the dashboard of the nodes that match a pattern, for the same tenants. It
+// tells what holds the nodes now, so its time range is not that of a session in the past.
 func (v *view) toNodes(title, pattern string) data.DataLink {
 	variables := []string{"node", pattern}
 	for _, t := range v.query.Tenant {
 		variables = append(variables, "tenant", url.QueryEscape(t))
 	}
-	return v.toDashboard(title, "bos-nodes", sameRange, variables...)
+	return v.toDashboard(title, "bos-nodes", lastWeek, variables...)
 }
 
 // toQuery links to a query of this datasource in Explore. Grafana 9 follows the URL
@@ -75,6 +76,7 @@ const (
 
 	// Time ranges of links.
 	sameRange     = "from=${__from}&to=${__to}"
+	lastWeek      = "from=now-7d&to=now"
 	rowRange      = "${__data.fields.range}"
 	rowOtherRange = "${__data.fields.other_range}"
 )

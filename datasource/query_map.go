@@ -53,7 +53,11 @@ func offendersMap(v *view) (data.Frames, error) {
 		spots = append(spots, spot[int64]{v.snapshot.Nodes.Node(n), failures[n]})
 	}
 	same := func(n int64) int64 { return n }
-	return drawMap(v, "nodes", spots, same, same, asHeat), nil
+	none := "·"
+	if slices.ContainsFunc(v.unread.sessions, func(k bos.Key) bool { return !v.unread.tolerate[k] }) {
+		none = "?" // the node may have failed in one of these
+	}
+	return drawMap(v, "nodes", spots, same, same, asHeat(none)), nil
 }
 
 // componentsMap is the map of the statuses of nodes as BOS has them now.
@@ -177,10 +181,12 @@ func asLetters(colors data.ValueMapper, letters map[string]string) func(*data.Fi
 }
 
 // asHeat has a column of numbers show them on colors that grow with them, from 2 on: what
-// happened once has not happened again.
-func asHeat(f *data.Field) {
-	clearBelow(mapped(f, data.ValueMapper{"0": {Text: "·"}}),
-		data.NewThreshold(2, yellow, ""), data.NewThreshold(3, orange, ""), data.NewThreshold(5, red, ""))
+// happened once has not happened again. What 0 is shown as depends on whether it is known.
+func asHeat(none string) func(*data.Field) {
+	return func(f *data.Field) {
+		clearBelow(mapped(f, data.ValueMapper{"0": {Text: none}}),
+			data.NewThreshold(2, yellow, ""), data.NewThreshold(3, orange, ""), data.NewThreshold(5, red, ""))
+	}
 }
 
 // clearBelow leaves cells without color up to the first threshold, and those that are empty.

@@ -88,14 +88,14 @@ func places(v *view) (data.Frames, error) {
 // altogether if it asks for none.
 func (v *view) latest() bos.Latest {
 	var sessions []*bos.Session
-	atWork := make(map[*bos.Session]bool)
+	moves := make(map[*bos.Session]bool)
 	v.eachNamed(func(s *inventory.Session) {
 		sessions = append(sessions, s.Session)
-		atWork[s.Session] = !s.Verdict.State.Ended() && s.Verdict.State != bos.StateAbandoned
+		moves[s.Session] = atWork(s)
 	})
 	return bos.LatestOf(sessions, bos.Aspect{
 		Takes: v.takes, Category: v.query.Category.hasName, Nodes: v.matching, Whole: v.query.Phase.empty(),
-		AtWork: func(s *bos.Session) bool { return atWork[s] },
+		AtWork: func(s *bos.Session) bool { return moves[s] },
 	})
 }
 

@@ -63,12 +63,6 @@ func retry(v *view) (data.Frames, error) {
 	), nil
 }
 
-// atWork reports whether the session is pending or running: it may still move all of its
-// nodes.
-func atWork(s *inventory.Session) bool {
-	return s.Verdict.State == bos.StatePending || s.Verdict.State == bos.StateRunning
-}
-
 func everyPhase(*bos.BootSet, *bos.Phase) bool { return true }
 
 // heldByOthers says how many of the nodes of a session other sessions are at work on; "" if

@@ -51,7 +51,7 @@ func sessions(v *view) (data.Frames, error) {
 		timesField("slowdown", "Against usual", "Duration divided by the usual duration: above 1 the session takes or took longer; empty while a staged session waits", column(rows, row.slowdown)),
 		field("expected_stop", "Expected stop", "When the session stops if it takes the usual time; empty once it has ended or is abandoned, and while a staged session waits", column(rows, row.expectedStop)),
 		field("last_progress", "Last move", "Last known time at which a node moved from one category to another", column(rows, func(r row) *time.Time { return v.lastMove(r.Session) })),
-		seconds(field("idle", "Idle", "Time since a node last moved or, while no node is known, since the session began; empty once the session has ended", column(rows, func(r row) *float64 { return v.idle(r.Session) }))),
+		seconds(field("idle", "Idle", "Time since a node last moved or, while no node is known, since the session began; empty once the session has ended, and while a staged session waits", column(rows, func(r row) *float64 { return v.idle(r.Session) }))),
 		seconds(field("idle_limit", "Idle limit", "How long the session may be idle until it counts as stuck, by the phase that it is in; empty once it has ended, and while a staged session waits", column(rows, func(r row) *float64 { return v.idleLimit(r.Session) }))),
 		field("nodes", "Nodes", "Distinct nodes", tallied(bos.Tally.Nodes)),
 		field("succeeded", "Succeeded", "Distinct nodes that succeeded", tallied(func(t bos.Tally) int { return t.Succeeded })),
@@ -59,7 +59,7 @@ func sessions(v *view) (data.Frames, error) {
 		field("unfinished", "Unfinished", "Distinct nodes that have not started or are in progress", tallied(func(t bos.Tally) int { return t.Unfinished })),
 		field("excluded", "Excluded", "Distinct nodes that are excluded, or that another session took over", tallied(func(t bos.Tally) int { return t.Excluded })),
 		shareField("success", "Success", "Share of the nodes that succeeded, of all but those excluded; empty until the session has ended, and where its outcome is unknown", column(rows, row.success)),
-		mapped(field("outcome", "Outcome", "Worst of what became of the nodes that the query selects: a category or, once the session has ended, unfinished", column(rows, row.outcome)), categoryColors),
+		mapped(field("outcome", "Outcome", "Worst of what became of the nodes that the query selects: a category or, unless the session is pending or running, unfinished", column(rows, row.outcome)), categoryColors),
 		field("error_count", "Errors", "Failed nodes; a node counts once for each phase in which it failed", column(rows, func(r row) *int64 { return r.errors })),
 		field("bootsets", "Boot sets", "Number of boot sets", column(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
 		field("boa_job", "BOA job", "Kubernetes job of the boot agent; its log has the details", column(rows, func(r row) string { return r.Job })),
@@ -184,7 +184,7 @@ func (r sessionRow) outcome() *string {
 	switch {
 	case r.tally.Failed > 0:
 		worst = bos.Failed
-	case r.tally.Unfinished > 0 && r.Verdict.Ending == bos.Ended:
+	case r.tally.Unfinished > 0 && !atWork(r.Session):
 		worst = bos.Unfinished
 	case r.started > 0:
 		worst = bos.InProgress
@@ -209,7 +209,7 @@ func (v *view) lastMove(s *inventory.Session) *time.Time {
 // idle is for how many seconds no node of an unfinished session has moved since the time
 // that is shown as its last move.
 func (v *view) idle(s *inventory.Session) *float64 {
-	if s.Verdict.Ending != bos.NotEnded {
+	if s.Verdict.Ending != bos.NotEnded || s.AwaitsApply {
 		return nil
 	}
 	return lasted(s.LastProgress(v.now).Truncate(time.Second), v.now)

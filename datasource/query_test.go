@@ -125,7 +125,7 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"places","field":"slot","session":["` + running + `"],"bootset":["login / uan"]}`, "place", "x3000c0s11 x3000c0s13"},
 		{`{"queryType":"places","field":"cabinet","session":["` + powerOff + `"],"phase":["configure"]}`, "failed", "0"},
 		{`{"queryType":"places","field":"node","session":["` + powerOff + `"],"category":["failed"]}`, "place", "x1000c0s0b1n1"},
-		{`{"queryType":"map","field":"cabinet/slot","bootset":["gpu"]}`, "c0s2", "in_progress"},
+		{`{"queryType":"map","field":"cabinet/slot","bootset":["gpu"]}`, "c0s2", "unfinished"},
 		{`{"queryType":"offenders_map","field":"chassis/node","node":"x1000c0s0b1n1"}`, "s0b1n1", "2"},
 		{`{"queryType":"offenders_map","field":"chassis/node","node":"x1000c0s0b1n1","phase":["shutdown"]}`, "s0b1n1", "1"},
 		{`{"queryType":"offenders","limit":1}`, "node", "x1000c0s0b1n1"},

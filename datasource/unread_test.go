@@ -77,6 +77,9 @@ func TestUnreadableSessionAmongOthersIsAWarning(t *testing.T) {
 			t.Errorf("%s: error %v, notices %q", name, r.Error, notices(r))
 		}
 	}
+	if got := drawn(t, w, `{"queryType":"offenders_map","field":"chassis/node"}`); !strings.Contains(got, "?") || strings.Contains(got, "·") {
+		t.Errorf("the map of offenders says that nodes failed in no session:\n%s", got)
+	}
 	r := w.query(`{"queryType":"sessions","session":["` + well + `"]}`)
 	if r.Error != nil || notices(r) != "" {
 		t.Errorf("a query of another session: error %v, notices %q", r.Error, notices(r))
@@ -87,6 +90,9 @@ func TestUnreadableSessionAmongOthersIsAWarning(t *testing.T) {
 func TestOrphansAreTolerated(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())
 	w.sim.FailSession(running, bossim.NotFound)
+	if got := drawn(t, w, `{"queryType":"offenders_map","field":"cabinet/slot"}`); strings.Contains(got, "?") {
+		t.Errorf("the map of offenders doubts what it knows:\n%s", got)
+	}
 	r := w.query(`{"queryType":"sessions","template":["nothing"]}`)
 	if r.Error != nil || len(rows(t, r)) != 0 || !strings.Contains(notices(r), "missing from the answer: 1.") {
 		t.Errorf("error %v, notices %q", r.Error, notices(r))

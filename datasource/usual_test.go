@@ -69,6 +69,9 @@ func TestStagedSessionsThatWaitAreNotSlow(t *testing.T) {
 		if slowdown := r.slowdown(); (slowdown == nil) != waits {
 			t.Errorf("waits: %t, slowdown %v", waits, slowdown)
 		}
+		if idle := (&view{now: r.StartTime.Add(time.Hour)}).idle(r.Session); (idle == nil) != waits {
+			t.Errorf("waits: %t, idle %v", waits, idle)
+		}
 		if stop := r.expectedStop(); (stop == nil) != waits {
 			t.Errorf("waits: %t, expected stop %v", waits, stop)
 		}

@@ -60,6 +60,12 @@ func (v *view) holds(s *inventory.Session) bool {
 	return v.anyCategory(s, func(c *bos.Category) bool { return c.Count > 0 })
 }
 
+// atWork reports whether the session is pending or running: it may still move all of its
+// nodes.
+func atWork(s *inventory.Session) bool {
+	return s.Verdict.State == bos.StatePending || s.Verdict.State == bos.StateRunning
+}
+
 // anyCategory tells whether holds is true of any category that the query asks for.
 func (v *view) anyCategory(s *inventory.Session, holds func(*bos.Category) bool) bool {
 	for b, p := range s.EachPhase() {
