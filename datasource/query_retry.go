@@ -46,6 +46,9 @@ func retry(v *view) (data.Frames, error) {
 	if len(noTemplate) > 0 {
 		v.warn("Sessions without a command, because BOS does not give their session template or operation: %d. The first is %s.", len(noTemplate), noTemplate[0])
 	}
+	if len(rows) > 0 {
+		v.noteHolders()
+	}
 	rows = truncate(v, rows, "sessions")
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
@@ -88,6 +91,19 @@ func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
 		who, whose = "sessions %s are", "their ends"
 	}
 	return fmt.Sprintf(who+" at work on %d of these nodes: wait for "+whose, strings.Join(holders, ", "), theirs.Len())
+}
+
+// noteHolders gives notice of unfinished sessions that a sweep under way has yet to read.
+func (v *view) noteHolders() {
+	unread := 0
+	for i := range v.snapshot.Sessions {
+		if s := &v.snapshot.Sessions[i]; s.ToRead && s.Unread && s.StopTime.IsZero() {
+			unread++
+		}
+	}
+	if unread > 0 {
+		v.warn("Other sessions may be at work on these nodes. Unfinished ones that are still being read: %d.", unread)
+	}
 }
 
 // remark says what stands against retrying n of the nodes of a session, or that they are

@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/bos-exporter/bos-exporter/internal/bos"
@@ -89,6 +90,40 @@ func failedNode(failed, succeeded string) func(*bos.Session, *bos.Recorder) {
 		s.BootSets = []bos.BootSet{b}
 		s.Nodes = s.Fates().Tally()
 	}
+}
+
+// Several sessions may be at work on the nodes to retry. Until they have been read, that is
+// not known.
+func TestRetryNamesAllWhoHoldItsNodes(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		sessions := []bos.Session{held("", "night"), held("", "one"), held("", "two")}
+		for i := range sessions[1:] {
+			s := &sessions[1+i]
+			s.StartTime, s.StopTime = bossim.GalleryTime.Add(-time.Minute), time.Time{}
+		}
+		w := newHeldWorld(t, heldAPI{sessions: sessions, nodes: func(s *bos.Session, r *bos.Recorder) {
+			category := bos.Failed
+			if s.ID != "night" {
+				category = bos.InProgress
+				time.Sleep(time.Second)
+			}
+			r.Category(0, category).Add([]byte("x1000c0s0b0n0"))
+			b := bos.BootSet{Name: "compute", Reported: true, Phases: []bos.Phase{{Name: bos.Boot}}}
+			r.EndBootSet(&b)
+			s.BootSets = []bos.BootSet{b}
+			s.Nodes = s.Fates().Tally()
+		}})
+		const query = `{"queryType":"retry","session":["night"]}`
+		early := w.query(query) // it waits for no other session
+		if got, want := notices(early), "Other sessions may be at work on these nodes. Unfinished ones that are still being read: "; !strings.HasPrefix(got, want) {
+			t.Errorf("before the others are read: notices %q, want %q", got, want)
+		}
+		time.Sleep(time.Minute)
+		const want = `sessions "one", "two" are at work on 1 of these nodes: wait for their ends`
+		if r := w.query(query); joined(rows(t, r), "remark") != want || notices(r) != "" {
+			t.Errorf("after that: remark %q, want %q; notices %q", joined(rows(t, r), "remark"), want, notices(r))
+		}
+	})
 }
 
 // BOS v2 does not say when phases started: a timeline has no region of them, and says so.
