@@ -216,6 +216,14 @@ func TestAlertRulesRefuseCutRows(t *testing.T) {
 	}
 }
 
+// A type that nobody knows is not said to lack a number.
+func TestAlertRulesOfAnUnknownType(t *testing.T) {
+	w := newWorld(t, bossim.Gallery())
+	if r := w.alert(`{"queryType":"everything"}`); r.Status != backend.StatusBadRequest || !strings.HasPrefix(r.Error.Error(), `unknown query type "everything": choose one of`) {
+		t.Errorf("status %d, error %v", r.Status, r.Error)
+	}
+}
+
 // Grafana refuses frames that are not labels and one number in words that help nobody.
 func TestAlertRulesRefuseTypesWithoutANumber(t *testing.T) {
 	w := newWorld(t, bossim.Gallery())

@@ -212,6 +212,26 @@ func TestPhasesThatWait(t *testing.T) {
 	}
 }
 
+// A session without nodes has no outcome: none of them is excluded either.
+func TestNoNodesHaveNoOutcome(t *testing.T) {
+	for _, tt := range []struct {
+		tally *bos.Tally
+		want  string
+	}{
+		{nil, ""},
+		{&bos.Tally{}, ""},
+		{&bos.Tally{Excluded: 1}, bos.Excluded},
+	} {
+		got := ""
+		if outcome := (sessionRow{Session: ended(&bos.Session{}), tally: tt.tally}).outcome(); outcome != nil {
+			got = *outcome
+		}
+		if got != tt.want {
+			t.Errorf("%+v: %q, want %q", tt.tally, got, tt.want)
+		}
+	}
+}
+
 // badQueries are queries that cannot be answered, and what their askers are told.
 var badQueries = []struct {
 	query  string

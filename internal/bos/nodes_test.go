@@ -387,6 +387,22 @@ func TestToRetry(t *testing.T) {
 	}
 }
 
+// Whoever stops to look is not shown the phases of the next boot set.
+func TestEachPhaseCanBeLeft(t *testing.T) {
+	phases := []testPhase{{name: Shutdown}, {name: Boot}}
+	s := reading(Reboot, 0, reported("a", phases...), reported("b", phases...))
+	var seen []string
+	for b, p := range s.EachPhase() {
+		seen = append(seen, b.Name+" "+p.Name)
+		if len(seen) == 1 {
+			break
+		}
+	}
+	if want := []string{"a " + Shutdown}; !slices.Equal(seen, want) {
+		t.Errorf("got %v, want %v", seen, want)
+	}
+}
+
 func TestHeldLeavesOutExcludedNodes(t *testing.T) {
 	s := reading(Boot, 0,
 		reported("a", testPhase{name: Boot, nodes: in{Succeeded: {1}, Excluded: {2}}}),

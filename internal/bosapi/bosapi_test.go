@@ -1,6 +1,7 @@
 package bosapi_test
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 	"net/url"
@@ -363,6 +364,23 @@ func TestTenants(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Only v1 is known to know no tenants. What else v2 refuses is an error, and v1 does not stand
+// in for it.
+func TestRefusalOfV2IsNotTakenForThatOfTheTenant(t *testing.T) {
+	inBubble(t, bossim.EraBoth, bosapi.Auto, "blue", func(t *testing.T, r *rig) {
+		r.sim.Substitute(func(req *http.Request) http.Handler {
+			if req.URL.Path != "/v2/sessions" {
+				return nil
+			}
+			return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(http.StatusBadRequest) })
+		})
+		_, err := r.All()[0].List(t.Context(), true)
+		if e := new(bos.Error); !errors.As(err, &e) || e.Status != http.StatusBadRequest || strings.Contains(e.Error(), "tenant") {
+			t.Errorf("got error %v, want the refusal itself", err)
+		}
+	})
 }
 
 func TestTenantIsCheckedWithOneComponent(t *testing.T) {

@@ -13,6 +13,20 @@ import (
 	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
+func TestRetryAfterFollowsTheExplanation(t *testing.T) {
+	for body, want := range map[string]string{
+		"":            "GET http://bos.test/apis/bos/v1/session: status 503: BOS is unavailable: it asks to be left alone until ",
+		"maintenance": "GET http://bos.test/apis/bos/v1/session: status 503: BOS is unavailable: maintenance; it asks to be left alone until ",
+	} {
+		_, err := ids(t.Context(), newClient(t, transport(func(*http.Request) (*http.Response, error) {
+			return &http.Response{StatusCode: 503, Header: http.Header{"Retry-After": {"120"}, "Content-Type": {"text/plain"}}, Body: io.NopCloser(strings.NewReader(body))}, nil
+		})))
+		if err == nil || !strings.HasPrefix(err.Error(), want) {
+			t.Errorf("got %v, want %s", err, want)
+		}
+	}
+}
+
 func TestRetryAfter(t *testing.T) {
 	date := func(s string) http.Header {
 		return http.Header{"Date": {"Sat, 22 Aug 2026 12:00:00 GMT"}, "Retry-After": {s}}
