@@ -264,12 +264,15 @@ func (c *Client) roundTrip(ctx context.Context, resource Resource, tenant, addre
 		return code, nil
 	}
 	var limit limitError
+	var nonsense NonsenseError
 	switch {
 	case errors.As(broken, &limit):
 		return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: limit.Error()}
 	case broken != nil:
 		e := c.transportError(address, broken)
 		return errorCode(e), e
+	case errors.As(err, &nonsense):
+		return code, &bos.Error{Reason: bos.Malformed, URL: address, Detail: clip(err.Error())}
 	default:
 		return code, &bos.Error{Reason: bos.Malformed, URL: address, Status: resp.StatusCode, Detail: clip(err.Error()), Err: err}
 	}

@@ -163,6 +163,17 @@ func (d *Decoder) Word() (string, error) {
 	return d.share(bytes.TrimSpace(b)), err
 }
 
+// NonsenseError says that a value makes no sense where the document is well formed: what
+// follows the value can still be read.
+type NonsenseError struct{ err error }
+
+func (e NonsenseError) Error() string { return e.err.Error() }
+
+// Nonsense returns a NonsenseError about the value that was read last.
+func (d *Decoder) Nonsense(format string, args ...any) error {
+	return NonsenseError{fmt.Errorf("%s: "+format, append([]any{d.Place()}, args...)...)}
+}
+
 // Flags, counts and times come as a bool, int or string, "" or null, depending on the
 // release and on the age of the session (bos.md, Metadata). A value that makes no sense is
 // an error: without its stop time, for example, an ended session would look stuck.
@@ -182,7 +193,7 @@ func (d *Decoder) Flag() (bos.Optional[bool], error) {
 	}
 	b, err := strconv.ParseBool(strings.ToLower(s)) // accepts 0 and 1, too
 	if err != nil {
-		return bos.Optional[bool]{}, fmt.Errorf("%s: %q is neither true nor false", d.Place(), clip(s))
+		return bos.Optional[bool]{}, d.Nonsense("%q is neither true nor false", clip(s))
 	}
 	return bos.Some(b), nil
 }
@@ -199,7 +210,7 @@ func (d *Decoder) Count() (bos.Optional[int], error) {
 	}
 	f, err := strconv.ParseFloat(string(b), 64)
 	if err != nil || f != math.Trunc(f) || f < 0 || f > math.MaxInt32 {
-		return bos.Optional[int]{}, fmt.Errorf("%s: %q is not a count", d.Place(), clip(string(b)))
+		return bos.Optional[int]{}, d.Nonsense("%q is not a count", clip(string(b)))
 	}
 	return bos.Some(int(f)), nil
 }
@@ -216,7 +227,7 @@ func (d *Decoder) Time() (time.Time, error) {
 		text := string(b)
 		t, err := parseTime(text)
 		if err != nil {
-			return time.Time{}, fmt.Errorf("%s: %w", d.Place(), err)
+			return time.Time{}, d.Nonsense("%w", err)
 		}
 		usual.text, usual.time = text, t
 	}

@@ -61,6 +61,10 @@ func (a *API) List(ctx context.Context, all bool) (inventory.Listing, error) {
 				places[key] = place
 				listing.Sessions = append(listing.Sessions, inventory.Listed{})
 			}
+			if r.wrong != nil {
+				listing.Sessions[place] = inventory.Listed{Key: key} // its own description is to say so, and spoils no list
+				continue
+			}
 			listing.Sessions[place] = inventory.Listed{Key: key, Description: r.Session}
 			if bare(r.Session) {
 				listing.Partial = true // it may be of any tenant: no known session can be said to be missing

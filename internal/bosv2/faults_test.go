@@ -2,6 +2,7 @@ package bosv2_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -298,5 +299,35 @@ func TestLongErrorsOfManyNodes(t *testing.T) {
 	}
 	if most := 3 << 20; nodes != len(all) || size > most {
 		t.Errorf("%d nodes have errors of %d bytes, want %d and %d bytes at most", nodes, size, len(all), most)
+	}
+}
+
+// A session with a value that makes no sense takes no other one out of the list: it is read by
+// itself, and its error names it and the value.
+func TestSessionThatMakesNoSenseAmongOthers(t *testing.T) {
+	r := newRig(t, bossim.Scripted(spec("good", bos.Reboot)), bossim.EraD2)
+	const odd = `{"name":"odd","tenant":"","operation":"reboot","template_name":"cle","stage":"maybe",
+		"status":{"start_time":"yesterday","status":"running"}}`
+	r.sim.Substitute(func(req *http.Request) http.Handler {
+		body := odd
+		switch req.URL.Path {
+		case "/v2/sessions":
+			body = "[" + odd + `,{"name":"good","operation":"reboot","template_name":"cle","status":{"start_time":"` + began.Format(time.RFC3339) + `","status":"running"}}]`
+		case "/v2/sessions/odd":
+		default:
+			return nil
+		}
+		return http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			w.Header().Set("Content-Type", "application/json")
+			_, _ = io.WriteString(w, body)
+		})
+	})
+	s := r.sweep(time.Minute)
+	if !s.ListUp || len(s.Sessions) != 2 || r.session(key("good")).Err != nil {
+		t.Fatalf("%d sessions, error %v; that of the good one: %v", len(s.Sessions), s.Err, r.session(key("good")).Err)
+	}
+	err := r.session(key("odd")).Err
+	if e := new(bos.Error); !errors.As(err, &e) || !e.Unusable() || !strings.HasSuffix(e.URL, "/v2/sessions/odd") || !strings.Contains(e.Detail, `/stage: "maybe" is neither true nor false`) {
+		t.Errorf("got error %v, want one that names the session and the value", err)
 	}
 }

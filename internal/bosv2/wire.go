@@ -1,6 +1,7 @@
 package bosv2
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -82,6 +83,7 @@ type record struct {
 	*bos.Session
 	state      string // pending, running, complete, or "" if BOS does not say
 	components string // the names of its nodes, separated by commas
+	wrong      error  // says which of its values makes no sense, if one does
 }
 
 // The states of sessions.
@@ -130,7 +132,7 @@ func (c client) sessions(ctx context.Context, state string) (records []record, e
 func (c client) session(ctx context.Context, k bos.Key) (r record, err error) {
 	err = c.get(ctx, description, k.Tenant, nil, func(d decoder) (err error) {
 		r, err = d.session(extent{limit: maxLimit, message: maxMessage, nodes: maxNodeList})
-		return err
+		return cmp.Or(err, r.wrong)
 	}, "sessions", k.ID)
 	if err != nil {
 		return r, err
@@ -148,6 +150,13 @@ type extent struct {
 // session reads the record of a session.
 func (d decoder) session(most extent) (record, error) {
 	r := record{Session: &bos.Session{API: bos.APIv2}}
+	pass := func(err error) error { // over what makes no sense, to what follows
+		if _, ok := errors.AsType[bosclient.NonsenseError](err); ok {
+			r.wrong = cmp.Or(r.wrong, err)
+			return nil
+		}
+		return err
+	}
 	err := d.Object(func(name string) (err error) {
 		switch name {
 		case "name":
@@ -180,7 +189,7 @@ func (d decoder) session(most extent) (record, error) {
 				default:
 					err = d.SkipValue()
 				}
-				return err
+				return pass(err)
 			})
 		case "components":
 			if most.nodes == 0 {
@@ -190,7 +199,7 @@ func (d decoder) session(most extent) (record, error) {
 		default:
 			err = d.SkipValue()
 		}
-		return err
+		return pass(err)
 	})
 	if r.state != "" {
 		r.InProgress, r.Complete = bos.Some(r.state == stateRunning), bos.Some(r.state == stateComplete)
@@ -254,7 +263,7 @@ func (d decoder) percent() (float64, error) {
 	}
 	f, err := strconv.ParseFloat(s, 64)
 	if err != nil || !(f >= 0 && f <= 100) {
-		return 0, fmt.Errorf("%s: %q is not a percentage", d.Place(), s)
+		return 0, d.Nonsense("%q is not a percentage", s)
 	}
 	return f, nil
 }
@@ -417,7 +426,7 @@ func (d decoder) whole() (bos.Optional[int], error) {
 	}
 	n, err := strconv.Atoi(s)
 	if err != nil {
-		return bos.Optional[int]{}, fmt.Errorf("%s: %q is not a whole number", d.Place(), s)
+		return bos.Optional[int]{}, d.Nonsense("%q is not a whole number", s)
 	}
 	return bos.Some(n), nil
 }
