@@ -18,6 +18,7 @@ const (
 	yellow = "yellow"
 	purple = "purple"
 
+	darkBlue    = "dark-blue"
 	darkRed     = "dark-red"
 	lightPurple = "light-purple"
 	lightBlue   = "light-blue"
@@ -37,15 +38,17 @@ var stateColors = mapper([]string{
 	string(bos.StateUnread), gray,
 })
 
+// categoryColors differ in grays, too, where it matters: what failed, is in progress and
+// succeeded.
 var categoryColors = mapper([]string{
 	bos.NotStarted, gray,
-	bos.InProgress, blue,
+	bos.InProgress, darkBlue,
 	bos.Succeeded, green,
 	bos.Failed, red,
 	bos.Excluded, purple,
 	bos.OnHold, darkRed,
 	bos.Superseded, lightPurple,
-	bos.Unfinished, lightBlue, // no category, but stands where one could; apart from failed in grays too
+	bos.Unfinished, lightBlue, // no category, but stands where one could
 })
 
 // What the categories of nodes that are not done amount to once their session has ended:

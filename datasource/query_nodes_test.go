@@ -52,8 +52,8 @@ func TestEndedSessionsHaveNothingInProgress(t *testing.T) {
 		{neverReady, bos.InProgress, leftInProgress, "left in progress in light-blue"},
 		{powerOff, bos.NotStarted, neverStarted, "never started in light-blue"},
 		{powerOff, bos.Failed, bos.Failed, "failed in red"},
-		{stuck, bos.InProgress, bos.InProgress, "in progress in blue"},
-		{neverReady + `","` + stuck, bos.InProgress, bos.InProgress + " " + leftInProgress, "in progress in blue"},
+		{stuck, bos.InProgress, bos.InProgress, "in progress in dark-blue"},
+		{neverReady + `","` + stuck, bos.InProgress, bos.InProgress + " " + leftInProgress, "in progress in dark-blue"},
 	} {
 		t.Run(tt.shown+" of "+tt.sessions, func(t *testing.T) {
 			query := `{"queryType":%q,"session":["` + tt.sessions + `"],"category":["` + tt.category + `"]}`
