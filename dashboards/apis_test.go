@@ -114,8 +114,8 @@ var rowsOnlyInOnV2 = map[string][]string{
 // rowsIn reports whether a panel has rows in a situation of the end-to-end test.
 func (s server) rowsIn(panel, situation string) bool {
 	only, some := rowsOnlyIn[panel]
-	if differs, some := rowsOnlyInOnV2[panel]; some && s.api == bos.APIv2 {
-		only = differs
+	if differs, listed := rowsOnlyInOnV2[panel]; listed && s.api == bos.APIv2 {
+		only, some = differs, true
 	}
 	return !some || slices.Contains(only, situation)
 }
