@@ -105,16 +105,21 @@ func TestComponentsAreReadOnce(t *testing.T) {
 	})
 }
 
+// fewNodesUnless returns what fewNodes does, or an error while broken is set.
+func fewNodesUnless(broken *bool) func(context.Context) ([]bos.Component, error) {
+	return func(ctx context.Context) ([]bos.Component, error) {
+		if *broken {
+			return nil, &bos.Error{Reason: bos.Unavailable, URL: "http://bos.test/v2/components", Detail: "the database is down"}
+		}
+		return fewNodes(ctx)
+	}
+}
+
 // The last good answer stands, and says how old it is and why.
 func TestComponentsThatCannotBeRead(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := true
-		w := newHeldWorld(t, heldAPI{components: func(ctx context.Context) ([]bos.Component, error) {
-			if broken {
-				return nil, &bos.Error{Reason: bos.Unavailable, URL: "http://bos.test/v2/components", Detail: "the database is down"}
-			}
-			return fewNodes(ctx)
-		}})
+		w := newHeldWorld(t, heldAPI{components: fewNodesUnless(&broken)})
 		if r := w.query(`{"queryType":"components"}`); r.Status != backend.StatusBadGateway || !strings.Contains(fmt.Sprint(r.Error), "the database is down") {
 			t.Errorf("before the first answer: status %d, error %v", r.Status, r.Error)
 		}
@@ -164,12 +169,7 @@ func TestComponentsHeedRetryAfter(t *testing.T) {
 func TestOldComponentsDoNotClaimNone(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		broken := false
-		w := newHeldWorld(t, heldAPI{components: func(ctx context.Context) ([]bos.Component, error) {
-			if broken {
-				return nil, &bos.Error{Reason: bos.Unavailable, URL: "http://bos.test/v2/components", Detail: "the database is down"}
-			}
-			return fewNodes(ctx)
-		}})
+		w := newHeldWorld(t, heldAPI{components: fewNodesUnless(&broken)})
 		w.query(`{"queryType":"components"}`)
 		broken = true
 		time.Sleep(time.Minute)

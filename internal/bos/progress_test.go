@@ -55,19 +55,21 @@ func TestObserve(t *testing.T) {
 	}
 }
 
+// readAt returns the reading of a boot so many minutes after its start, after another one.
+func readAt(minutes int, stopped time.Duration, nodes in, prev *Session) *Session {
+	s := reading(Boot, stopped, reported("computes", testPhase{name: Boot, nodes: nodes}))
+	s.Observe(prev, start.Add(time.Duration(minutes)*time.Minute))
+	return s
+}
+
 // Nodes that moved before the session stopped are often seen to have moved only later.
 func TestMovesSeenWithTheStopCameBeforeIt(t *testing.T) {
-	at := func(minutes int, stopped time.Duration, nodes in, prev *Session) *Session {
-		s := reading(Boot, stopped, reported("computes", testPhase{name: Boot, nodes: nodes}))
-		s.Observe(prev, start.Add(time.Duration(minutes)*time.Minute))
-		return s
-	}
-	running := at(1, 0, in{InProgress: span(1, 4)}, nil)
-	ended := at(20, 9*time.Minute, in{Succeeded: span(1, 4)}, running)
+	running := readAt(1, 0, in{InProgress: span(1, 4)}, nil)
+	ended := readAt(20, 9*time.Minute, in{Succeeded: span(1, 4)}, running)
 	if got := ended.LastProgress(start.Add(time.Hour)).Sub(start); got != 9*time.Minute {
 		t.Errorf("last progress after %s, want the stop", got)
 	}
-	again := at(30, 9*time.Minute, in{InProgress: span(1, 4)}, ended)
+	again := readAt(30, 9*time.Minute, in{InProgress: span(1, 4)}, ended)
 	if got := again.LastProgress(start.Add(time.Hour)).Sub(start); got != 30*time.Minute {
 		t.Errorf("a node moved after the stop: last progress after %s, want its reading", got)
 	}
@@ -75,14 +77,9 @@ func TestMovesSeenWithTheStopCameBeforeIt(t *testing.T) {
 
 // A stop that is told late may lie before moves that have been seen.
 func TestLastProgressNeverGoesBack(t *testing.T) {
-	at := func(minutes int, stopped time.Duration, nodes in, prev *Session) *Session {
-		s := reading(Boot, stopped, reported("computes", testPhase{name: Boot, nodes: nodes}))
-		s.Observe(prev, start.Add(time.Duration(minutes)*time.Minute))
-		return s
-	}
-	running := at(1, 0, in{InProgress: span(1, 4)}, nil)
-	moved := at(15, 0, in{InProgress: span(1, 2), Succeeded: span(3, 4)}, running)
-	ended := at(20, 9*time.Minute, in{Succeeded: span(1, 4)}, moved)
+	running := readAt(1, 0, in{InProgress: span(1, 4)}, nil)
+	moved := readAt(15, 0, in{InProgress: span(1, 2), Succeeded: span(3, 4)}, running)
+	ended := readAt(20, 9*time.Minute, in{Succeeded: span(1, 4)}, moved)
 	if got := ended.LastProgress(start.Add(time.Hour)).Sub(start); got != 15*time.Minute {
 		t.Errorf("last progress after %s, want that of the move that was seen", got)
 	}
