@@ -22,7 +22,7 @@ type Recorder struct {
 	unknown []string
 	numbers map[string]int32 // of unknown
 	phases  []phaseRecord
-	sets    map[uint64][]NodeSet // that the session has, by their hashes, to share those that are equal
+	sets    map[uint64]NodeSet // that the session has, by their hashes, to share those that are equal
 }
 
 type phaseRecord struct {
@@ -140,6 +140,7 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 		slices.SortStableFunc(p.Categories, func(x, y Category) int {
 			return PlaceIn(CategoryOrder, x.Name) - PlaceIn(CategoryOrder, y.Name)
 		})
+		p.Errors = slices.Grow(p.Errors, len(recorded.errors))
 		for _, e := range recorded.errors {
 			p.Errors = append(p.Errors, PhaseError{e.name, r.share(e.nodes.set())})
 		}
@@ -163,18 +164,23 @@ func (r *Recorder) EndBootSet(b *BootSet) {
 	r.phases = nil
 }
 
+// smallest is how many bytes a set must take to be worth sharing: to remember one takes
+// as many as one of a few nodes, and every node may have an error message of its own.
+const smallest = 64
+
 // share returns a set of the same nodes. Equal sets of a session share memory.
 func (r *Recorder) share(s NodeSet) NodeSet {
+	if s.bytes() < smallest {
+		return s
+	}
 	hash := s.hash()
-	for _, known := range r.sets[hash] {
-		if known.Equal(s) {
-			return known
-		}
+	if known, ok := r.sets[hash]; ok && known.Equal(s) {
+		return known
 	}
 	if r.sets == nil {
-		r.sets = make(map[uint64][]NodeSet)
+		r.sets = make(map[uint64]NodeSet)
 	}
-	r.sets[hash] = append(r.sets[hash], s)
+	r.sets[hash] = s
 	return s
 }
 
