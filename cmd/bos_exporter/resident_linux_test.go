@@ -95,14 +95,21 @@ func BenchmarkResident(b *testing.B) {
 	}
 }
 
-// The exporter works within a soft limit of memory that its operator sets, and leaves it
-// as it is.
-func TestMemoryLimitIsHeeded(t *testing.T) {
-	t.Setenv("GOMEMLIMIT", "40MiB")
-	t.Setenv("GOGC", "off")
-	p := start(t, "--bos.url="+programs.ManySessions(t, bossim.EraC, 100, 1, 10_000), "--bos.interval=10ms", "--bos.timeout=1m")
-	p.Ready()
-	m := p.metrics()
-	m.want(t, "go_gc_gomemlimit_bytes", 40<<20)
-	m.want(t, fmt.Sprintf(`bos_session_nodes{session=%q,tenant=""}`, programs.ManyID(99)), 10_000)
+// What an operator sets for the collection of garbage stands.
+func TestMemorySettingsAreHeeded(t *testing.T) {
+	for _, tt := range []struct {
+		gogc, limit, metric string
+		want                float64
+	}{
+		{"", "", "go_gc_gogc_percent", 50},
+		{"120", "", "go_gc_gogc_percent", 120},
+		{"off", "40MiB", "go_gc_gomemlimit_bytes", 40 << 20},
+	} {
+		t.Run(fmt.Sprintf("%s=%g", tt.metric, tt.want), func(t *testing.T) {
+			t.Setenv("GOGC", tt.gogc)
+			t.Setenv("GOMEMLIMIT", tt.limit)
+			p := start(t, "--bos.url="+programs.ManySessions(t, bossim.EraC, 1, 1, 1))
+			p.metrics().want(t, tt.metric, tt.want)
+		})
+	}
 }
