@@ -176,9 +176,7 @@ func command(s *inventory.Session, nodes []string, held string) string {
 	if held != "" {
 		lines = append(lines, "# "+held)
 	}
-	if s.Tenant != "" {
-		lines = append(lines, fmt.Sprintf("# The cray CLI must be configured for the tenant of the session (core.tenant): %q", s.Tenant))
-	}
+	lines = append(lines, forTenant(s)...)
 	options := ""
 	if s.IncludeDisabled {
 		options = " --include-disabled true"
@@ -194,6 +192,14 @@ func command(s *inventory.Session, nodes []string, held string) string {
 		nodes = nodes[n:]
 	}
 	return strings.Join(lines, "\n")
+}
+
+// forTenant is the comment before a command about a session of a tenant.
+func forTenant(s *inventory.Session) []string {
+	if s.Tenant == "" {
+		return nil
+	}
+	return []string{fmt.Sprintf("# The cray CLI must be configured for the tenant of the session (core.tenant): %q", s.Tenant)}
 }
 
 // plain matches words that need no quotes in a shell.

@@ -63,6 +63,7 @@ func sessions(v *view) (data.Frames, error) {
 		field("error_count", "Errors", "Failed nodes; a node counts once for each phase in which it failed", column(rows, func(r row) *int64 { return r.errors })),
 		field("bootsets", "Boot sets", "Number of boot sets", column(rows, func(r row) int64 { return int64(len(r.BootSets)) })),
 		field("boa_job", "BOA job", "Kubernetes job of the boot agent; its log has the details", column(rows, func(r row) string { return r.Job })),
+		field("ask", "Ask", "Shell command that shows the log of the boot agent or, where there is none, what BOS says of the session", column(rows, func(r row) string { return r.ask() })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
 		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.Session) })),
@@ -173,6 +174,20 @@ func (r sessionRow) expectedStop() *time.Time {
 		return nil
 	}
 	return optionalTime(r.StartTime.Add(time.Duration(*r.usual * float64(time.Second))))
+}
+
+// showStatus holds the beginning of the command that shows the status of a session, by API.
+var showStatus = map[string]string{
+	bos.APIv1: "cray bos v1 session status list",
+	bos.APIv2: "cray bos v2 sessions status list",
+}
+
+// ask is the command that tells more about the session than is shown here.
+func (r sessionRow) ask() string {
+	if r.Job != "" {
+		return "kubectl -n services logs -c boa " + quote("job/"+r.Job)
+	}
+	return strings.Join(append(forTenant(r.Session), showStatus[r.API]+" "+quote(r.ID)), "\n")
 }
 
 // outcome is the worst of what became of the nodes.

@@ -696,6 +696,29 @@ func TestCommandSpeaksTheAPIOfTheSession(t *testing.T) {
 	}
 }
 
+// What tells more about a session is its boot agent, or BOS itself in the API of the session.
+func TestAsk(t *testing.T) {
+	for _, tt := range []struct {
+		name    string
+		session bos.Session
+		want    string
+	}{
+		{"v1", bos.Session{API: bos.APIv1, ID: "s", Job: "boa-s"}, "kubectl -n services logs -c boa job/boa-s"},
+		{"v1 without a boot agent", bos.Session{API: bos.APIv1, ID: "s"}, "cray bos v1 session status list s"},
+		{"v2", bos.Session{API: bos.APIv2, ID: "s"}, "cray bos v2 sessions status list s"},
+		{"v2 of a tenant", bos.Session{API: bos.APIv2, ID: "s", Tenant: "blue"},
+			"# The cray CLI must be configured for the tenant of the session (core.tenant): \"blue\"\ncray bos v2 sessions status list s"},
+		{"names that a shell would run", bos.Session{API: bos.APIv2, ID: "s;reboot"}, "cray bos v2 sessions status list 's;reboot'"},
+		{"a job that a shell would run", bos.Session{API: bos.APIv1, ID: "s", Job: "$(reboot)"}, "kubectl -n services logs -c boa 'job/$(reboot)'"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			if got := (sessionRow{Session: ended(&tt.session)}).ask(); got != tt.want {
+				t.Errorf("got  %s\nwant %s", got, tt.want)
+			}
+		})
+	}
+}
+
 // The nodes of the largest machines do not fit into one argument of a program.
 func TestCommandsAreShortEnough(t *testing.T) {
 	if got := command(ended(&bos.Session{API: bos.APIv1, Operation: "boot"}), []string{"x1000c0s0b0n0"}, ""); got != "" {
