@@ -35,6 +35,8 @@ type unreadError struct {
 
 func (e unreadError) Error() string {
 	switch {
+	case isCounted(e.cause) && e.sessions == 1:
+		return fmt.Sprintf("Session %s is missing from the answer: %s", e.first, e.cause)
 	case isCounted(e.cause): // nothing will change that
 		return fmt.Sprintf("Sessions that are missing from the answer: %d. The first is %s: %s", e.sessions, e.first, e.cause)
 	case isNotYet(e.cause):

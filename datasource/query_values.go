@@ -66,6 +66,7 @@ func (v *view) values() []value {
 		}
 		slices.SortFunc(found, byValue)
 	case "phase":
+		v.missUnphased()
 		v.eachPlace(func(_, phase, _ string) { add(phase) })
 		inOrderOf(found, bos.PhaseOrder)
 	case "category":

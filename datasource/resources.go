@@ -10,8 +10,6 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 	"github.com/grafana/grafana-plugin-sdk-go/backend/log"
-
-	"github.com/bos-exporter/bos-exporter/internal/bos"
 )
 
 // maxChoices bounds a pick list; people type to narrow it.
@@ -88,11 +86,20 @@ func (v *view) mayBeMore(cut bool) string {
 		return ""
 	case !v.snapshot.ListUp:
 		return "There may be more: BOS cannot be read now"
-	case slices.ContainsFunc(v.unread.sessions, func(k bos.Key) bool { return !isNotYet(v.unread.errs[k]) }):
-		return "There may be more: not all sessions could be read"
-	default:
-		return "There may be more: BOS is still being read"
 	}
+	counted := 0
+	for _, err := range v.unread.errs {
+		switch {
+		case isCounted(err):
+			counted++
+		case !isNotYet(err):
+			return "There may be more: not all sessions could be read"
+		}
+	}
+	if counted > 0 && counted == len(v.unread.errs) {
+		return "There may be more: of some sessions no more than the numbers of nodes are known"
+	}
+	return "There may be more: BOS is still being read"
 }
 
 // interpolated returns the values of a parameter, without variables: those have no value

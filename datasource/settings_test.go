@@ -14,6 +14,7 @@ import (
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
 
+	"github.com/bos-exporter/bos-exporter/internal/bos"
 	"github.com/bos-exporter/bos-exporter/internal/bossim"
 )
 
@@ -348,6 +349,15 @@ func TestPickListsSayWhatTheyLack(t *testing.T) {
 				t.Errorf("status %d, %s, want it to end in %s", status, body, end)
 			}
 		})
+	}
+}
+
+// What is merely counted is no fault.
+func TestPickListOfCountedNodes(t *testing.T) {
+	w := newHeldWorld(t, heldAPI{sessions: []bos.Session{held("", "frozen")}, nodes: countedAlone})
+	const want = `[{"value":"","label":"There may be more: of some sessions no more than the numbers of nodes are known","isDisabled":true}]`
+	if status, body := w.resource("phases"); status != http.StatusOK || strings.TrimSpace(body) != want {
+		t.Errorf("status %d, %s, want %s", status, body, want)
 	}
 }
 

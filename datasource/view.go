@@ -86,8 +86,9 @@ func blind(s *inventory.Session) bool {
 func whyUnread(s *inventory.Session) error { return cmp.Or(s.Err, errNotReadYet) }
 
 // conclude accounts for the sessions that could not be read, once all others have been
-// looked at. If there are no others that is an error, for nothing can be said, and in an
-// alert rule it is one anyway: it would take the sessions to be well.
+// looked at. If there are no others that is an error, for nothing can be said, unless it is
+// no fault that they are merely counted; in an alert rule it is one anyway: it would take the
+// sessions to be well.
 func (v *view) conclude(alert bool) error {
 	incomplete := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
 		return s.Err == nil || v.unread.errs[s.Key()] != nil
@@ -117,12 +118,14 @@ func (v *view) conclude(alert bool) error {
 			answered++
 		}
 	}
-	if !v.unread.tolerate[first] && alert || answered == 0 && (!v.unread.tolerate[first] || v.known == 0) {
+	switch tolerate := v.unread.tolerate[first]; {
+	case alert && !tolerate,
+		answered == 0 && !tolerate && !isCounted(err.cause),
+		answered == 0 && tolerate && v.known == 0:
 		return err
-	}
-	if v.unread.tolerate[first] {
+	case tolerate:
 		v.warn("%s", err)
-	} else {
+	default:
 		v.doubt("%s", err)
 	}
 	return nil
