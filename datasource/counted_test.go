@@ -30,6 +30,7 @@ func TestCountedNodesAreNeverZero(t *testing.T) {
 		{"boot sets", `{"queryType":"bootsets"}`, "succeeded", "7"},
 		{"what boot sets are derived from", `{"queryType":"bootsets"}`, "derived", "template"},
 		{"phases", `{"queryType":"phases"}`, "", "not by phase"},
+		{"phases by node", `{"queryType":"phases","node":"x*"}`, "", "not known by name"},
 		{"phases of another boot set", `{"queryType":"phases","bootset":["uan"]}`, "phase", ""},
 		{"counts", `{"queryType":"counts"}`, "", "not by phase"},
 		{"counts by node", `{"queryType":"counts","node":"x*"}`, "", "not known by name"},

@@ -93,7 +93,7 @@ var queryTypes = map[string]queryType{
 	"sessions":       {run: sessions, filters: filters("session", "bootset", "phase", "category", "node")},
 	"templates":      {run: templates, filters: filters("session")},
 	"bootsets":       {run: bootsets, filters: filters("session", "bootset")},
-	"phases":         {run: phases, filters: filters("session", "bootset", "phase")},
+	"phases":         {run: phases, filters: filters("session", "bootset", "phase", "node")},
 	"nodes":          {run: nodes, filters: filters("session", "bootset", "phase", "category", "node")},
 	"counts":         {run: counts, filters: filters("session", "bootset", "phase", "category", "node")},
 	"errors":         {run: errorTexts, filters: filters("session", "bootset", "phase", "node")},
