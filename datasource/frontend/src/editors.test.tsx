@@ -48,7 +48,7 @@ describe('a change of the query type', () => {
     ['sessions', 'session,tenant,bootset,phase,category,template,operation,state,node'],
     ['templates', 'session,tenant,template,operation,state'],
     ['bootsets', 'session,tenant,bootset,template,operation,state'],
-    ['phases', 'session,tenant,bootset,phase,template,operation,state'],
+    ['phases', 'session,tenant,bootset,phase,template,operation,state,node'],
     ['nodes', 'session,tenant,bootset,phase,category,template,operation,state,node'],
     ['counts', 'session,tenant,bootset,phase,category,template,operation,state,node'],
     ['errors', 'session,tenant,bootset,phase,template,operation,state,node'],
