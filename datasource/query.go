@@ -28,8 +28,8 @@ var selectors = []string{selectLatest, selectRunning, selectUnfinished}
 
 // Query is what a panel, an alert rule or a variable asks for. An empty filter
 // matches everything, except that a session filter of nothing but empty strings,
-// which is what an empty variable leaves behind, matches nothing, and a tenant filter of
-// them the sessions without a tenant.
+// which is what an empty variable leaves behind, matches nothing, and a tenant or template
+// filter of them the sessions without a tenant or template.
 type Query struct {
 	QueryType string `json:"queryType"`
 	// Field is what a values query lists, what the lanes of a timeline are, or the kind of

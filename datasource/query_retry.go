@@ -41,7 +41,11 @@ func retry(v *view) (data.Frames, error) {
 	if len(notNodes) > 0 {
 		slices.Sort(notNodes)
 		notNodes = slices.Compact(notNodes)
-		v.warn("Names that BOS lists among the nodes to retry, and that are not xnames of nodes: %d. They are left out, because a limit may take them for other nodes. The first is %.40q.", len(notNodes), notNodes[0])
+		tell := v.warn
+		if len(rows) == 0 {
+			tell = v.doubt // there is something to retry
+		}
+		tell("Names that BOS lists among the nodes to retry, and that are not xnames of nodes: %d. They are left out, because a limit may take them for other nodes. The first is %.40q.", len(notNodes), notNodes[0])
 	}
 	if len(noTemplate) > 0 {
 		v.warn("Sessions without a command, because BOS does not give their session template or operation: %d. The first is %s.", len(noTemplate), noTemplate[0])

@@ -50,7 +50,9 @@ func TestFilters(t *testing.T) {
 		{`{"queryType":"sessions","state":["Partial"]}`, "session", configured + " " + powerOff + " " + neverReady},
 		{`{"queryType":"sessions","template":["full-sles15sp4"]}`, "session", running},
 		{`{"queryType":"sessions","template":["FULL-sles15sp4"]}`, "session", ""},
-		{`{"queryType":"sessions","operation":["boot","shutdown"],"template":[""]}`, "session", pending + " " + stuck + " " + neverReady},
+		{`{"queryType":"sessions","operation":["boot","shutdown"],"template":[]}`, "session", pending + " " + stuck + " " + neverReady},
+		{`{"queryType":"sessions","operation":["boot","shutdown"],"phase":[""],"state":[""]}`, "session", pending + " " + stuck + " " + neverReady},
+		{`{"queryType":"sessions","template":[""]}`, "session", ""}, // as an empty variable leaves it
 		{`{"queryType":"sessions","session":[""]}`, "session", ""},
 		{`{"queryType":"sessions","session":null,"limit":1}`, "session", pending},
 		{`{"queryType":"sessions","limit":2}`, "session", pending + " " + running},

@@ -75,6 +75,7 @@ describe('variables', () => {
     ['that stand on All of no values select no session', { session: ['$allOfNone'] }, { session: [''] }],
     ['that are empty add nothing to other sessions', { session: ['$empty', 's'] }, { session: ['s'] }],
     ['that are empty select the sessions without a tenant', { tenant: ['$empty'] }, { tenant: [''] }],
+    ['that are empty select the sessions without a template', { template: ['$empty'] }, { template: [''] }],
     ['without values select the sessions without a tenant', { tenant: ['$none'] }, { tenant: [''] }],
     ['leave an empty tenant among others', { tenant: ['', '$one'] }, { tenant: ['', 'a'] }],
     ['that stand on All take every tenant', { tenant: ['$all'] }, { tenant: [] }],

@@ -93,10 +93,10 @@ function fillList(name: ListFilter, entries: string | string[], scopedVars: Scop
   if (all.includes('.*')) {
     return [];
   }
-  // An empty tenant is that of sessions without one.
+  // An empty tenant or template is that of sessions without one.
   const values = all.filter((value) => value !== '' || name === 'tenant');
   // An empty list would take every session, where an empty variable means none.
-  return ['session', 'tenant'].includes(name) && entries.length > 0 && values.length === 0 ? [''] : values;
+  return ['session', 'tenant', 'template'].includes(name) && entries.length > 0 && values.length === 0 ? [''] : values;
 }
 
 /**
