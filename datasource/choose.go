@@ -1,6 +1,7 @@
 package datasource
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -88,6 +89,7 @@ func (q *Query) describes(s *inventory.Session) bool {
 func (v *view) choose(within backend.TimeRange) error {
 	v.within = within
 	v.unread = &unread{errs: make(map[bos.Key]error), tolerate: make(map[bos.Key]bool)}
+	v.recounted = make(map[bos.Key]bool)
 	if v.query.nothing() {
 		v.inform("No session is selected: the session filter is empty.")
 		return nil
@@ -126,12 +128,12 @@ func (v *view) readable(want selection, within backend.TimeRange) (named, candid
 			continue
 		}
 		if neverRead(s) {
-			v.miss(s, whyUnread(s), isNamed)
+			v.miss(s, cmp.Or(late[s.Key()], whyUnread(s)), isNamed)
 			continue
 		}
 		v.known++
 		if isNamed {
-			if err := late[s.Key()]; err != nil {
+			if err := late[s.Key()]; err != nil && s.Unread {
 				v.miss(s, err, true)
 			} else if v.query.describes(s) && v.matches(s, true) {
 				named = append(named, s)
@@ -160,7 +162,7 @@ func (v *view) matches(s *inventory.Session, certain bool) bool {
 // until one is found that the filters match, too.
 func (v *view) wants(want selection, s *inventory.Session, seekLatest bool, within backend.TimeRange) bool {
 	state := s.Verdict.State
-	if blind(s) && s.StopTime.IsZero() && (want.selects(selectRunning) || want.selects(selectUnfinished)) {
+	if chosen := want.names(s.ID) || seekLatest; !chosen && blind(s) && s.StopTime.IsZero() && (want.selects(selectRunning) || want.selects(selectUnfinished)) {
 		v.miss(s, whyUnread(s), false) // nobody knows whether it has ended
 	}
 	return want.onlyRange() && !endedBefore(s, within.From) ||

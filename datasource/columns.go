@@ -89,8 +89,11 @@ func (v *view) bootSetField(names []string) *data.Field {
 
 // phaseField returns a column of phase names that link to their nodes.
 func (v *view) phaseField(names []string) *data.Field {
-	return linked(field("phase", "Phase", "Name of the phase", names),
-		v.toQuery("Nodes of this phase", map[string]any{"queryType": "nodes", "session": []string{rowSession}, "tenant": []string{rowTenant}, "bootset": []string{rowBootSet}, "phase": []string{thisValue}}))
+	query := map[string]any{"queryType": "nodes", "session": []string{rowSession}, "tenant": []string{rowTenant}, "bootset": []string{rowBootSet}, "phase": []string{thisValue}}
+	if v.query.Node != "" {
+		query["node"] = v.query.Node
+	}
+	return linked(field("phase", "Phase", "Name of the phase", names), v.toQuery("Nodes of this phase", query))
 }
 
 // nodeField returns a column of node names that link to all their sessions.
@@ -104,8 +107,8 @@ func (v *view) nodeField(names []string) *data.Field {
 // query of nodes applies the filters of this one.
 func (v *view) placeField(level bos.Level, nodesType string, names []string) *data.Field {
 	query := map[string]any{"queryType": nodesType, "node": level.Pattern(thisValue)}
-	for _, filter := range []string{"session", "tenant", "bootset", "phase", "category", "template", "operation"} {
-		if chosen := v.query.entries(filter); !chosen.empty() {
+	for _, filter := range []string{"session", "tenant", "bootset", "phase", "category", "template", "operation", "state", "enabled"} {
+		if chosen := v.query.entries(filter); len(chosen) > 0 {
 			query[filter] = chosen
 		}
 	}

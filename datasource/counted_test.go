@@ -41,6 +41,8 @@ func TestCountedNodesAreNeverZero(t *testing.T) {
 		{"values of boot sets", `{"queryType":"values","field":"bootset"}`, "value", "compute"},
 		{"values of nodes", `{"queryType":"values","field":"node"}`, "", "not known by name"},
 		{"no values of nodes", `{"queryType":"values","field":"node"}`, "value", ""},
+		{"values of boot sets by phase", `{"queryType":"values","field":"bootset","phase":["boot"]}`, "", "not by phase"},
+		{"values of categories of a boot set", `{"queryType":"values","field":"category","bootset":["compute"]}`, "", "not by phase"},
 		{"no counts", `{"queryType":"counts"}`, "nodes", ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

@@ -6,6 +6,7 @@
 package datasource
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -171,7 +172,7 @@ func (d *Datasource) query(ctx context.Context, dq backend.DataQuery, alert bool
 		return nil, err
 	}
 	if alert && v.cut != "" {
-		return nil, badRequest("%s: an alert rule must not lose any, so narrow its query by session, boot set, phase or category, or raise its limit or maxRows in the datasource's settings", v.cut)
+		return nil, badRequest("%s: an alert rule must not lose any, so narrow its query with filters, or raise its limit or maxRows in the datasource's settings", v.cut)
 	}
 	asked, err := json.Marshal(q)
 	if err != nil {
@@ -201,7 +202,7 @@ func (d *Datasource) answer(ctx context.Context, q Query, within backend.TimeRan
 	if err != nil {
 		return nil, err
 	}
-	if err := v.choose(within); err != nil {
+	if err := v.choose(untilNow(within, v.now)); err != nil {
 		return nil, err
 	}
 	if alert { // nobody reads the notices of an alert rule
@@ -213,6 +214,15 @@ func (d *Datasource) answer(ctx context.Context, q Query, within backend.TimeRan
 		return nil, err
 	}
 	return v, v.conclude(alert)
+}
+
+// untilNow returns a time range; one that ends now by our clock ends now by that of BOS, too,
+// which may be ahead.
+func untilNow(within backend.TimeRange, now time.Time) backend.TimeRange {
+	if time.Since(within.To) < time.Minute && now.After(within.To) {
+		within.To = now
+	}
+	return within
 }
 
 // lists names the lists of sessions that answers begin with.
@@ -239,12 +249,12 @@ func (d *Datasource) view(ctx context.Context, q Query, within backend.TimeRange
 	if q.Fresh {
 		cache = 0
 	}
-	s, waited := d.inventory.Fresh(ctx, cache, func(s *inventory.Snapshot) bool { return q.answeredBy(s, within) })
+	s, waited := d.inventory.Fresh(ctx, cache, func(s *inventory.Snapshot) bool { return q.answeredBy(s, untilNow(within, s.Time)) })
 	if s.LastGood.IsZero() {
 		if s.Err != nil {
 			return nil, s.Err
 		}
-		return nil, waited
+		return nil, cmp.Or(waited, errNotReadYet)
 	}
 	v := d.newView(ctx, q)
 	v.inventory, v.snapshot, v.now = d.inventory, s, s.Time

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/backend"
@@ -29,12 +30,22 @@ var errNotReadYet = fmt.Errorf("the session has not been read yet: %w", context.
 // unreadError says that sessions could not be read.
 type unreadError struct {
 	sessions int
-	first    string // the name of one of them
-	cause    error  // why that one could not be read
+	first    string       // the name of one of them
+	cause    error        // why that one could not be read
+	next     *unreadError // of sessions that are missing for another reason; may be nil
 }
 
 func (e unreadError) Error() string {
+	if e.next == nil {
+		return e.text()
+	}
+	return strings.TrimSuffix(e.text(), ".") + ". " + e.next.Error()
+}
+
+func (e unreadError) text() string {
 	switch {
+	case e.cause == errRecounted:
+		return fmt.Sprintf("Sessions whose nodes may have ended otherwise than they are shown: %d. The first is %s: %s", e.sessions, e.first, e.cause)
 	case isCounted(e.cause) && e.sessions == 1:
 		return fmt.Sprintf("Session %s is missing from the answer: %s", e.first, e.cause)
 	case isCounted(e.cause): // nothing will change that
@@ -128,7 +139,7 @@ func explain(err error) (backend.Status, string) {
 			}
 			return backend.StatusBadGateway, "BOS cannot be reached: check that it runs and that the URL in the datasource's settings is right: " + reading.Error()
 		}
-	case isCounted(err):
+	case isCounted(err), errors.Is(err, errRecounted):
 		return backend.StatusNotFound, err.Error()
 	case errors.Is(err, context.DeadlineExceeded):
 		return backend.StatusTimeout, "BOS is still being read: try again in a moment"

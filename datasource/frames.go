@@ -34,7 +34,7 @@ func truncate[R any](v *view, rows []R, what string) []R {
 func (v *view) noteCut(total int, what string) {
 	if total > v.max {
 		v.cut = fmt.Sprintf("Only %d of %d %s fit into the answer", v.max, total, what)
-		v.warn("%s: narrow the query by session, boot set, phase or category, or raise its limit or maxRows in the datasource's settings.", v.cut)
+		v.warn("%s: narrow the query with filters, or raise its limit or maxRows in the datasource's settings.", v.cut)
 	}
 }
 

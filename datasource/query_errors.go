@@ -34,7 +34,7 @@ func errorTexts(v *view) (data.Frames, error) {
 		if silent := p.Silent(); !silent.Empty() {
 			add(noMessage, silent)
 		}
-		if s.Verdict.Ending == bos.Ended && s.Nodes.Unfinished > 0 {
+		if s.Verdict.Ending == bos.Ended && (s.Nodes.Unfinished > 0 || s.Recounted) {
 			left := p.Unmentioned(b.Halted(p).Intersect(s.Fates().Unfinished))
 			for _, c := range p.Categories {
 				if nodes := c.Nodes.Intersect(left); !nodes.Empty() {

@@ -54,7 +54,7 @@ func offendersMap(v *view) (data.Frames, error) {
 	}
 	same := func(n int64) int64 { return n }
 	none := "·"
-	if slices.ContainsFunc(v.unread.sessions, func(k bos.Key) bool { return !v.unread.tolerate[k] }) {
+	if len(v.recounted) > 0 || slices.ContainsFunc(v.unread.sessions, func(k bos.Key) bool { return !v.unread.tolerate[k] }) {
 		none = "?" // the node may have failed in one of these
 	}
 	return drawMap(v, "nodes", spots, same, same, asHeat(none)), nil

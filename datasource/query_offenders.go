@@ -17,7 +17,7 @@ func offenders(v *view) (data.Frames, error) {
 	hasEnded := func(s *inventory.Session) bool { return s.Verdict.Ending == bos.Ended }
 	// Sessions come newest first. Those known to have no such node need not be looked at.
 	v.sessions = slices.DeleteFunc(v.sessions, func(s *inventory.Session) bool {
-		return s.Nodes.Failed == 0 && (s.Nodes.Unfinished == 0 || !hasEnded(s)) && !blind(s)
+		return s.Nodes.Failed == 0 && (s.Nodes.Unfinished == 0 || !hasEnded(s)) && !blind(s) && !s.Recounted
 	})
 	var named []*inventory.Session
 	var sessions []*bos.Session

@@ -79,7 +79,7 @@ func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
 	var holders []string
 	for i := range v.snapshot.Sessions {
 		o := &v.snapshot.Sessions[i]
-		if !atWork(o) || o.Key() == s.Key() {
+		if !atWork(o) || o.AwaitsApply || o.Key() == s.Key() {
 			continue
 		}
 		if common := nodes.Intersect(o.Held(func(*bos.BootSet) bool { return true })); !common.Empty() {
@@ -97,16 +97,23 @@ func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
 	return fmt.Sprintf(who+" at work on %d of these nodes: wait for "+whose, strings.Join(holders, ", "), theirs.Len())
 }
 
-// noteHolders gives notice of unfinished sessions that a sweep under way has yet to read.
+// noteHolders gives notice of unfinished sessions whose nodes are not known.
 func (v *view) noteHolders() {
-	unread := 0
+	reading, unknown := 0, 0
 	for i := range v.snapshot.Sessions {
-		if s := &v.snapshot.Sessions[i]; s.ToRead && s.Unread && s.StopTime.IsZero() {
-			unread++
+		switch s := &v.snapshot.Sessions[i]; {
+		case !s.StopTime.IsZero() || s.Gone:
+		case s.ToRead && s.Unread:
+			reading++
+		case blind(s) && s.Err != nil && bos.ReasonOf(s.Err) != bos.NotFound, s.Unnamed && atWork(s):
+			unknown++
 		}
 	}
-	if unread > 0 {
-		v.warn("Other sessions may be at work on these nodes. Unfinished ones that are still being read: %d.", unread)
+	if reading > 0 {
+		v.warn("Other sessions may be at work on these nodes. Unfinished ones that are still being read: %d.", reading)
+	}
+	if unknown > 0 {
+		v.warn("Other sessions may be at work on these nodes. Unfinished ones whose nodes are not known: %d.", unknown)
 	}
 }
 
@@ -121,6 +128,9 @@ func (v *view) remark(s *inventory.Session, n, of int, held string) string {
 		remarks = append(remarks, "no command yet: the session is at work, and a second one would interfere with it")
 	case s.Verdict.Ending != bos.Ended:
 		remarks = append(remarks, mayAct)
+	}
+	if s.Recounted {
+		remarks = append(remarks, maySucceeded)
 	}
 	if held != "" {
 		remarks = append(remarks, held)
@@ -143,6 +153,9 @@ func (v *view) remark(s *inventory.Session, n, of int, held string) string {
 
 // mayAct is the remark on sessions that are stuck, or of which nobody knows the end.
 const mayAct = "the session may not have ended: first make sure that it no longer acts on these nodes"
+
+// maySucceeded is the remark on sessions that BOS counted otherwise than they were last seen.
+const maySucceeded = "other sessions took some of these nodes over, and they may have succeeded: first see where they are now"
 
 // limitable returns the nodes of a set as a limit can name them, canonical, in order and
 // each once, and those whose names are no xnames. In a limit, an empty name, "all" and
@@ -176,6 +189,9 @@ func command(s *inventory.Session, nodes []string, held string) string {
 	var lines []string
 	if s.Verdict.Ending != bos.Ended {
 		lines = append(lines, "# "+mayAct)
+	}
+	if s.Recounted {
+		lines = append(lines, "# "+maySucceeded)
 	}
 	if held != "" {
 		lines = append(lines, "# "+held)

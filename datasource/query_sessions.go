@@ -77,7 +77,10 @@ func sessions(v *view) (data.Frames, error) {
 func (v *view) sessionRows() (rows []sessionRow) {
 	usual := usualDurations(v.snapshot.Sessions)
 	v.eachHolder(func(s *inventory.Session) {
-		r := sessionRow{Session: s, errors: errorCount(s), duration: lasted(s.StartTime, v.ending(s)), usual: usual[s.Key()]}
+		r := sessionRow{Session: s, errors: errorCount(s), usual: usual[s.Key()]}
+		if s.Verdict.Ending != bos.Unknowable {
+			r.duration = lasted(s.StartTime, v.ending(s))
+		}
 		switch {
 		case v.query.Node != "":
 			r.tally, r.errors = v.ofMatching(s)
@@ -85,7 +88,7 @@ func (v *view) sessionRows() (rows []sessionRow) {
 			r.tally = &s.Nodes
 		}
 		if r.tally != nil && r.tally.Unfinished > 0 {
-			r.started = v.started(s)
+			r.started = min(v.started(s), r.tally.Unfinished)
 		}
 		rows = append(rows, r)
 	})

@@ -57,7 +57,9 @@ func (v *view) values() []value {
 		slices.SortFunc(found, byValue)
 	case "bootset":
 		v.eachPlace(func(set, _, _ string) { add(set) })
-		if v.query.Node == "" && v.query.Phase.empty() && v.query.Category.empty() {
+		if !v.query.Phase.empty() || !v.query.Category.empty() {
+			v.missUnphased()
+		} else if v.query.Node == "" {
 			v.eachBootSet(func(_ *inventory.Session, b *bos.BootSet, _ bos.BootSetVerdict) {
 				if unphased(b) {
 					add(b.Name)
@@ -78,6 +80,7 @@ func (v *view) values() []value {
 				}
 			}
 		}
+		v.missUnphased()
 		v.eachPlace(func(_, _, category string) { add(category) })
 		inOrderOf(found, bos.CategoryOrder)
 	case "node":

@@ -24,6 +24,9 @@ import (
 type heldAPI struct {
 	sessions []bos.Session
 	nodes    func(s *bos.Session, r *bos.Recorder)
+	// broken is why the boot sets of a session cannot be read; nil if they can.
+	broken func(*bos.Session) error
+	absent bool // there is no such API
 	// components is what it says of every node.
 	components func(context.Context) ([]bos.Component, error)
 }
@@ -42,6 +45,9 @@ func (a heldAPI) Open() inventory.Reader { return a }
 func (a heldAPI) Address(k bos.Key) string { return "http://bos.test/v2/sessions/" + k.ID }
 
 func (a heldAPI) List(context.Context, bool) (l inventory.Listing, _ error) {
+	if a.absent {
+		return inventory.Listing{Absent: true}, nil
+	}
 	for _, s := range a.sessions {
 		l.Sessions = append(l.Sessions, inventory.Listed{Key: s.Key(), Description: &s})
 	}
@@ -54,6 +60,11 @@ func (a heldAPI) Describe(_ context.Context, l inventory.Listed, _ inventory.Rea
 }
 
 func (a heldAPI) Nodes(_ context.Context, s *bos.Session, _ inventory.Reading, r *bos.Recorder) (inventory.Reading, error) {
+	if a.broken != nil {
+		if err := a.broken(s); err != nil {
+			return inventory.Reading{}, err
+		}
+	}
 	if a.nodes != nil {
 		a.nodes(s, r)
 	}

@@ -37,6 +37,9 @@ type view struct {
 	known    int                  // sessions in question whose description could be read
 	selected []*inventory.Session // what sessions were at first, before a query type dropped some
 	unread   *unread
+	// recounted are the sessions in the answer some of whose nodes may have ended otherwise
+	// than it says.
+	recounted map[bos.Key]bool
 }
 
 // unread holds the sessions that belong to the answer, or may belong to it, and could
@@ -67,15 +70,17 @@ func (v *view) inform(format string, args ...any) {
 // templates can leave such entries in the list for good.
 func (v *view) miss(s *inventory.Session, err error, certain bool) {
 	key := s.Key()
+	tolerate := !certain && bos.ReasonOf(err) == bos.NotFound
 	if v.unread.errs[key] == nil {
 		v.unread.sessions = append(v.unread.sessions, key)
+		v.unread.tolerate[key] = tolerate
 	}
 	v.unread.errs[key] = err
-	v.unread.tolerate[key] = !certain && bos.ReasonOf(err) == bos.NotFound
+	v.unread.tolerate[key] = v.unread.tolerate[key] && tolerate
 }
 
-// neverRead tells whether nothing but the id of the session is known.
-func neverRead(s *inventory.Session) bool { return s.FirstSeen.IsZero() }
+// neverRead tells whether nothing but the id of the session is known, or holds still.
+func neverRead(s *inventory.Session) bool { return s.FirstSeen.IsZero() || s.Gone }
 
 // blind tells whether the boot sets of the session could not be read, or not yet.
 func blind(s *inventory.Session) bool {
@@ -93,6 +98,13 @@ func (v *view) conclude(alert bool) error {
 	incomplete := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
 		return s.Err == nil || v.unread.errs[s.Key()] != nil
 	})
+	if alert {
+		for _, s := range incomplete {
+			if slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return !b.Reported }) {
+				return unreadError{sessions: 1, first: fullName(s.Key()), cause: s.Err}
+			}
+		}
+	}
 	if len(incomplete) > 0 {
 		v.warn("Sessions that could not be read completely, and of which the last good data is shown: %d. The first is %s: %s", len(incomplete), fullName(incomplete[0].Key()), incomplete[0].Err)
 	}
@@ -102,6 +114,16 @@ func (v *view) conclude(alert bool) error {
 	if len(described) > 0 {
 		v.inform("Sessions of which nothing but the description has been read yet: %d. %s.", len(described), littleByLittle)
 	}
+	for _, s := range v.selected { // the first of them
+		if v.recounted[s.Key()] {
+			err := unreadError{sessions: len(v.recounted), first: fullName(s.Key()), cause: errRecounted}
+			if alert {
+				return err
+			}
+			v.doubt("%s", err)
+			break
+		}
+	}
 	if len(v.unread.sessions) == 0 {
 		return nil
 	}
@@ -110,15 +132,14 @@ func (v *view) conclude(alert bool) error {
 			boolOrder(isCounted(v.unread.errs[a]))-boolOrder(isCounted(v.unread.errs[b])),
 			boolOrder(isNotYet(v.unread.errs[a]))-boolOrder(isNotYet(v.unread.errs[b])))
 	})
-	first := v.unread.sessions[0]
-	err := unreadError{sessions: len(v.unread.sessions), first: fullName(first), cause: v.unread.errs[first]}
+	err := v.whyMissing()
 	answered := 0
 	for _, s := range v.selected {
 		if v.unread.errs[s.Key()] == nil {
 			answered++
 		}
 	}
-	switch tolerate := v.unread.tolerate[first]; {
+	switch tolerate := v.unread.tolerate[v.unread.sessions[0]]; {
 	case alert && !tolerate,
 		answered == 0 && !tolerate && !isCounted(err.cause),
 		answered == 0 && tolerate && v.known == 0:
@@ -129,6 +150,29 @@ func (v *view) conclude(alert bool) error {
 		v.doubt("%s", err)
 	}
 	return nil
+}
+
+// whyMissing counts the sessions that are missing by the kind of reason, in their order.
+func (v *view) whyMissing() (err unreadError) {
+	kind := func(k bos.Key) int {
+		cause := v.unread.errs[k]
+		return boolOrder(isCounted(cause)) + 2*boolOrder(isNotYet(cause))
+	}
+	byKind := make(map[int]*unreadError)
+	last := &err
+	for i, k := range v.unread.sessions {
+		e := byKind[kind(k)]
+		if e == nil {
+			if e = &err; i > 0 {
+				e = new(unreadError)
+				last.next, last = e, e
+			}
+			e.first, e.cause = fullName(k), v.unread.errs[k]
+			byKind[kind(k)] = e
+		}
+		e.sessions++
+	}
+	return err
 }
 
 func boolOrder(b bool) int {

@@ -25,6 +25,7 @@ func (v *view) eachBootSet(each func(*inventory.Session, *bos.BootSet, bos.BootS
 // eachPhase calls each with the phases that the query selects.
 func (v *view) eachPhase(each func(*inventory.Session, *bos.BootSet, *bos.Phase, bos.State)) {
 	v.eachBootSet(func(s *inventory.Session, b *bos.BootSet, verdict bos.BootSetVerdict) {
+		v.distrust(s)
 		for i := range b.Phases {
 			if v.query.Phase.hasName(b.Phases[i].Name) {
 				each(s, b, &b.Phases[i], verdict.Phases[i])
@@ -123,6 +124,9 @@ var (
 	errUnphased = errors.New("its nodes are counted, but not by phase: other sessions had taken them over before it was first read; see how many there are in the query types sessions and bootsets")
 )
 
+// errRecounted is why some nodes of a session may have ended otherwise than is shown.
+var errRecounted = errors.New("BOS tells how many of its nodes succeeded and failed, but not which: other sessions had taken some of them over, and these are shown as they were last seen; see how many there are in the query types sessions and bootsets")
+
 // unphased tells whether the nodes of a boot set are counted, but not by phase.
 func unphased(b *bos.BootSet) bool { return len(b.Phases) == 0 && b.Nodes.Nodes() > 0 }
 
@@ -146,8 +150,16 @@ func (v *view) eachNamed(each func(*inventory.Session)) {
 		case s.Unnamed:
 			v.miss(s, errUnnamed, true)
 		default:
+			v.distrust(s)
 			each(s)
 		}
+	}
+}
+
+// distrust records a session some of whose nodes may have ended otherwise than is shown.
+func (v *view) distrust(s *inventory.Session) {
+	if s.Recounted {
+		v.recounted[s.Key()] = true
 	}
 }
 

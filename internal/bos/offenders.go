@@ -50,7 +50,7 @@ func Offenders(sessions []*Session, ended func(i int) bool, take func(*BootSet, 
 				e.last = i
 			}
 		}
-		if s.Nodes.Unfinished == 0 || !ended(i) {
+		if s.Nodes.Unfinished == 0 && !s.Recounted || !ended(i) {
 			continue
 		}
 		for n := range collect(s.leftovers(take)).All() {

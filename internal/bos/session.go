@@ -76,6 +76,9 @@ type Session struct {
 	BootSets []BootSet
 	// Nodes counts the distinct nodes of all boot sets.
 	Nodes Tally
+	// Recounted is set where BOS tells how many nodes ended how, but not which: Nodes has
+	// these numbers, while the node sets have some nodes as they were last seen.
+	Recounted bool
 	// Obscure is set when its boot sets cannot be known, or when nothing dates it. Its
 	// state is then unknown until it stops.
 	Obscure bool
@@ -96,8 +99,8 @@ type Session struct {
 	// StopTold is set if BOS always gives the stop time of an ended session, so that a
 	// session without one has not ended.
 	StopTold bool
-	// AwaitsApply is set while all nodes of a staged session wait, which they may do for
-	// any length of time.
+	// AwaitsApply is set while all nodes of a staged session that are not done wait, which
+	// they may do for any length of time.
 	AwaitsApply bool
 	// Limits are the waits that BOS is configured with; zero where it does not say.
 	Limits Limits

@@ -66,7 +66,7 @@ func (g *reading) assemble() {
 	}
 	s.Nodes = s.Fates().Tally()
 	s.StagedNodes = g.staged
-	s.AwaitsApply = g.staged > 0 && g.staged == len(g.nodes) && s.StopTime.IsZero()
+	s.AwaitsApply = g.staged > 0 && g.staged == s.Nodes.Unfinished && s.StopTime.IsZero()
 	if g.applied > 0 && g.staged == 0 && s.Nodes.Unfinished == 0 && s.StopTime.IsZero() {
 		s.StopTold = false // BOS never ends it, unless its option clear_stage is on
 	}

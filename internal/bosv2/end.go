@@ -126,6 +126,7 @@ func (g *reading) decideLost(status counts) {
 		if b := g.session.BootSets; len(b) == 1 {
 			b[0].Nodes = *t
 		}
+		g.session.Recounted = *t != g.session.Fates().Tally()
 	}
 }
 

@@ -212,7 +212,12 @@ func TestStagedSession(t *testing.T) {
 	if asked := r.requests(); len(asked) != 4 {
 		t.Errorf("a sweep costs %v", asked)
 	}
-	r.follow(3 * time.Hour)
+	r.follow(100 * time.Minute)
+	got = r.session(key("s1"))
+	if got.StagedNodes != 2 || !got.AwaitsApply || got.Verdict.State != bos.StatePending || got.Nodes != (bos.Tally{Succeeded: 2, Unfinished: 2}) {
+		t.Errorf("half done, the rest waits: %d staged, awaits %t, %s, %+v", got.StagedNodes, got.AwaitsApply, got.Verdict.State, got.Nodes)
+	}
+	r.follow(80 * time.Minute)
 	// BOS never ends it, but there is nothing left to come.
 	got = r.session(key("s1"))
 	if got.Verdict.State != bos.StateSucceeded || got.Verdict.Ending != bos.Ended || !got.StopTime.IsZero() {

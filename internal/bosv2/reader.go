@@ -102,7 +102,7 @@ func keep(s, last *bos.Session) {
 	for i := range s.BootSets {
 		s.BootSets[i].Phases = slices.Clone(s.BootSets[i].Phases) // they are to be dated anew
 	}
-	s.Nodes, s.ErrorCount, s.Limits = last.Nodes, last.ErrorCount, last.Limits
+	s.Nodes, s.Recounted, s.ErrorCount, s.Limits = last.Nodes, last.Recounted, last.ErrorCount, last.Limits
 	s.StagedNodes, s.AwaitsApply = last.StagedNodes, last.AwaitsApply && s.StopTime.IsZero()
 }
 

@@ -37,3 +37,6 @@ func (s *Snapshot) Number() int64 { return s.sweep }
 
 // During is the number of the sweep that has found the snapshot, ended or not.
 func (s *Snapshot) During() int64 { return s.during }
+
+// ForgetErrors has what failed a moment ago be tried again.
+func (d *OnDemand) ForgetErrors() { d.refused.Flush() }

@@ -21,8 +21,8 @@ type OnDemand struct {
 	work    sync.WaitGroup
 
 	mu sync.Mutex // guards the end of life
-	// refused holds the errors with which BOS asked to be left alone, by the key of the
-	// work that met them, until that is over.
+	// refused holds the errors with which BOS asked to be left alone, and those of sessions
+	// that could not be read, by the key of the work that met them, until it may be tried again.
 	refused *cache.Cache
 }
 
@@ -86,28 +86,28 @@ func (d *OnDemand) Fresh(ctx context.Context, age time.Duration, enough func(*Sn
 }
 
 // Follow reads a session whose turn has not come, as that of old ones may take long to do.
-// Concurrent callers share a reading.
+// Concurrent callers share a reading. An error stands for as long as sweeps are apart.
 func (d *OnDemand) Follow(ctx context.Context, key bos.Key) error {
-	return d.together(ctx, "session "+key.String(), func() error { return d.follow(d.life, key) })
+	return d.together(ctx, "session "+key.String(), d.cfg.Interval, func() error { return d.follow(d.life, key) })
 }
 
 // Do does work that outlives ctx, once for all who ask for it under the same key at the same
 // time, and not while BOS asks to be left alone about it: its error stands until then. The
 // context that the work is given ends with Close.
 func (d *OnDemand) Do(ctx context.Context, key string, work func(context.Context) error) error {
-	return d.together(ctx, "do "+key, func() error { return work(d.life) })
+	return d.together(ctx, "do "+key, 0, func() error { return work(d.life) })
 }
 
 // together does work that outlives ctx, once for all who ask for it at the same time, unless
-// BOS asks to be left alone about it.
-func (d *OnDemand) together(ctx context.Context, key string, work func() error) error {
+// it has failed a moment ago, or BOS asks to be left alone about it.
+func (d *OnDemand) together(ctx context.Context, key string, moment time.Duration, work func() error) error {
 	d.refused.DeleteExpired()
 	if err, ok := d.refused.Get(key); ok {
 		return err.(error)
 	}
 	polite := func() error {
 		err := work()
-		if wait := bos.RetryAfter(err); wait > 0 {
+		if wait := max(bos.RetryAfter(err), moment); err != nil && wait > 0 && d.life.Err() == nil {
 			d.refused.Set(key, err, wait)
 		}
 		return err

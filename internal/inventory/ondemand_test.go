@@ -173,6 +173,10 @@ func TestFollow(t *testing.T) {
 		t.Errorf("that it cannot be read is held against it: %v", old.Err)
 	}
 	r.sim.Heal()
+	if n, err := follow("old"); n != 0 || bos.ReasonOf(err) != bos.Unavailable {
+		t.Errorf("asked again a moment later: %d requests, error %v", n, err)
+	}
+	d.ForgetErrors()
 	if n, err := follow("old"); n == 0 || err != nil {
 		t.Errorf("a session that is too old, asked for: %d requests, error %v", n, err)
 	}

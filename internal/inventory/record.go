@@ -122,7 +122,7 @@ func (v *Inventory) readBootSets(ctx context.Context, reader Reader, old, descri
 	s := new(*described.session)
 	var missing *Missing
 	if old.final { // it has stopped since, and its outcome stands
-		s.BootSets, s.Nodes, s.Obscure = old.session.BootSets, old.session.Nodes, old.session.Obscure
+		s.BootSets, s.Nodes, s.Recounted, s.Obscure = old.session.BootSets, old.session.Nodes, old.session.Recounted, old.session.Obscure
 	} else {
 		var failure error
 		if s, missing, failure = v.readNodes(ctx, reader, &r, s, old); failure != nil {

@@ -80,6 +80,8 @@ type Session struct {
 	// Unread is set before its boot sets have been read for the first time. Err says so if
 	// that was tried.
 	Unread bool
+	// Gone is set when BOS lists the session, but is believed that there is none.
+	Gone bool
 	// ToRead is set while a sweep is under way that has yet to read the session.
 	ToRead bool
 	// Unnamed is set when its nodes are counted, but not known by name: what is kept of
@@ -156,7 +158,7 @@ func (v *Inventory) newSnapshot() *Snapshot {
 	}
 	s.Nodes = v.nodes.unite(v.records)
 	for _, r := range v.records {
-		e := Session{Session: r.session, Verdict: v.verdict(r, now), Err: r.trouble(), AsOf: r.asOf, Unread: !r.read, Unnamed: r.unnamed()}
+		e := Session{Session: r.session, Verdict: v.verdict(r, now), Err: r.trouble(), AsOf: r.asOf, Unread: !r.read, Gone: r.letGo, Unnamed: r.unnamed()}
 		switch {
 		case !r.known():
 			s.Dropped[DroppedUnread]++
@@ -182,7 +184,14 @@ func (v *Inventory) verdict(r *record, now time.Time) bos.Verdict {
 	if r.known() {
 		return bos.Judge(r.session, now, v.cfg.Limits)
 	}
-	unknown := bos.Verdict{State: bos.StateUnknown, BootSets: make([]bos.BootSetVerdict, len(r.session.BootSets))}
+	unknown := bos.Verdict{State: bos.StateUnknown}
+	for i := range r.session.BootSets {
+		b := bos.BootSetVerdict{State: bos.StateUnknown}
+		for range r.session.BootSets[i].Phases {
+			b.Phases = append(b.Phases, bos.StateUnknown)
+		}
+		unknown.BootSets = append(unknown.BootSets, b)
+	}
 	if !r.read && r.trouble() == nil {
 		unknown.State = bos.StateUnread
 	}
