@@ -20,10 +20,13 @@ func retry(v *view) (data.Frames, error) {
 		*inventory.Session
 		nodes bos.NodeSet // two spellings of a name are two nodes here
 		limit []string
-		of    int    // nodes to retry, whatever filters narrow them
-		held  string // that other sessions are at work on some of them
+		of    int // nodes to retry, whatever filters narrow them
+		// before is what to know before: that other sessions are at work on some of them, or
+		// have been since.
+		before []string
 	}
 	var rows []row
+	toRetry := make(map[bos.Key]bos.NodeSet)
 	var notNodes, noTemplate []string
 	v.eachNamed(func(s *inventory.Session) {
 		nodes := v.matching(s.ToRetry(!atWork(s), v.takes))
@@ -33,7 +36,12 @@ func retry(v *view) (data.Frames, error) {
 			return
 		}
 		all, _ := limitable(v.snapshot.Nodes, s.ToRetry(!atWork(s), everyPhase))
-		rows = append(rows, row{s, nodes.Minus(others), limit, len(all), v.heldByOthers(s, nodes)})
+		r := row{Session: s, nodes: nodes.Minus(others), limit: limit, of: len(all)}
+		if held := v.heldByOthers(s, nodes); held != "" {
+			r.before = append(r.before, held)
+		}
+		toRetry[s.Key()] = r.nodes
+		rows = append(rows, r)
 		if s.Template == "" || s.Operation == "" {
 			noTemplate = append(noTemplate, fullName(s.Key()))
 		}
@@ -53,6 +61,12 @@ func retry(v *view) (data.Frames, error) {
 	if len(rows) > 0 {
 		v.noteHolders()
 	}
+	later := v.takenLater(toRetry)
+	for i := range rows {
+		if text, ok := later[rows[i].Key()]; ok {
+			rows[i].before = append(rows[i].before, text)
+		}
+	}
 	rows = truncate(v, rows, "sessions")
 	return v.table(
 		v.sessionField(column(rows, func(r row) string { return r.ID })),
@@ -62,8 +76,8 @@ func retry(v *view) (data.Frames, error) {
 		field("of", "Of", "Number of all nodes of the session to retry, whatever boot sets, phases and nodes the query is about", column(rows, func(r row) int64 { return int64(r.of) })),
 		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.limit, ",") })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
-		field("command", "Command", "Shell command that retries the nodes; empty while the session is at work", column(rows, func(r row) string { return command(r.Session, r.limit, r.held) })),
-		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of, r.held) })),
+		field("command", "Command", "Shell command that retries the nodes; empty while the session is at work", column(rows, func(r row) string { return command(r.Session, r.limit, r.before) })),
+		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of, r.before) })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
 		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.Session) })),
@@ -97,6 +111,37 @@ func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
 	return fmt.Sprintf(who+" at work on %d of these nodes: wait for "+whose, strings.Join(holders, ", "), theirs.Len())
 }
 
+// takenLater says of sessions how many of their nodes to retry newer sessions have acted on,
+// and are done with: those nodes may be well by now.
+func (v *view) takenLater(toRetry map[bos.Key]bos.NodeSet) map[bos.Key]string {
+	texts := make(map[bos.Key]string)
+	if len(toRetry) == 0 {
+		return texts
+	}
+	var newer []*inventory.Session // the newest first
+	for i := range v.snapshot.Sessions {
+		if s := &v.snapshot.Sessions[i]; !s.Gone {
+			newer = append(newer, s)
+		}
+	}
+	slices.SortFunc(newer, inventory.NewestFirst)
+	held := func(s *inventory.Session) bos.NodeSet {
+		if atWork(s) {
+			return bos.NodeSet{} // heldByOthers tells of it
+		}
+		return s.Held(func(*bos.BootSet) bool { return true })
+	}
+	var later bos.NodeSet
+	for i, s := range newer {
+		if again := toRetry[s.Key()].Intersect(later); !again.Empty() {
+			last := slices.IndexFunc(newer[:i], func(o *inventory.Session) bool { return !again.Intersect(held(o)).Empty() })
+			texts[s.Key()] = fmt.Sprintf("newer sessions have acted on %d of these nodes, last %q: first see what became of them there", again.Len(), fullName(newer[last].Key()))
+		}
+		later = later.Union(held(s))
+	}
+	return texts
+}
+
 // noteHolders gives notice of unfinished sessions whose nodes are not known.
 func (v *view) noteHolders() {
 	reading, unknown := 0, 0
@@ -119,7 +164,7 @@ func (v *view) noteHolders() {
 
 // remark says what stands against retrying n of the nodes of a session, or that they are
 // not all.
-func (v *view) remark(s *inventory.Session, n, of int, held string) string {
+func (v *view) remark(s *inventory.Session, n, of int, before []string) string {
 	var remarks []string
 	switch {
 	case s.Template == "" || s.Operation == "":
@@ -132,9 +177,7 @@ func (v *view) remark(s *inventory.Session, n, of int, held string) string {
 	if s.Recounted {
 		remarks = append(remarks, maySucceeded)
 	}
-	if held != "" {
-		remarks = append(remarks, held)
-	}
+	remarks = append(remarks, before...)
 	if n < of {
 		var by []string
 		for _, name := range []string{"bootset", "phase", "node"} {
@@ -182,7 +225,7 @@ var createSession = map[string]string{
 // command returns the line that retries nodes of a session, or several where the nodes do
 // not fit into one. There is none without a template or operation, nor while the session
 // is at work. Comments before it say what stands against it.
-func command(s *inventory.Session, nodes []string, held string) string {
+func command(s *inventory.Session, nodes []string, before []string) string {
 	if s.Template == "" || s.Operation == "" || atWork(s) {
 		return ""
 	}
@@ -193,8 +236,8 @@ func command(s *inventory.Session, nodes []string, held string) string {
 	if s.Recounted {
 		lines = append(lines, "# "+maySucceeded)
 	}
-	if held != "" {
-		lines = append(lines, "# "+held)
+	for _, text := range before {
+		lines = append(lines, "# "+text)
 	}
 	lines = append(lines, forTenant(s)...)
 	options := ""

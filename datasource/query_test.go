@@ -672,7 +672,7 @@ func TestCommandIsSafeInAShell(t *testing.T) {
 		"my template":    "'my template'",
 		"$(reboot) 'x' ": `'$(reboot) '\''x'\'' '`,
 	} {
-		got := command(ended(&bos.Session{API: bos.APIv1, Operation: "reboot", Template: template}), []string{"x1000c0s0b0n0", "x1000c0s0b0n1"}, "")
+		got := command(ended(&bos.Session{API: bos.APIv1, Operation: "reboot", Template: template}), []string{"x1000c0s0b0n0", "x1000c0s0b0n1"}, nil)
 		if want = "cray bos v1 session create --template-uuid " + want + " --operation reboot --limit x1000c0s0b0n0,x1000c0s0b0n1"; got != want {
 			t.Errorf("got %s, want %s", got, want)
 		}
@@ -696,7 +696,7 @@ func TestCommandSpeaksTheAPIOfTheSession(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			tt.session.Template, tt.session.Operation = "t", "boot"
-			if got := command(ended(&tt.session), []string{"x1000c0s0b0n0"}, ""); got != tt.want {
+			if got := command(ended(&tt.session), []string{"x1000c0s0b0n0"}, nil); got != tt.want {
 				t.Errorf("got  %s\nwant %s", got, tt.want)
 			}
 		})
@@ -728,11 +728,11 @@ func TestAsk(t *testing.T) {
 
 // The nodes of the largest machines do not fit into one argument of a program.
 func TestCommandsAreShortEnough(t *testing.T) {
-	if got := command(ended(&bos.Session{API: bos.APIv1, Operation: "boot"}), []string{"x1000c0s0b0n0"}, ""); got != "" {
+	if got := command(ended(&bos.Session{API: bos.APIv1, Operation: "boot"}), []string{"x1000c0s0b0n0"}, nil); got != "" {
 		t.Errorf("without a template: %s", got)
 	}
 	nodes := bossim.Nodes(12_000)
-	lines := strings.Split(command(ended(&bos.Session{API: bos.APIv1, Operation: "boot", Template: "all"}), nodes, ""), "\n")
+	lines := strings.Split(command(ended(&bos.Session{API: bos.APIv1, Operation: "boot", Template: "all"}), nodes, nil), "\n")
 	var all []string
 	for _, line := range lines {
 		words := strings.Fields(line)
