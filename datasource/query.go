@@ -10,6 +10,7 @@ import (
 	"reflect"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
@@ -37,14 +38,16 @@ type Query struct {
 	Field   string `json:"field,omitempty"`
 	Session list   `json:"session,omitempty"` // ids and selectors
 	// Tenant narrows the sessions. An empty string stands for those without a tenant.
-	Tenant    list   `json:"tenant,omitempty"`
-	BootSet   list   `json:"bootset,omitempty"`
-	Phase     list   `json:"phase,omitempty"`
-	Category  list   `json:"category,omitempty"`
-	Template  list   `json:"template,omitempty"`
-	Operation list   `json:"operation,omitempty"`
-	State     list   `json:"state,omitempty"` // of sessions; of nodes in a components query
-	Node      string `json:"node,omitempty"`  // comma-separated glob patterns
+	Tenant    list `json:"tenant,omitempty"`
+	BootSet   list `json:"bootset,omitempty"`
+	Phase     list `json:"phase,omitempty"`
+	Category  list `json:"category,omitempty"`
+	Template  list `json:"template,omitempty"`
+	Operation list `json:"operation,omitempty"`
+	State     list `json:"state,omitempty"` // of sessions; of nodes in a components query
+	// Node holds comma-separated glob patterns, or folded lists of nodes.
+	Node  string   `json:"node,omitempty"`
+	globs []string // of Node
 	// Enabled narrows components to those that BOS acts on, true, or does not, false.
 	Enabled list `json:"enabled,omitempty"`
 	// Search holds words that each value of a values query must contain.
@@ -168,10 +171,7 @@ func parseQuery(raw []byte, typeName string) (Query, error) {
 	if !ok {
 		return q, badRequest("unknown query type %q: choose one of %s", q.QueryType, strings.Join(slices.Sorted(maps.Keys(queryTypes)), ", "))
 	}
-	if len(globs(q.Node)) == 0 {
-		q.Node = "" // only blanks and commas
-	}
-	for _, check := range []func(queryType) error{q.checkVariables, q.checkFilters, q.checkField, q.checkValues} {
+	for _, check := range []func(queryType) error{q.checkVariables, q.checkNode, q.checkFilters, q.checkField, q.checkValues} {
 		if err := check(known); err != nil {
 			return q, err
 		}
@@ -233,11 +233,6 @@ func (q *Query) checkValues(known queryType) error {
 	if q.Limit < 0 {
 		return badRequest("the limit is %d: it must be 1 or more, or left out", q.Limit)
 	}
-	for _, glob := range globs(q.Node) {
-		if _, err := path.Match(glob, ""); err != nil {
-			return badRequest("the node pattern %q is incomplete: close its [ with ], or write \\[ for the character itself", glob)
-		}
-	}
 	for _, e := range q.Enabled {
 		if e != "" && e != "true" && e != "false" {
 			return badRequest("unknown value %q of the filter enabled: choose true or false", e)
@@ -250,6 +245,22 @@ func (q *Query) checkValues(known queryType) error {
 		if s != "" && !slices.Contains(bos.States, bos.State(strings.ToLower(s))) {
 			return badRequest("unknown state %q: choose from %s", s, joinStates())
 		}
+	}
+	return nil
+}
+
+// checkNode takes the node patterns apart.
+func (q *Query) checkNode(queryType) error {
+	for _, glob := range split(q.Node) {
+		if _, err := path.Match(glob, ""); err != nil {
+			return badRequest("the node pattern %q is incomplete: close its [ with ], or write \\[ for the character itself", glob)
+		}
+		if q.globs = unfold(q.globs, glob); len(q.globs) > maxGlobs {
+			return badRequest("the node patterns stand for more than %d: write * for some of their numbers", maxGlobs)
+		}
+	}
+	if len(q.globs) == 0 {
+		q.Node = "" // only blanks and commas
 	}
 	return nil
 }
@@ -296,18 +307,17 @@ func (l list) empty() bool {
 
 // hasNode tells whether the node patterns match a node.
 func (q *Query) hasNode(node string) bool {
-	patterns := globs(q.Node)
 	node = strings.ToLower(strings.TrimSpace(node))
-	return len(patterns) == 0 || slices.ContainsFunc(patterns, func(glob string) bool {
-		ok, _ := path.Match(glob, node) // parseQuery has checked it
+	return len(q.globs) == 0 || slices.ContainsFunc(q.globs, func(glob string) bool {
+		ok, _ := path.Match(glob, node) // checkNode has checked it
 		return ok
 	})
 }
 
-// globs splits node patterns at their commas, except for those in brackets.
-func globs(pattern string) (parts []string) {
+// split splits node patterns at their commas, except for those in brackets.
+func split(patterns string) (parts []string) {
 	depth := 0
-	for _, part := range strings.FieldsFunc(strings.ToLower(pattern), func(r rune) bool {
+	for _, part := range strings.FieldsFunc(strings.ToLower(patterns), func(r rune) bool {
 		switch r {
 		case '[':
 			depth++
@@ -321,4 +331,52 @@ func globs(pattern string) (parts []string) {
 		}
 	}
 	return parts
+}
+
+// maxGlobs is the maximum number of patterns that a node is compared with.
+const maxGlobs = 1000
+
+// inBrackets matches what may be numbers and ranges of numbers, as in a folded list of nodes.
+var inBrackets = regexp.MustCompile(`\[(\d+(?:[-,]\d+)+)\]`)
+
+// unfold appends the patterns that a pattern with numbers in brackets stands for, no more than
+// a few beyond the maximum. In a pattern, [1-12] would stand for one of the characters 1 and 2.
+func unfold(globs []string, pattern string) []string {
+	for _, at := range inBrackets.FindAllStringSubmatchIndex(pattern, -1) {
+		if numbers := numbersIn(pattern[at[2]:at[3]]); numbers != nil {
+			for _, n := range numbers[:min(len(numbers), maxGlobs+1)] {
+				globs = unfold(globs, pattern[:at[0]]+strconv.Itoa(n)+pattern[at[1]:])
+				if len(globs) > maxGlobs {
+					break
+				}
+			}
+			return globs
+		}
+	}
+	return append(globs, pattern)
+}
+
+// numbersIn returns the numbers of a list such as 1-12,15; nil where the brackets around it
+// stand for single characters, as they do unless a number has several digits.
+func numbersIn(list string) (numbers []int) {
+	single := true
+	for part := range strings.SplitSeq(list, ",") {
+		first, last, isRange := strings.Cut(part, "-")
+		if !isRange {
+			last = first
+		}
+		from, err1 := strconv.Atoi(first)
+		to, err2 := strconv.Atoi(last)
+		if err1 != nil || err2 != nil || from > to {
+			return nil
+		}
+		single = single && len(first) == 1 && len(last) == 1
+		for n := from; n <= to && len(numbers) <= maxGlobs; n++ {
+			numbers = append(numbers, n)
+		}
+	}
+	if single {
+		return nil
+	}
+	return numbers
 }

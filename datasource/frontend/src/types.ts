@@ -37,7 +37,7 @@ export interface BosQuery extends DataQuery, Partial<Record<ListFilter, string[]
    * a timeline shows: without one, both sessions and phases.
    */
   field?: Field;
-  /** A glob pattern such as x1000c*, or several separated by commas. */
+  /** A glob pattern such as x1000c* or a folded list of nodes, or several separated by commas. */
   node?: string;
   /** Words that the values of a values query must contain. */
   search?: string;
@@ -254,7 +254,7 @@ export const machineFilters: Partial<Record<ListFilter, Partial<(typeof listFilt
 export const textFilters: Record<TextFilter, { label: string; help: string }> = {
   node: {
     label: 'Node',
-    help: 'A pattern such as x1000c*, or several separated by commas: * matches any text, ? any character, [0-3] any of several.',
+    help: 'A pattern such as x1000c*, or several separated by commas: * matches any text, ? any character, [0-3] any of several, [8-12] any number from 8 to 12.',
   },
   search: {
     label: 'Search',
