@@ -98,8 +98,12 @@ func (v *view) phaseField(names []string) *data.Field {
 
 // nodeField returns a column of node names that link to all their sessions.
 func (v *view) nodeField(names []string) *data.Field {
+	query := map[string]any{"queryType": "nodes", "node": thisValue}
+	if len(v.query.Tenant) > 0 {
+		query["tenant"] = v.query.Tenant
+	}
 	return linked(field("node", "Node", "Xname of the node", names),
-		v.toQuery("All sessions of this node", map[string]any{"queryType": "nodes", "node": thisValue}),
+		v.toQuery("All sessions of this node", query),
 		v.toNodes("Dashboard of this node", percentEncoded(thisValue)))
 }
 

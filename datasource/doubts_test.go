@@ -286,6 +286,7 @@ func TestLinksKeepTheFilters(t *testing.T) {
 		{`{"queryType":"places","field":"slot","tenant":["blue"]}`, "place", "tenant", list{"blue"}},
 		{`{"queryType":"places","field":"slot","state":["partial"]}`, "place", "state", list{"partial"}},
 		{`{"queryType":"components_map","field":"slot/node","enabled":["true"]}`, "place", "enabled", list{"true"}},
+		{`{"queryType":"nodes","tenant":["blue"]}`, "node", "tenant", list{"blue"}},
 		{`{"queryType":"phases","node":"x1000c0s0b0n0"}`, "phase", "node", "x1000c0s0b0n0"},
 	} {
 		r := w.query(tt.query)

@@ -210,12 +210,12 @@ func TestNodePatterns(t *testing.T) {
 		if err != nil {
 			t.Errorf("%s: %v", pattern, err)
 		}
-		for _, n := range strings.Fields(nodes.in) {
+		for n := range strings.FieldsSeq(nodes.in) {
 			if !q.hasNode(n) {
 				t.Errorf("%s does not match %s", pattern, n)
 			}
 		}
-		for _, n := range strings.Fields(nodes.out) {
+		for n := range strings.FieldsSeq(nodes.out) {
 			if q.hasNode(n) {
 				t.Errorf("%s matches %s", pattern, n)
 			}

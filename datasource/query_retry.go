@@ -21,9 +21,8 @@ func retry(v *view) (data.Frames, error) {
 		nodes bos.NodeSet // two spellings of a name are two nodes here
 		limit []string
 		of    int // nodes to retry, whatever filters narrow them
-		// before is what to know before: that other sessions are at work on some of them, or
-		// have been since.
-		before []string
+		// warnings say that other sessions are at work on some of them, or have been since.
+		warnings []string
 	}
 	var rows []row
 	toRetry := make(map[bos.Key]bos.NodeSet)
@@ -38,7 +37,7 @@ func retry(v *view) (data.Frames, error) {
 		all, _ := limitable(v.snapshot.Nodes, s.ToRetry(!atWork(s), everyPhase))
 		r := row{Session: s, nodes: nodes.Minus(others), limit: limit, of: len(all)}
 		if held := v.heldByOthers(s, nodes); held != "" {
-			r.before = append(r.before, held)
+			r.warnings = append(r.warnings, held)
 		}
 		toRetry[s.Key()] = r.nodes
 		rows = append(rows, r)
@@ -64,7 +63,7 @@ func retry(v *view) (data.Frames, error) {
 	later := v.takenLater(toRetry)
 	for i := range rows {
 		if text, ok := later[rows[i].Key()]; ok {
-			rows[i].before = append(rows[i].before, text)
+			rows[i].warnings = append(rows[i].warnings, text)
 		}
 	}
 	rows = truncate(v, rows, "sessions")
@@ -76,8 +75,8 @@ func retry(v *view) (data.Frames, error) {
 		field("of", "Of", "Number of all nodes of the session to retry, whatever boot sets, phases and nodes the query is about", column(rows, func(r row) int64 { return int64(r.of) })),
 		field("limit", "Limit", "The nodes as the limit of a BOS session", column(rows, func(r row) string { return strings.Join(r.limit, ",") })),
 		field("folded", "Which", "The nodes as a folded list", column(rows, func(r row) string { return v.fold(r.nodes) })),
-		field("command", "Command", "Shell command that retries the nodes; empty while the session is at work", column(rows, func(r row) string { return command(r.Session, r.limit, r.before) })),
-		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of, r.before) })),
+		field("command", "Command", "Shell command that retries the nodes; empty while the session is at work", column(rows, func(r row) string { return command(r.Session, r.limit, r.warnings) })),
+		field("remark", "Remark", "What to know before the nodes are retried", column(rows, func(r row) string { return v.remark(r.Session, len(r.limit), r.of, r.warnings) })),
 		apiField(column(rows, func(r row) string { return r.API })),
 		tenantField(column(rows, func(r row) string { return r.Tenant })),
 		rangeField("range", column(rows, func(r row) string { return v.rangeOf(r.Session) })),
@@ -164,7 +163,7 @@ func (v *view) noteHolders() {
 
 // remark says what stands against retrying n of the nodes of a session, or that they are
 // not all.
-func (v *view) remark(s *inventory.Session, n, of int, before []string) string {
+func (v *view) remark(s *inventory.Session, n, of int, warnings []string) string {
 	var remarks []string
 	switch {
 	case s.Template == "" || s.Operation == "":
@@ -177,7 +176,7 @@ func (v *view) remark(s *inventory.Session, n, of int, before []string) string {
 	if s.Recounted {
 		remarks = append(remarks, maySucceeded)
 	}
-	remarks = append(remarks, before...)
+	remarks = append(remarks, warnings...)
 	if n < of {
 		var by []string
 		for _, name := range []string{"bootset", "phase", "node"} {
@@ -225,7 +224,7 @@ var createSession = map[string]string{
 // command returns the line that retries nodes of a session, or several where the nodes do
 // not fit into one. There is none without a template or operation, nor while the session
 // is at work. Comments before it say what stands against it.
-func command(s *inventory.Session, nodes []string, before []string) string {
+func command(s *inventory.Session, nodes, warnings []string) string {
 	if s.Template == "" || s.Operation == "" || atWork(s) {
 		return ""
 	}
@@ -236,8 +235,8 @@ func command(s *inventory.Session, nodes []string, before []string) string {
 	if s.Recounted {
 		lines = append(lines, "# "+maySucceeded)
 	}
-	for _, text := range before {
-		lines = append(lines, "# "+text)
+	for _, warning := range warnings {
+		lines = append(lines, "# "+warning)
 	}
 	lines = append(lines, forTenant(s)...)
 	options := ""

@@ -79,7 +79,8 @@ func (v *view) miss(s *inventory.Session, err error, certain bool) {
 	v.unread.tolerate[key] = v.unread.tolerate[key] && tolerate
 }
 
-// neverRead tells whether nothing but the id of the session is known, or holds still.
+// neverRead tells whether nothing but the id of the session is known: it was never read, or
+// BOS no longer has it.
 func neverRead(s *inventory.Session) bool { return s.FirstSeen.IsZero() || s.Gone }
 
 // blind tells whether the boot sets of the session could not be read, or not yet.
