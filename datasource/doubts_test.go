@@ -85,17 +85,13 @@ func TestSessionThatIsGone(t *testing.T) {
 func TestRecountedNodesAreInDoubt(t *testing.T) {
 	began := bossim.GalleryTime.Add(-6 * time.Hour)
 	nodes := bossim.Nodes(6)
-	spec := func(id, operation string, at time.Time, troubles ...bossim.Trouble) bossim.Spec {
-		return bossim.Spec{ID: id, Operation: operation, Template: "cle", Created: at, API: bossim.V2,
-			BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: nodes, Troubles: troubles}}}
-	}
-	first := spec("first", bos.Reboot, began, bossim.Trouble{Kind: bossim.NeverReady, Nodes: nodes[3:4]})
-	w := newV2World(t, bossim.Scripted(first, spec("second", bos.Boot, began.Add(2*time.Hour))), bossim.EraD2, began.Add(10*time.Minute))
+	w := newV2World(t, bossim.Scripted(takenOver("first", bos.Reboot, began, nodes, bossim.Trouble{Kind: bossim.NeverReady, Nodes: nodes[3:4]}),
+		takenOver("second", bos.Boot, began.Add(2*time.Hour), nodes)), bossim.EraD2, began.Add(10*time.Minute))
 	for _, later := range []time.Duration{0, 4 * time.Hour, 2 * time.Minute} { // nobody looks meanwhile
 		w.clock.Advance(later)
 		w.query(`{"queryType":"sessions","fresh":true}`)
 	}
-	const doubt = "Sessions whose nodes may have ended otherwise than they are shown: 1. The first is first: BOS tells how many"
+	const doubt = "Sessions whose nodes may have ended differently from what is shown: 1. The first is first: BOS tells how many"
 	for _, tt := range []struct {
 		query, field, want string
 		sure               bool
@@ -120,6 +116,17 @@ func TestRecountedNodesAreInDoubt(t *testing.T) {
 			t.Errorf("%s says %q", tt.query, says)
 		}
 	}
+	for _, q := range []string{
+		`{"queryType":"nodes","node":"x9*"`, `{"queryType":"nodes","bootset":["uan"]`, `{"queryType":"overlaps"`,
+		`{"queryType":"values","field":"node"`, `{"queryType":"values","field":"phase"`,
+	} {
+		if says := notices(w.query(q + `,"session":["first"]}`)); strings.Contains(says, "differently") {
+			t.Errorf("%s, which is not about them, says %q", q, says)
+		}
+	}
+	if r := w.alert(`{"queryType":"counts","session":["first"],"node":"x9*"}`); r.Error != nil {
+		t.Errorf("an alert rule that is not about them: %v", r.Error)
+	}
 	if got := drawn(t, w, `{"queryType":"offenders_map","field":"cabinet/chassis","session":["first"]}`); !strings.Contains(got, "?") {
 		t.Errorf("the map of offenders says that nodes failed in no session:\n%s", got)
 	}
@@ -128,6 +135,34 @@ func TestRecountedNodesAreInDoubt(t *testing.T) {
 	}
 	if r := w.alert(`{"queryType":"counts","session":["first"],"category":["failed"]}`); r.Error == nil || r.Status != backend.StatusNotFound || !strings.HasPrefix(r.Error.Error(), doubt) {
 		t.Errorf("an alert rule: status %d, error %v", r.Status, r.Error)
+	}
+}
+
+// takenOver is a session of v2 on nodes that others may take.
+func takenOver(id, operation string, at time.Time, nodes []string, troubles ...bossim.Trouble) bossim.Spec {
+	return bossim.Spec{ID: id, Operation: operation, Template: "cle", Created: at, API: bossim.V2,
+		BootSets: []bossim.BootSetSpec{{Name: "compute", Nodes: nodes, Troubles: troubles}}}
+}
+
+// That holds, too, if some of the nodes were taken over before the session ended, and the rest
+// afterwards.
+func TestRecountedNodesOfWhichSomeWereTakenEarly(t *testing.T) {
+	began := bossim.GalleryTime.Add(-6 * time.Hour)
+	nodes := bossim.Nodes(6)
+	w := newV2World(t, bossim.Scripted(takenOver("first", bos.Reboot, began, nodes, bossim.Trouble{Kind: bossim.NeverReady, Nodes: nodes[3:4]}),
+		takenOver("early", bos.Boot, began.Add(11*time.Minute), nodes[:1]), takenOver("second", bos.Boot, began.Add(2*time.Hour), nodes)), bossim.EraD2, began.Add(4*time.Minute))
+	for _, later := range []time.Duration{0, 5 * time.Hour, 2 * time.Minute, time.Hour} {
+		w.clock.Advance(later)
+		w.query(`{"queryType":"sessions","fresh":true}`)
+	}
+	got := rows(t, w.query(`{"queryType":"sessions","session":["first"]}`))
+	for column, want := range map[string]string{"state": "partial", "nodes": "6", "succeeded": "4", "failed": "1", "unfinished": "0", "excluded": "1"} {
+		if value := joined(got, column); value != want {
+			t.Errorf("%s is %s, want %s", column, value, want)
+		}
+	}
+	if r := w.query(`{"queryType":"retry","session":["first"]}`); !strings.Contains(notices(r), "differently") || !strings.Contains(joined(rows(t, r), "remark"), maySucceeded) {
+		t.Errorf("remark %q, notices %q", joined(rows(t, r), "remark"), notices(r))
 	}
 }
 
@@ -199,6 +234,77 @@ func TestNoAPI(t *testing.T) {
 	w := newHeldWorld(t, heldAPI{absent: true})
 	if r := w.query(`{"queryType":"sessions"}`); r.Error == nil || r.Status == backend.StatusInternal {
 		t.Errorf("status %d, error %v", r.Status, r.Error)
+	}
+}
+
+// An old session may be retried although newer ones have acted on its nodes since.
+func TestRetryAfterNewerSessions(t *testing.T) {
+	at := func(id string, age time.Duration) bos.Session {
+		s := held("", id)
+		s.StartTime, s.StopTime = bossim.GalleryTime.Add(-age), bossim.GalleryTime.Add(-age+time.Hour)
+		return s
+	}
+	waiting := at("waiting", time.Hour)
+	waiting.StopTime = time.Time{}
+	const counted = "Newer sessions may have acted on these nodes. Ended ones whose nodes are not known: 1."
+	for _, tt := range []struct {
+		name         string
+		others       []bos.Session
+		remark, says string
+	}{
+		{"alone", nil, "", ""},
+		{"others", []bos.Session{at("a", 3*time.Hour), at("z", 4*time.Hour)}, `newer sessions have acted on 1 of these nodes since, most recently "a": check how they ended there first`, ""},
+		{"older ones", []bos.Session{at("a", 6*time.Hour)}, "", ""},
+		{"one that began at the same time", []bos.Session{at("a", 5*time.Hour)}, "", ""},
+		{"one that did not get to it", []bos.Session{at("untouched", 3*time.Hour)}, "", ""},
+		{"one that is staged for others", []bos.Session{waiting}, `newer sessions have acted on 1 of these nodes since, most recently "waiting": check how they ended there first`, ""},
+		{"one whose nodes are counted", []bos.Session{at("counted", 3*time.Hour)}, "", counted},
+		{"an older one whose nodes are counted", []bos.Session{at("counted", 6*time.Hour)}, "", ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			w := newHeldWorld(t, heldAPI{sessions: append(tt.others, at("night", 5*time.Hour)), nodes: func(s *bos.Session, r *bos.Recorder) {
+				switch s.ID {
+				case "night":
+					failedNode("x1000c0s0b0n0", "x1000c0s0b0n1")(s, r)
+				case "untouched":
+					inCategory(s, r, bos.NotStarted, "x1000c0s0b0n0")
+				case "counted":
+					countedAlone(s, r)
+				case "waiting":
+					s.Staged, s.AwaitsApply = true, true
+					fallthrough
+				default:
+					inCategory(s, r, bos.Succeeded, "x1000c0s0b0n0")
+				}
+			}})
+			w.query(`{"queryType":"sessions"}`)
+			r := w.query(`{"queryType":"retry","session":["night"]}`)
+			if remark := joined(rows(t, r), "remark"); remark != tt.remark || notices(r) != tt.says {
+				t.Errorf("remark %q, want %q; notices %q, want %q", remark, tt.remark, notices(r), tt.says)
+			}
+		})
+	}
+}
+
+// The bar shows the numbers of BOS, whatever is known of the nodes.
+func TestBarOfRecountedNodes(t *testing.T) {
+	w := newHeldWorld(t, heldAPI{sessions: []bos.Session{held("", "one")}, nodes: func(s *bos.Session, r *bos.Recorder) {
+		inCategory(s, r, bos.InProgress, "x1000c0s0b0n0", "x1000c0s0b0n1", "x1000c0s0b1n0", "x1000c0s0b1n1", "x1000c0s1b0n0")
+		s.Nodes, s.Recounted = bos.Tally{Failed: 1, Succeeded: 2, Unfinished: 2}, true
+	}})
+	const want = "████████▓▓▓▓▓▓▓▓▄▄▄▄"
+	if got := joined(rows(t, w.query(`{"queryType":"sessions"}`)), "shares"); got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
+
+// A fault that passes is no error of an alert rule while what was known stands.
+func TestAlertRuleOnAFaultThatPasses(t *testing.T) {
+	w := newWorld(t, bossim.Gallery(), jsonData(`{"cacheSeconds":0}`))
+	w.query(`{"queryType":"sessions"}`)
+	w.sim.FailSession(pending, bossim.ServerError)
+	if r := w.alert(`{"queryType":"counts","session":["` + pending + `"]}`); r.Error != nil {
+		t.Error(r.Error)
 	}
 }
 

@@ -45,7 +45,7 @@ func (e unreadError) Error() string {
 func (e unreadError) text() string {
 	switch {
 	case e.cause == errRecounted:
-		return fmt.Sprintf("Sessions whose nodes may have ended otherwise than they are shown: %d. The first is %s: %s", e.sessions, e.first, e.cause)
+		return fmt.Sprintf("Sessions whose nodes may have ended differently from what is shown: %d. The first is %s: %s", e.sessions, e.first, e.cause)
 	case isCounted(e.cause) && e.sessions == 1:
 		return fmt.Sprintf("Session %s is missing from the answer: %s", e.first, e.cause)
 	case isCounted(e.cause): // nothing will change that

@@ -197,14 +197,23 @@ func TestRetryOfASessionWithoutATemplate(t *testing.T) {
 // A folded list of nodes is a pattern of them.
 func TestNodePatterns(t *testing.T) {
 	for pattern, nodes := range map[string]struct{ in, out string }{
-		"x1000c0s[1-12]b0n0":          {"x1000c0s1b0n0 x1000c0s2b0n0 x1000c0s12b0n0", "x1000c0s0b0n0 x1000c0s13b0n0 x1000c0s1-12b0n0"},
-		"x[1000-1002,1007]c[0-1]s*":   {"x1000c0s1 x1002c1s9b1n1 x1007c0s0", "x1003c0s1 x1007c2s0 x100c0s1"},
-		"X[1000,1002]c[0-7,10]*, y*":  {"x1002c10s1b0n0 x1000c7s0 y1", "x1001c0s0 x1000c8s0"},
-		"x1000c0s[23]b0n0":            {"x1000c0s2b0n0 x1000c0s3b0n0", "x1000c0s23b0n0"},
-		"x1000c0s[1-3]b0n0":           {"x1000c0s2b0n0", "x1000c0s4b0n0"},
-		"x1000c0s[12-4]b0n0":          {"x1000c0s1b0n0 x1000c0s3b0n0", "x1000c0s12b0n0"},
-		"x1000c0s[^1-2]b0n[0-1]":      {"x1000c0s3b0n1", "x1000c0s1b0n0"},
-		"nid[1-99999999999999999999]": {"nid5", "nid10"},
+		"x1000c0s[1-12]b0n0":                         {"x1000c0s1b0n0 x1000c0s2b0n0 x1000c0s12b0n0", "x1000c0s0b0n0 x1000c0s13b0n0 x1000c0s1-12b0n0"},
+		"x[1000-1002,1007]c[0-1]s*":                  {"x1000c0s1 x1002c1s9b1n1 x1007c0s0", "x1003c0s1 x1007c2s0 x100c0s1"},
+		"X[1000,1002]c[0-7,10]*, y*":                 {"x1002c10s1b0n0 x1000c7s0 y1", "x1001c0s0 x1000c8s0"},
+		"x1000c0s[23]b0n0":                           {"x1000c0s2b0n0 x1000c0s3b0n0", "x1000c0s23b0n0"},
+		"x1000c0s[1-3]b0n0":                          {"x1000c0s2b0n0", "x1000c0s4b0n0"},
+		"x1000c0s[12-4]b0n0":                         {"x1000c0s1b0n0 x1000c0s3b0n0", "x1000c0s12b0n0"},
+		"x1000c0s[^1-2]b0n[0-1]":                     {"x1000c0s3b0n1", "x1000c0s1b0n0"},
+		"nid[1-99999999999999999999]":                {"nid5", "nid10"},
+		"nid[000008-000012]":                         {"nid000008 nid000012", "nid8 nid000013"},
+		"nid[8-12]":                                  {"nid8 nid12", "nid08"},
+		"x1000c0s[ 1-12, 15 ]b0n0":                   {"x1000c0s12b0n0 x1000c0s15b0n0", "x1000c0s13b0n0"},
+		"x1000c0s[1-12,15]b*":                        {"x1000c0s12b0n0 x1000c0s15b1n1", "x1000c0s13b0n0"},
+		`nid\\[1-12]`:                                {"nid[1-12]", "nid1 nid12"},
+		`x[[1-12]]`:                                  {"x1] x[]", "x12 x3"},
+		strings.Repeat("[11-11]", 9000):              {"", "11"},
+		"x[1000-1046]c[0-7]s[0-7]b[0-1]n[0-1]":       {"x1046c7s7b1n1", "x1047c0s0b0n0"},
+		strings.Repeat("x1000c0s0b0n0,", 5000) + "y": {"x1000c0s0b0n0 y", "x"},
 	} {
 		q, err := parseQuery([]byte(`{"queryType":"nodes","node":"`+pattern+`"}`), "")
 		if err != nil {
@@ -221,8 +230,8 @@ func TestNodePatterns(t *testing.T) {
 			}
 		}
 	}
-	for _, pattern := range []string{"x[1000-9999]c0s0b0n0", "x[1000-1047]c[0-10]s[0-15]b0n0", "x[1-999999999]c[1-999999999]s[1-999999999]"} {
-		if _, err := parseQuery([]byte(`{"queryType":"nodes","node":"`+pattern+`"}`), ""); err == nil || !strings.Contains(err.Error(), "more than 1000") {
+	for _, pattern := range []string{"x[1000-9999]c0*", "x[1000-1047]c[0-10]s*", "x[1-99999]c0s0b0n0", "x[1-999999999]c[1-999999999]s[1-999999999]", strings.Repeat("[11-12]", 9000)} {
+		if _, err := parseQuery([]byte(`{"queryType":"nodes","node":"`+pattern+`"}`), ""); err == nil || !strings.Contains(err.Error(), "more than 256 patterns or 65536 names") {
 			t.Errorf("%s: error %v", pattern, err)
 		}
 	}

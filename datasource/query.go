@@ -46,8 +46,9 @@ type Query struct {
 	Operation list `json:"operation,omitempty"`
 	State     list `json:"state,omitempty"` // of sessions; of nodes in a components query
 	// Node holds comma-separated glob patterns, or folded lists of nodes.
-	Node  string   `json:"node,omitempty"`
-	globs []string // of Node
+	Node  string          `json:"node,omitempty"`
+	names map[string]bool // in Node
+	globs []string        // the other patterns in it
 	// Enabled narrows components to those that BOS acts on, true, or does not, false.
 	Enabled list `json:"enabled,omitempty"`
 	// Search holds words that each value of a values query must contain.
@@ -251,15 +252,23 @@ func (q *Query) checkValues(known queryType) error {
 
 // checkNode takes the node patterns apart.
 func (q *Query) checkNode(queryType) error {
+	q.names = make(map[string]bool)
 	for _, glob := range split(q.Node) {
 		if _, err := path.Match(glob, ""); err != nil {
 			return badRequest("the node pattern %q is incomplete: close its [ with ], or write \\[ for the character itself", glob)
 		}
-		if q.globs = unfold(q.globs, glob); len(q.globs) > maxGlobs {
-			return badRequest("the node patterns stand for more than %d: write * for some of their numbers", maxGlobs)
+		for _, g := range unfold(glob) {
+			if strings.ContainsAny(g, wildcards) {
+				q.globs = append(q.globs, g)
+			} else {
+				q.names[g] = true
+			}
+		}
+		if len(q.globs) > maxGlobs || len(q.names) > maxNames {
+			return badRequest("the node patterns expand to more than %d patterns or %d names: use * in place of some numbers", maxGlobs, maxNames)
 		}
 	}
-	if len(q.globs) == 0 {
+	if len(q.globs)+len(q.names) == 0 {
 		q.Node = "" // only blanks and commas
 	}
 	return nil
@@ -308,7 +317,7 @@ func (l list) empty() bool {
 // hasNode tells whether the node patterns match a node.
 func (q *Query) hasNode(node string) bool {
 	node = strings.ToLower(strings.TrimSpace(node))
-	return len(q.globs) == 0 || slices.ContainsFunc(q.globs, func(glob string) bool {
+	return q.Node == "" || q.names[node] || slices.ContainsFunc(q.globs, func(glob string) bool {
 		ok, _ := path.Match(glob, node) // checkNode has checked it
 		return ok
 	})
@@ -333,35 +342,57 @@ func split(patterns string) (parts []string) {
 	return parts
 }
 
-// maxGlobs is the maximum number of patterns that a node is compared with.
-const maxGlobs = 1000
+// Every node is compared with each pattern, while names are looked up: those of a machine, and
+// some more.
+const (
+	maxGlobs = 256
+	maxNames = 1 << 16
+)
+
+// wildcards are what makes a pattern of a name.
+const wildcards = `*?[\`
 
 // inBrackets matches what may be numbers and ranges of numbers, as in a folded list of nodes.
-var inBrackets = regexp.MustCompile(`\[(\d+(?:[-,]\d+)+)\]`)
+var inBrackets = regexp.MustCompile(`\[([\d\s]+(?:[-,][\d\s]+)+)\]`)
 
-// unfold appends the patterns that a pattern with numbers in brackets stands for, no more than
-// a few beyond the maximum. In a pattern, [1-12] would stand for one of the characters 1 and 2.
-func unfold(globs []string, pattern string) []string {
+// unfold returns the names or patterns that a pattern with numbers in brackets stands for, or
+// some more than there may be. In a pattern, [1-12] would stand for one of the characters 1
+// and 2.
+func unfold(pattern string) []string {
+	// Brackets around single characters do the same in a pattern, of which there may be fewer.
+	single := !strings.ContainsAny(inBrackets.ReplaceAllString(pattern, ""), wildcards)
+	all, end := []string{""}, 0
 	for _, at := range inBrackets.FindAllStringSubmatchIndex(pattern, -1) {
-		if numbers := numbersIn(pattern[at[2]:at[3]]); numbers != nil {
-			for _, n := range numbers[:min(len(numbers), maxGlobs+1)] {
-				globs = unfold(globs, pattern[:at[0]]+strconv.Itoa(n)+pattern[at[1]:])
-				if len(globs) > maxGlobs {
-					break
+		if at[0] > 0 && (pattern[at[0]-1] == '\\' || pattern[at[0]-1] == '[') {
+			continue
+		}
+		numbers := numbersIn(pattern[at[2]:at[3]], single)
+		if numbers == nil {
+			continue
+		}
+		before := pattern[end:at[0]]
+		var longer []string
+		for _, a := range all {
+			for _, n := range numbers {
+				if longer = append(longer, a+before+n); len(longer) > maxNames {
+					return longer
 				}
 			}
-			return globs
 		}
+		all, end = longer, at[1]
 	}
-	return append(globs, pattern)
+	for i := range all {
+		all[i] += pattern[end:]
+	}
+	return all
 }
 
-// numbersIn returns the numbers of a list such as 1-12,15; nil where the brackets around it
-// stand for single characters, as they do unless a number has several digits.
-func numbersIn(list string) (numbers []int) {
-	single := true
+// numbersIn returns the numbers of a list such as 1-12,15, or some more than there may be; nil
+// if it is none. A list of single digits is one only if single is set.
+func numbersIn(list string, single bool) (numbers []string) {
 	for part := range strings.SplitSeq(list, ",") {
-		first, last, isRange := strings.Cut(part, "-")
+		first, last, isRange := strings.Cut(strings.TrimSpace(part), "-")
+		first, last = strings.TrimSpace(first), strings.TrimSpace(last)
 		if !isRange {
 			last = first
 		}
@@ -370,12 +401,16 @@ func numbersIn(list string) (numbers []int) {
 		if err1 != nil || err2 != nil || from > to {
 			return nil
 		}
-		single = single && len(first) == 1 && len(last) == 1
-		for n := from; n <= to && len(numbers) <= maxGlobs; n++ {
-			numbers = append(numbers, n)
+		width := 0
+		if len(first) == len(last) {
+			width = len(first) // of numbers with leading zeros
+		}
+		single = single || len(first) > 1 || len(last) > 1
+		for n := from; n <= to && len(numbers) <= maxNames; n++ {
+			numbers = append(numbers, fmt.Sprintf("%0*d", width, n))
 		}
 	}
-	if single {
+	if !single {
 		return nil
 	}
 	return numbers

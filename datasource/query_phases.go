@@ -57,7 +57,7 @@ func phases(v *view) (data.Frames, error) {
 		in(bos.Excluded, "Excluded", "Nodes that are excluded"),
 		in(bos.OnHold, "On hold", "Nodes that BOS gave up because it lost sight of them"),
 		in(bos.Superseded, "Superseded", "Nodes that another session took over before they were done"),
-		field("error_count", "Errors", "Number of failed nodes, as counted by BOS", column(rows, func(r row) *int64 { return r.errors })),
+		field("error_count", "Errors", "Number of failed nodes, as counted by BOS; with a filter for nodes, those of them", column(rows, func(r row) *int64 { return r.errors })),
 		field("start", "Started", "Start time; for shutdown and configure, the time at which the boot agent announced the phase", column(rows, func(r row) *time.Time { return optionalTime(r.StartTime) })),
 		field("stop", "Stopped", "Stop time; BOS omits it for most phases", column(rows, func(r row) *time.Time { return optionalTime(r.StopTime) })),
 		field("last_progress", "Last move", "Last known time at which a node moved from one category to another", column(rows, func(r row) *time.Time { return optionalTime(r.LastProgress) })),

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/grafana/grafana-plugin-sdk-go/data"
 
@@ -50,7 +51,7 @@ func retry(v *view) (data.Frames, error) {
 		notNodes = slices.Compact(notNodes)
 		tell := v.warn
 		if len(rows) == 0 {
-			tell = v.doubt // there is something to retry
+			tell = v.doubt // or an empty table would say that there is nothing to retry
 		}
 		tell("Names that BOS lists among the nodes to retry, and that are not xnames of nodes: %d. They are left out, because a limit may take them for other nodes. The first is %.40q.", len(notNodes), notNodes[0])
 	}
@@ -110,8 +111,8 @@ func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
 	return fmt.Sprintf(who+" at work on %d of these nodes: wait for "+whose, strings.Join(holders, ", "), theirs.Len())
 }
 
-// takenLater says of sessions how many of their nodes to retry newer sessions have acted on,
-// and are done with: those nodes may be well by now.
+// takenLater says of sessions how many of their nodes to retry newer sessions have acted on
+// that are no longer at work: those nodes may be well by now.
 func (v *view) takenLater(toRetry map[bos.Key]bos.NodeSet) map[bos.Key]string {
 	texts := make(map[bos.Key]string)
 	if len(toRetry) == 0 {
@@ -125,18 +126,32 @@ func (v *view) takenLater(toRetry map[bos.Key]bos.NodeSet) map[bos.Key]string {
 	}
 	slices.SortFunc(newer, inventory.NewestFirst)
 	held := func(s *inventory.Session) bos.NodeSet {
-		if atWork(s) {
+		if atWork(s) && !s.AwaitsApply {
 			return bos.NodeSet{} // heldByOthers tells of it
 		}
-		return s.Held(func(*bos.BootSet) bool { return true })
+		return s.Begun().Intersect(s.Held(func(*bos.BootSet) bool { return true }))
 	}
-	var later bos.NodeSet
+	var later, same bos.NodeSet // of newer sessions, and of those that began at the same time
+	var began time.Time
+	older, unknown := len(toRetry), 0
 	for i, s := range newer {
+		if t := s.Began(); !t.Equal(began) {
+			later, same, began = later.Union(same), bos.NodeSet{}, t
+		}
+		if _, retried := toRetry[s.Key()]; retried {
+			older--
+		}
 		if again := toRetry[s.Key()].Intersect(later); !again.Empty() {
 			last := slices.IndexFunc(newer[:i], func(o *inventory.Session) bool { return !again.Intersect(held(o)).Empty() })
-			texts[s.Key()] = fmt.Sprintf("newer sessions have acted on %d of these nodes, last %q: first see what became of them there", again.Len(), fullName(newer[last].Key()))
+			texts[s.Key()] = fmt.Sprintf("newer sessions have acted on %d of these nodes since, most recently %q: check how they ended there first", again.Len(), fullName(newer[last].Key()))
 		}
-		later = later.Union(held(s))
+		same = same.Union(held(s))
+		if older > 0 && !s.StopTime.IsZero() && (s.Unnamed || blind(s) && s.Err != nil) {
+			unknown++
+		}
+	}
+	if unknown > 0 {
+		v.warn("Newer sessions may have acted on these nodes. Ended ones whose nodes are not known: %d.", unknown)
 	}
 	return texts
 }
@@ -197,7 +212,7 @@ func (v *view) remark(s *inventory.Session, n, of int, warnings []string) string
 const mayAct = "the session may not have ended: first make sure that it no longer acts on these nodes"
 
 // maySucceeded is the remark on sessions that BOS counted otherwise than they were last seen.
-const maySucceeded = "other sessions took some of these nodes over, and they may have succeeded: first see where they are now"
+const maySucceeded = "other sessions have since taken over some of these nodes, which may have succeeded: check their current state first"
 
 // limitable returns the nodes of a set as a limit can name them, canonical, in order and
 // each once, and those whose names are no xnames. In a limit, an empty name, "all" and

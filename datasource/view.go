@@ -92,8 +92,8 @@ func blind(s *inventory.Session) bool {
 func whyUnread(s *inventory.Session) error { return cmp.Or(s.Err, errNotReadYet) }
 
 // conclude accounts for the sessions that could not be read, once all others have been
-// looked at. If there are no others that is an error, for nothing can be said, unless it is
-// no fault that they are merely counted; in an alert rule it is one anyway: it would take the
+// looked at. If there are no others that is an error, for nothing can be said, unless they
+// are merely counted, which is no fault; in an alert rule it is one anyway: it would take the
 // sessions to be well.
 func (v *view) conclude(alert bool) error {
 	incomplete := slices.DeleteFunc(slices.Clone(v.selected), func(s *inventory.Session) bool {
@@ -101,7 +101,7 @@ func (v *view) conclude(alert bool) error {
 	})
 	if alert {
 		for _, s := range incomplete {
-			if slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return !b.Reported }) {
+			if bos.ReasonOf(s.Err) == bos.NotFound && slices.ContainsFunc(s.BootSets, func(b bos.BootSet) bool { return !b.Reported }) {
 				return unreadError{sessions: 1, first: fullName(s.Key()), cause: s.Err}
 			}
 		}

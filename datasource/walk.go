@@ -124,8 +124,8 @@ var (
 	errUnphased = errors.New("its nodes are counted, but not by phase: other sessions had taken them over before it was first read; see how many there are in the query types sessions and bootsets")
 )
 
-// errRecounted is why some nodes of a session may have ended otherwise than is shown.
-var errRecounted = errors.New("BOS tells how many of its nodes succeeded and failed, but not which: other sessions had taken some of them over, and these are shown as they were last seen; see how many there are in the query types sessions and bootsets")
+// errRecounted is why some nodes of a session may have ended differently from what is shown.
+var errRecounted = errors.New("BOS tells how many of its nodes succeeded and failed, but not which: other sessions had taken some of them over, and those are shown as they were last seen. The query types sessions and bootsets have the numbers")
 
 // unphased tells whether the nodes of a boot set are counted, but not by phase.
 func unphased(b *bos.BootSet) bool { return len(b.Phases) == 0 && b.Nodes.Nodes() > 0 }
@@ -156,10 +156,17 @@ func (v *view) eachNamed(each func(*inventory.Session)) {
 	}
 }
 
-// distrust records a session some of whose nodes may have ended otherwise than is shown.
+// distrust records a session if some of the nodes that the query is about may have ended
+// differently from what is shown.
 func (v *view) distrust(s *inventory.Session) {
-	if s.Recounted {
-		v.recounted[s.Key()] = true
+	if !s.Recounted || v.query.QueryType == "overlaps" || v.query.QueryType == "values" {
+		return // which nodes it held is known all the same
+	}
+	for b, p := range s.EachPhase() {
+		if v.takes(b, p) && !v.matching(p.All()).Empty() {
+			v.recounted[s.Key()] = true
+			return
+		}
 	}
 }
 

@@ -25,7 +25,7 @@ import (
 )
 
 func main() {
-	// A sweep every half a minute leaves processors idle, while memory is taken all the time:
+	// Sweeping every half minute leaves processors mostly idle, while memory stays occupied:
 	// collect more often than Go does by itself, unless the operator says how often.
 	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(50)

@@ -565,3 +565,20 @@ func BenchmarkManyErrors(b *testing.B) {
 		r.EndBootSet(&BootSet{Phases: []Phase{{Name: Boot}}})
 	}
 }
+
+// Sets with the same hash are still two.
+func TestSharedSetsAreEqual(t *testing.T) {
+	var r Recorder
+	var even, odd []int
+	for n := range 500 {
+		even, odd = append(even, 2*n), append(odd, 2*n+1)
+	}
+	s := NodeSetOf(even...)
+	r.sets = map[uint64]NodeSet{s.hash(): NodeSetOf(odd...)}
+	if !r.share(s).Equal(s) {
+		t.Error("another set is shared")
+	}
+	if again := NodeSetOf(even...); r.share(again).nodes != s.nodes {
+		t.Error("equal sets take memory twice")
+	}
+}

@@ -117,12 +117,14 @@ func (g *reading) decideLost(status counts) {
 		})
 	}
 	g.assemble()
-	if t := &g.session.Nodes; category == "" && status.known && after >= len(lost) && len(lost) > 0 {
-		// How many have succeeded and failed is known all the same.
+	if t := &g.session.Nodes; category == "" && status.known && len(lost) > 0 {
+		// How many have succeeded and failed is known all the same, and how many were taken
+		// over before the end.
+		taken := max(0, len(lost)-after)
 		held := t.Failed - g.failed()
 		left := t.Failed + t.Succeeded + t.Unfinished
 		t.Succeeded, t.Failed = status.stable, status.failed+held
-		t.Unfinished = max(0, left-t.Succeeded-t.Failed)
+		t.Unfinished, t.Excluded = max(0, left-taken-t.Succeeded-t.Failed), t.Excluded+taken
 		if b := g.session.BootSets; len(b) == 1 {
 			b[0].Nodes = *t
 		}

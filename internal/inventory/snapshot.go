@@ -80,7 +80,7 @@ type Session struct {
 	// Unread is set before its boot sets have been read for the first time. Err says so if
 	// that was tried.
 	Unread bool
-	// Gone is set when BOS lists the session, but is believed that there is none.
+	// Gone is set when BOS lists the session, but has said often enough that there is none.
 	Gone bool
 	// ToRead is set while a sweep is under way that has yet to read the session.
 	ToRead bool
