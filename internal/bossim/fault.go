@@ -80,8 +80,9 @@ const (
 	RetryAfter = time.Second
 	// BulkySize is the approximate size of a Bulky response in bytes.
 	BulkySize = 64 << 20
-	// crawlPause is how long Crawl waits before each byte.
-	crawlPause = 100 * time.Millisecond
+	// crawlPause is how long Crawl waits before each byte. Even an empty list takes longer than
+	// the timeouts of tests.
+	crawlPause = 200 * time.Millisecond
 )
 
 // OddNames are the names that OddNodes gives to nodes.
@@ -117,7 +118,7 @@ var faults = [...]struct {
 	Reset:           {"Reset", "the connection is closed without a response", nil, always(hangUp)},
 	Hang:            {"Hang", "no response until the client gives up", nil, (*exchange).hang},
 	DeadConnections: {"DeadConnections", "no response on any connection that is open by then; new ones work", nil, (*exchange).killConnections},
-	Crawl:           {"Crawl", "the response arrives one byte every 100 ms", nil, (*exchange).crawl},
+	Crawl:           {"Crawl", "the response arrives one byte every 200 ms", nil, (*exchange).crawl},
 	Truncated:       {"Truncated", "the connection is closed halfway through the response", nil, (*exchange).truncate},
 
 	Empty:      {"Empty", "status 200 with an empty body", nil, always(reply{code: http.StatusOK, contentType: "application/json"})},
