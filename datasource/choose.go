@@ -80,7 +80,7 @@ func (q *Query) answeredBy(s *inventory.Snapshot, within backend.TimeRange) bool
 
 // describes tells whether the filters match that the description of a session answers.
 func (q *Query) describes(s *inventory.Session) bool {
-	return (len(q.Template) == 0 || slices.Contains(q.Template, s.Template)) && q.Operation.hasName(s.Operation)
+	return q.Template.takes(s.Template) && q.Operation.hasName(s.Operation)
 }
 
 // choose selects the sessions of the query. Sessions named by their ids are taken

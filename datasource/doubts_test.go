@@ -1,6 +1,8 @@
 package datasource
 
 import (
+	"context"
+	"fmt"
 	"net/http"
 	"reflect"
 	"strings"
@@ -305,6 +307,21 @@ func TestAlertRuleOnAFaultThatPasses(t *testing.T) {
 	w.sim.FailSession(pending, bossim.ServerError)
 	if r := w.alert(`{"queryType":"counts","session":["` + pending + `"]}`); r.Error != nil {
 		t.Error(r.Error)
+	}
+}
+
+// A session that is asked for by its id, and that BOS does not tell of in time, is not said to
+// await its turn.
+func TestErrorOfASessionAskedForByItsID(t *testing.T) {
+	api := heldAPI{silent: &bos.Error{Reason: bos.Unavailable, URL: "http://bos.test", Err: context.DeadlineExceeded}}
+	for i := range 30 { // the sweep gives up before the last
+		api.sessions = append(api.sessions, held("", fmt.Sprintf("s%02d", i)))
+	}
+	w := newHeldWorld(t, api)
+	w.query(`{"queryType":"sessions"}`)
+	r := w.query(`{"queryType":"sessions","session":["s29"]}`)
+	if r.Error == nil || strings.Contains(r.Error.Error(), "little by little") || !strings.Contains(r.Error.Error(), "http://bos.test") {
+		t.Errorf("status %d, error %v", r.Status, r.Error)
 	}
 }
 

@@ -298,8 +298,12 @@ func (q *Query) nothing() bool { return len(q.Session) > 0 && q.Session.empty() 
 
 // ofTenant tells whether the query is about sessions of a tenant, or about those of none.
 func (q *Query) ofTenant(tenant string) bool {
-	return len(q.Tenant) == 0 || slices.Contains(q.Tenant, tenant)
+	return q.Tenant.takes(tenant)
 }
+
+// takes tells whether a filter matches a value exactly, where an empty string stands for
+// sessions without one.
+func (l list) takes(value string) bool { return len(l) == 0 || slices.Contains(l, value) }
 
 // has tells whether a filter matches a value exactly.
 func (l list) has(value string) bool { return l.empty() || slices.Contains(l, value) }

@@ -86,6 +86,8 @@ func retry(v *view) (data.Frames, error) {
 
 func everyPhase(*bos.BootSet, *bos.Phase) bool { return true }
 
+func everyBootSet(*bos.BootSet) bool { return true }
+
 // heldByOthers says how many of the nodes of a session other sessions are at work on; "" if
 // none.
 func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
@@ -96,7 +98,7 @@ func (v *view) heldByOthers(s *inventory.Session, nodes bos.NodeSet) string {
 		if !atWork(o) || o.AwaitsApply || o.Key() == s.Key() {
 			continue
 		}
-		if common := nodes.Intersect(o.Held(func(*bos.BootSet) bool { return true })); !common.Empty() {
+		if common := nodes.Intersect(o.Held(everyBootSet)); !common.Empty() {
 			theirs = theirs.Union(common)
 			holders = append(holders, strconv.Quote(fullName(o.Key()))) // it stands in a shell comment
 		}
@@ -129,7 +131,7 @@ func (v *view) takenLater(toRetry map[bos.Key]bos.NodeSet) map[bos.Key]string {
 		if atWork(s) && !s.AwaitsApply {
 			return bos.NodeSet{} // heldByOthers tells of it
 		}
-		return s.Begun().Intersect(s.Held(func(*bos.BootSet) bool { return true }))
+		return s.Begun().Intersect(s.Held(everyBootSet))
 	}
 	var later, same bos.NodeSet // of newer sessions, and of those that began at the same time
 	var began time.Time

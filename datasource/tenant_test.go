@@ -27,6 +27,8 @@ type heldAPI struct {
 	// broken is why the boot sets of a session cannot be read; nil if they can.
 	broken func(*bos.Session) error
 	absent bool // there is no such API
+	// silent is why no session can be described; nil if they can.
+	silent error
 	// components is what it says of every node.
 	components func(context.Context) ([]bos.Component, error)
 }
@@ -55,6 +57,9 @@ func (a heldAPI) List(context.Context, bool) (l inventory.Listing, _ error) {
 }
 
 func (a heldAPI) Describe(_ context.Context, l inventory.Listed, _ inventory.Reading) (*bos.Session, error) {
+	if a.silent != nil {
+		return nil, a.silent
+	}
 	s := *l.Description
 	return &s, nil
 }

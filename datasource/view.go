@@ -37,8 +37,8 @@ type view struct {
 	known    int                  // sessions in question whose description could be read
 	selected []*inventory.Session // what sessions were at first, before a query type dropped some
 	unread   *unread
-	// recounted are the sessions in the answer some of whose nodes may have ended otherwise
-	// than it says.
+	// recounted are the sessions in the answer some of whose nodes may have ended
+	// differently from what it says.
 	recounted map[bos.Key]bool
 }
 
